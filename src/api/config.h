@@ -1,0 +1,95 @@
+/*
+ * The two configuration files, parsed and checked: cluster.yaml (the nodes) and
+ * modules/NAME/module.yaml.
+ *
+ * Every key is a row of a settings table (config.c): key, type, unit, range, default, help. Errors
+ * are sentences with file, line, key, what was found and what was expected. Not for: whether a
+ * directory exists or an address is free; that is checked where it is used (daemon/preflight.c).
+ * Any thread.
+ */
+#ifndef EVENKEEL_API_CONFIG_H
+#define EVENKEEL_API_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "core/core.h"
+
+struct config_error {
+	char sentence[SENTENCE_SIZE_MAX]; /* FILE:LINE: key 'x': what is wrong; what was expected */
+};
+
+struct node_config {
+	uint8_t id; /* 1..NODES_MAX, never given twice */
+	char name[NODE_NAME_MAX + 1];
+	uint8_t address_count;
+	struct in_addr addresses[LINKS_MAX]; /* one a network, the same order on all nodes; client
+						network last */
+};
+
+struct cluster_config {
+	char name[NODE_NAME_MAX + 1];
+	uint64_t epoch; /* of the configuration */
+	uint16_t port;	/* UDP port+link: beats; TCP port: streams. Default 7600 */
+	int64_t beat_ns, silence_ns, margin_ns;
+	enum arbiter_kind arbiter;
+	struct in_addr ping_target;
+	uint8_t node_count;
+	struct node_config nodes[NODES_MAX];
+};
+
+enum durability { DURABILITY_CALL, DURABILITY_FSYNC };
+enum check_kind { CHECK_TCP, CHECK_COMMAND };
+
+struct check_config {
+	enum check_kind kind;
+	char name[NODE_NAME_MAX + 1]; /* tcp.5432, command.ready */
+	uint16_t tcp_port;
+	char command[PATH_SIZE_MAX]; /* below the module's bin/ */
+	int64_t interval_ns, timeout_ns;
+};
+
+struct address_config {
+	struct in_addr address;
+	uint8_t prefix;	    /* 0: as the interface's own network */
+	char interface[16]; /* empty: the one whose network holds the address */
+};
+
+struct module_settings {
+	uint16_t number; /* the same on all nodes: given by `module add`, stands in module.yaml as
+			    `number` */
+	char name[MODULE_NAME_MAX + 1];
+	char folder[PATH_SIZE_MAX]; /* where module.yaml and bin/ lie */
+	char nodes[2][NODE_NAME_MAX + 1];
+	char preferred[NODE_NAME_MAX + 1]; /* empty: none */
+	bool has_failover;
+	uint8_t directory_count;
+	char directories[ROOTS_MAX][PATH_SIZE_MAX];
+	uint8_t address_count;
+	struct address_config addresses[ADDRESSES_MAX];
+	enum durability durability;
+	int64_t peer_timeout_ns;   /* 2 s: without progress for so long, the peer is dropped */
+	int64_t script_timeout_ns; /* 300 s */
+	uint8_t repairs_max;
+	int64_t repairs_window_ns;
+	uint8_t check_count;
+	struct check_config checks[CHECKS_MAX];
+};
+
+/* Errors: -EINVAL with a sentence in out_error; of open(2) likewise. */
+int config_read_cluster(const char *path, struct cluster_config *out_config,
+	struct config_error *out_error) MUST_CHECK;
+int config_read_module(const char *folder, struct module_settings *out_settings,
+	struct config_error *out_error) MUST_CHECK;
+/* All modules below config_folder/modules, and what must hold between them (names, numbers,
+ * directories, addresses). */
+int config_read_modules(const char *config_folder, const struct cluster_config *cluster,
+	struct module_settings *out_settings, int max, int *out_count,
+	struct config_error *out_error) MUST_CHECK;
+const struct node_config *config_node_by_name(
+	const struct cluster_config *cluster, const char *name);
+const struct node_config *config_node_by_id(const struct cluster_config *cluster, uint8_t id);
+
+#endif

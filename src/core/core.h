@@ -1,0 +1,367 @@
+/*
+ * The core: what a node decides. A step function without clock, socket, allocation, thread or log.
+ *
+ * core_step() is handed one event (a fact in the past tense, with its time) and answers with
+ * actions (orders in the imperative), which the daemon performs in order. Each order that can fail
+ * or take time is answered by a later event. The same object file runs in evenkeeld, in the story
+ * tests and in the simulator.
+ *
+ * Nodes tell each other *state*, never requests: each beat carries a summary of each module, so a
+ * lost datagram costs one beat and nothing is ever half asked. "Drop yourself, epoch 8" is a
+ * primary whose summary says wants_drop; the answer is a secondary whose summary no longer calls
+ * itself good.
+ *
+ * Not for: bytes of files (repl), names and paths (the daemon keeps them under the ids used here).
+ * One thread owns one core.
+ */
+#ifndef EVENKEEL_CORE_CORE_H
+#define EVENKEEL_CORE_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "core/record.h"
+
+/* ---- words that people see ---- */
+
+enum mirror_state {
+	MIRROR_STOP,
+	MIRROR_WAIT,
+	MIRROR_ALONE,
+	MIRROR_PRIM,
+	MIRROR_SECOND,
+	MIRROR_STATE_COUNT
+};
+enum readiness { NOT_READY, TRANSIENT, READY, READINESS_COUNT };
+
+enum refusal {
+	REFUSAL_NONE,
+	REFUSAL_UNKNOWN_MODULE,
+	REFUSAL_ALREADY_SO,	 /* already in the state that was asked for */
+	REFUSAL_NOT_RUNNING,	 /* the module is stopped */
+	REFUSAL_NOT_UP_TO_DATE,	 /* the copy misses acknowledged writes */
+	REFUSAL_PEER_NOT_READY,	 /* swap wants a SECOND Ready */
+	REFUSAL_PEER_IS_PRIMARY, /* prim while the peer serves: use swap */
+	REFUSAL_WOULD_LOSE,	 /* forced command: say it again with what may be lost confirmed */
+	REFUSAL_BUSY,		 /* another change is under way */
+	REFUSAL_NOT_THIS_NODE,	 /* the module is not configured on this node */
+	REFUSAL_COUNT,
+};
+
+/* ---- configuration, as the core sees it ---- */
+
+enum arbiter_kind { ARBITER_OPERATOR, ARBITER_PING, ARBITER_KIND_COUNT };
+
+struct core_config {
+	uint8_t self;	     /* this node's id, 1..NODES_MAX */
+	uint64_t boot_nonce; /* random at each start of this daemon */
+	uint8_t node_count;
+	uint8_t nodes[NODES_MAX]; /* ids, self included */
+	int64_t beat_ns;	  /* 200 ms: between beats */
+	int64_t silence_ns;	  /* 2 s: all links silent for so long, and the peer is dead */
+	int64_t margin_ns;	  /* 500 ms: a primary stops answering so long before (R7) */
+	enum arbiter_kind arbiter;
+};
+
+struct module_config {
+	uint8_t peer;	   /* node id of the other node */
+	uint8_t preferred; /* node id that should be primary, 0 for no preference (B4) */
+	bool has_failover; /* B5: false: a secondary never takes over by itself */
+	uint8_t address_count;
+	bool has_script[8];	     /* by enum script */
+	uint8_t repairs_max;	     /* B7: maxloop, 3 */
+	int64_t repairs_window_ns;   /* 24 h */
+	int64_t address_lifetime_ns; /* 3 s: how long an address outlives a silent node (R15) */
+	uint8_t check_count;
+};
+
+enum script {
+	SCRIPT_PRESTART,
+	SCRIPT_START_PRIM,
+	SCRIPT_STOP_PRIM,
+	SCRIPT_START_SECOND,
+	SCRIPT_STOP_SECOND,
+	SCRIPT_START_BOTH,
+	SCRIPT_STOP_BOTH,
+	SCRIPT_POSTSTOP,
+	SCRIPT_COUNT
+};
+
+/* ---- what nodes tell each other ---- */
+
+/* How far evenkeel-fs of a module is; it reports each change. */
+enum fs_role { FS_NONE, FS_PRIMARY, FS_SECONDARY, FS_FAILED };
+enum fs_link { FS_LINK_NONE, FS_LINK_CONNECTED, FS_LINK_RESYNCING, FS_LINK_IN_SYNC };
+
+struct summary {
+	uint16_t module; /* the same number on all nodes */
+	enum mirror_state state;
+	enum readiness readiness;
+	struct record record; /* only what is durable already; the wire leaves out the intent */
+	enum fs_role fs_role;
+	enum fs_link fs_link;
+	bool wants_drop; /* primary: asks its peer to record itself stale in epoch.number + 1 */
+	bool is_failed;	 /* the application cannot run here (maxloop) */
+	bool can_reach_target; /* the ping target answers, as this node last saw */
+};
+
+struct beat {
+	uint8_t from;
+	uint64_t boot_nonce;
+	uint64_t counter;    /* rises with every beat of one boot */
+	int64_t sent_ns;     /* the sender's boot clock */
+	int64_t echo_ns;     /* sent_ns of the last beat that the sender heard from the receiver, 0:
+				none */
+	uint64_t echo_nonce; /* boot_nonce of that beat */
+	bool is_goodbye;     /* planned stop: do not wait for silence */
+	uint16_t summary_count;
+	const struct summary *summaries; /* borrowed until core_step returns */
+};
+
+/* ---- events ---- */
+
+enum event_type {
+	EVENT_STARTED,	    /* the daemon runs; config is in the core already */
+	EVENT_TIME_PASSED,  /* the deadline that core_deadline() named is reached */
+	EVENT_MODULE_ADDED, /* configuration, durable record and what a predecessor left running */
+	EVENT_MODULE_REMOVED,
+	EVENT_BEAT_HEARD,
+	EVENT_RECORD_WRITTEN, /* answers ACTION_WRITE_RECORD */
+	EVENT_FS_REPORTED,    /* answers ACTION_ORDER_FS, or evenkeel-fs speaks by itself */
+	EVENT_SCRIPT_ENDED,
+	EVENT_ADDRESS_CHANGED,
+	EVENT_PROBE_ENDED,	/* answers ACTION_PROBE_ADDRESS */
+	EVENT_ARBITER_ANSWERED, /* answers ACTION_ASK_ARBITER */
+	EVENT_TARGET_TRIED,	/* the ping target, every 10 s while healthy (R3) */
+	EVENT_CHECK_CHANGED,
+	EVENT_COMMAND_GIVEN,
+	EVENT_TYPE_COUNT,
+};
+
+enum fs_report {
+	FS_REPORT_IS_PRIMARY,	   /* mounted and serving, alone or awaiting its peer */
+	FS_REPORT_IS_SECONDARY,	   /* mounted read-only, ready to receive */
+	FS_REPORT_IS_STOPPED,	   /* unmounted; clean */
+	FS_REPORT_CONNECTED,	   /* the stream to the peer stands */
+	FS_REPORT_RESYNC_PROGRESS, /* done, total: bytes looked at */
+	FS_REPORT_TARGET_COMPLETE, /* source: the target has everything, durably, and adopted the
+				      generation */
+	FS_REPORT_ADOPTED,   /* target: everything is here and durable; answers wait for us from now
+				on */
+	FS_REPORT_PEER_LOST, /* the stream is down or without progress; answers are held */
+	FS_REPORT_PEER_FAILED,	/* the peer could not do what we did (full disk, I/O error); answers
+				   are held */
+	FS_REPORT_LOCAL_FAILED, /* our own disk failed; nothing was answered */
+	FS_REPORT_IS_ALONE,	/* answers FS_ORDER_GO_ALONE */
+	FS_REPORT_DRAINED,	/* answers FS_ORDER_DRAIN: everything is durable on both */
+	FS_REPORT_DIED,		/* the process is gone; the daemon starts a successor by itself */
+	FS_REPORT_REFUSED,	/* the order cannot be carried out; detail says why */
+};
+
+enum command {
+	COMMAND_START,
+	COMMAND_STOP,
+	COMMAND_RESTART,
+	COMMAND_SWAP,
+	COMMAND_PRIM,
+	COMMAND_SECOND,
+	COMMAND_COUNT,
+};
+
+enum script_outcome { SCRIPT_SUCCEEDED, SCRIPT_FAILED, SCRIPT_TIMED_OUT, SCRIPT_CANNOT_RUN };
+enum address_change { ADDRESS_HELD, ADDRESS_GONE, ADDRESS_TAKEN_BY_OTHER, ADDRESS_FAILED };
+enum probe_outcome { PROBE_SILENT, PROBE_PEER_ANSWERS, PROBE_FOREIGN_ANSWERS, PROBE_FAILED };
+enum arbiter_answer { ARBITER_GRANTED, ARBITER_REFUSED, ARBITER_UNKNOWN };
+
+struct event {
+	enum event_type type;
+	int64_t now_ns;	 /* boot clock, never less than in the event before */
+	uint16_t module; /* where the event is about one module */
+	union {
+		struct {
+			struct module_config config;
+			struct record record;
+			enum fs_role
+				fs_role; /* what still runs from before a restart of the daemon */
+			enum fs_link fs_link;
+			bool is_application_running;
+			bool is_address_held;
+			uint64_t random[4]; /* for set id, tags and nonces of this module's life */
+		} module_added;
+		struct beat beat;
+		struct {
+			int error;
+		} record_written;
+		struct {
+			enum fs_report report;
+			struct epoch epoch; /* the epoch that it works in */
+			uint64_t barrier, peer_barrier;
+			uint64_t done, total;
+			int error;
+			char detail[128]; /* for the sentence */
+		} fs;
+		struct {
+			enum script script;
+			bool is_forced;
+			enum script_outcome outcome;
+			int exit_status;
+		} script;
+		struct {
+			uint8_t index;
+			enum address_change change;
+		} address;
+		struct {
+			enum probe_outcome outcome;
+			uint8_t mac[6];
+		} probe;
+		struct {
+			enum arbiter_answer answer;
+			uint64_t nonce;
+		} arbiter;
+		struct {
+			bool is_reachable;
+		} target;
+		struct {
+			uint8_t index;
+			bool is_up;
+		} check;
+		struct {
+			enum command command;
+			uint32_t request;
+			bool is_forced;
+		} command;
+	};
+};
+
+/* ---- actions ---- */
+
+enum action_type {
+	ACTION_SEND_BEAT,    /* on every link, at once */
+	ACTION_WRITE_RECORD, /* durably, before anything that follows */
+	ACTION_ORDER_FS,
+	ACTION_RUN_SCRIPT,
+	ACTION_HOLD_ADDRESS,	/* add all of the module's addresses, announce, keep renewing */
+	ACTION_RELEASE_ADDRESS, /* remove, reset connections */
+	ACTION_PROBE_ADDRESS,	/* ARP for the service address: does somebody answer? */
+	ACTION_ASK_ARBITER,	/* compare-and-swap */
+	ACTION_START_CHECKS,
+	ACTION_STOP_CHECKS,
+	ACTION_KILL_APPLICATION, /* SIGKILL to the module's control group */
+	ACTION_ANSWER_COMMAND,
+	ACTION_LOG,
+	ACTION_TYPE_COUNT,
+};
+
+enum fs_order {
+	FS_ORDER_STOP,	    /* unmount; the directory is plain again */
+	FS_ORDER_PRIMARY,   /* mount and serve, alone, in this epoch */
+	FS_ORDER_SECONDARY, /* mount read-only; receive from the primary of this epoch */
+	FS_ORDER_PROMOTE, /* secondary: finish what was received, then serve alone in this epoch */
+	FS_ORDER_CONNECT, /* primary: connect to the peer; compare and bring it up to date as plan
+			     says */
+	FS_ORDER_PAIR, /* primary: the peer is good again; from now on losing it must be asked about
+			*/
+	FS_ORDER_GO_ALONE, /* primary: the peer is recorded as stale; answer what is held */
+	FS_ORDER_HOLD,	   /* primary: hold answers (R7) */
+	FS_ORDER_RESUME,
+	FS_ORDER_DRAIN, /* primary whose application has stopped: sync everything on both */
+	FS_ORDER_COUNT,
+};
+
+enum resync_plan {
+	RESYNC_COMPARE,	  /* same set: send what differs */
+	RESYNC_SET_ASIDE, /* foreign or diverged: the target keeps its old tree aside, whole, and is
+			     filled anew */
+};
+
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };
+
+struct action {
+	enum action_type type;
+	uint16_t module;
+	union {
+		struct {
+			struct record record;
+		} write_record;
+		struct {
+			enum fs_order order;
+			struct epoch epoch;
+			struct generation generation;
+			enum resync_plan plan;
+			uint8_t set_id[SET_ID_SIZE];
+		} fs;
+		struct {
+			enum script script;
+			bool is_forced;
+		} script;
+		struct {
+			struct epoch epoch;
+			uint64_t good;
+			uint64_t expected_version;
+			uint64_t nonce;
+		} arbiter;
+		struct {
+			uint32_t request;
+			enum refusal refusal;
+			struct text sentence;
+		} answer;
+		struct {
+			const char *id;
+			enum severity severity;
+			struct text sentence;
+		} log; /* id: stable, a constant */
+	};
+};
+
+#define ACTIONS_MAX 64 /* of one step */
+
+struct actions {
+	uint16_t count;
+	struct action list[ACTIONS_MAX];
+};
+
+/* ---- the step function ---- */
+
+struct core; /* core_size() bytes, owned by the caller */
+
+size_t core_size(void);
+/* Initialises memory of core_size() bytes; copies config. */
+void core_init(struct core *core, const struct core_config *config);
+/* Handles one event; replaces the content of actions. */
+void core_step(struct core *core, const struct event *event, struct actions *actions);
+/* The boot-clock time at which EVENT_TIME_PASSED is wanted next; INT64_MAX for never. */
+int64_t core_deadline(const struct core *core);
+/* Fills the beat's module summaries (up to max) and returns how many; for ACTION_SEND_BEAT and for
+ * status. */
+uint16_t core_summaries(const struct core *core, struct summary *out, uint16_t max);
+/* Fills the head of the beat to send to the node named. */
+void core_beat(struct core *core, uint8_t to, int64_t now_ns, struct beat *out_beat);
+
+/* What `status` shows of a module, in words: what is going on, and what would happen if a node died
+ * now. */
+struct status {
+	enum mirror_state state, peer_state;
+	enum readiness readiness, peer_readiness;
+	bool is_peer_heard;
+	struct record record;
+	uint64_t resync_done, resync_total;
+	struct text now;     /* what is going on */
+	struct text if_dies; /* what happens if a node dies now */
+	struct text to_do;   /* what a person should do; empty: nothing */
+};
+/* Errors: ERROR_NOT_FOUND: no such module. */
+int core_status(const struct core *core, uint16_t module, struct status *out_status) MUST_CHECK;
+
+/* Aborts if what must always hold does not (the promises, seen from one node). */
+void core_verify(const struct core *core);
+
+const char *mirror_state_name(enum mirror_state state);
+const char *readiness_name(enum readiness readiness);
+const char *script_name(enum script script);
+const char *command_name(enum command command);
+/* A sentence for the operator: what was refused and what to do instead. */
+const char *refusal_sentence(enum refusal refusal);
+
+#endif

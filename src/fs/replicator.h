@@ -1,0 +1,109 @@
+/*
+ * Carries operations from the primary to the secondary: the seam between the file system in front
+ * (fs/mount*.c, fs/request*.c) and stream, log, applier and resync behind. One per module process.
+ *
+ * On the primary the front does an operation here, under order locks, hands it to
+ * replicator_submit() before it unlocks, and answers its caller when on_answerable() has named its
+ * sequence. On the secondary the replicator receives, applies and acknowledges by itself. Roles
+ * follow the daemon's orders (struct fs_order in core/core.h), which the control loop turns into
+ * the calls below. Thread-safe unless it says otherwise.
+ */
+#ifndef EVENKEEL_FS_REPLICATOR_H
+#define EVENKEEL_FS_REPLICATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/config.h"
+#include "core/core.h"
+#include "fs/order.h"
+#include "fs/tree.h"
+
+struct replicator;
+
+struct replicator_report { /* becomes EVENT_FS_REPORTED at the daemon */
+	enum fs_report report;
+	uint64_t done, total;
+	int error;
+	char detail[128];
+};
+
+struct replicator_callbacks {
+	void *context;
+	/* Every operation up to and with this sequence may be answered. From a thread of the
+	 * replicator; must not block. */
+	void (*on_answerable)(void *context, uint64_t sequence);
+	/* OP_SYNC of this sequence is durable at the peer (or no longer needed there): error 0 or
+	 * the peer's, negative. */
+	void (*on_synced)(void *context, uint64_t sequence, int error);
+	/* Something for the daemon. */
+	void (*on_report)(void *context, const struct replicator_report *report);
+	/* The secondary changed this object through the applier: kernel caches of the read-only
+	 * mount are stale. */
+	void (*on_applied)(void *context, const struct op *op);
+};
+
+struct replicator_config {
+	const struct cluster_config *cluster;
+	const struct module_settings *module;
+	uint8_t self, peer;
+	struct tree *tree;
+	struct order *order;
+	int send_log_fd, receive_log_fd; /* memfds that outlast this process (borrowed); formatted
+					    when new */
+	bool is_fresh;			 /* both memfds are new: there is no predecessor */
+	const char *state_path;		 /* the module's fs slot file: barriers, lease */
+	const char *tls_folder;		 /* ca.pem, node.pem, node.key */
+};
+
+int replicator_open(const struct replicator_config *config,
+	const struct replicator_callbacks *callbacks,
+	struct replicator **out_replicator) MUST_CHECK;
+void replicator_close(struct replicator *replicator);
+
+/* ---- primary: the front's calls ---- */
+
+/*
+ * Gives the operation its sequence and puts it into the log. Called with the order locks of its
+ * objects held, after it was done here (OP_SYNC: before). Blocks while the log is full. Never
+ * fails: without a peer it just numbers. While a resync runs it decides by itself what of the
+ * operation the target needs.
+ */
+uint64_t replicator_submit(struct replicator *replicator, struct op *op);
+uint64_t replicator_answerable(struct replicator *replicator);
+/* A successor asks: did its predecessor sequence the operation of this request? Fills op if so (0 =
+ * yes, -ENOENT). */
+int replicator_find_request(
+	struct replicator *replicator, uint64_t request, struct op *out_op) MUST_CHECK;
+/* OP_SYNC of this sequence is durable here. */
+void replicator_synced_here(struct replicator *replicator, uint64_t sequence);
+/* Makes sure that at least count ids are in the tree's lease; blocks while a new lease is made
+ * durable on both. */
+int replicator_ensure_ids(struct replicator *replicator, uint64_t count) MUST_CHECK;
+
+/* ---- orders of the daemon (control thread only) ---- */
+
+/* is_resumed: a successor continues what its predecessor served, log and mode included. */
+int replicator_be_primary(struct replicator *replicator, struct epoch epoch,
+	struct generation generation, const uint8_t set_id[SET_ID_SIZE],
+	bool is_resumed) MUST_CHECK;
+int replicator_be_secondary(struct replicator *replicator, struct epoch epoch,
+	const uint8_t set_id[SET_ID_SIZE], bool is_resumed) MUST_CHECK;
+/* Finishes what was received without a gap, discards the rest. Reports FS_REPORT_IS_PRIMARY when it
+ * may serve. */
+int replicator_promote(
+	struct replicator *replicator, struct epoch epoch, struct generation generation) MUST_CHECK;
+int replicator_connect(struct replicator *replicator, enum resync_plan plan) MUST_CHECK;
+int replicator_pair(struct replicator *replicator, struct epoch epoch) MUST_CHECK;
+int replicator_go_alone(
+	struct replicator *replicator, struct epoch epoch, struct generation generation) MUST_CHECK;
+void replicator_hold(struct replicator *replicator, bool is_held);
+int replicator_drain(struct replicator *replicator) MUST_CHECK;
+/* Syncs, records clean. */
+int replicator_stop(struct replicator *replicator) MUST_CHECK;
+/* A connection from the peer, accepted by evenkeeld, its preface read already. Takes fd. */
+void replicator_take_connection(struct replicator *replicator, int fd);
+/* Highest sequences durable here and at the peer. */
+void replicator_barriers(struct replicator *replicator, uint64_t *out_here, uint64_t *out_peer);
+
+#endif
