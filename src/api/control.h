@@ -1,0 +1,119 @@
+/*
+ * What evenkeeld and evenkeel-fs tell each other over control.sock: one JSON object a packet of a
+ * SOCK_SEQPACKET socket, with at most one descriptor beside it. The words and the keys stand in
+ * docs/architecture.md; here they become C structs, and back.
+ *
+ * Used by both sides, so that neither builds JSON by hand. Unknown keys are ignored (a newer peer
+ * may say more), unknown words and missing keys are refused. Not for: the command line's socket
+ * (daemon/admin.h). Any thread; nothing is kept between calls.
+ */
+#ifndef EVENKEEL_API_CONTROL_H
+#define EVENKEEL_API_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/macros.h"
+#include "core/core.h"
+
+#define CONTROL_PACKET_MAX 4096 /* bytes of one packet */
+#define CONTROL_NAME_MAX   96	/* bytes of a stored descriptor's name, without the terminator */
+#define CONTROL_DETAIL_MAX 128	/* as the core's detail, terminator included */
+
+enum control_type {
+	/* from evenkeel-fs */
+	CONTROL_HELLO,
+	CONTROL_REPORT,
+	CONTROL_STORE, /* with a descriptor */
+	CONTROL_UNSTORE,
+	CONTROL_VERIFIED,
+	/* to evenkeel-fs */
+	CONTROL_ORDER,
+	CONTROL_STREAM, /* with a descriptor: the accepted connection, its preface read and answered
+			 */
+	CONTROL_VERIFY,
+	CONTROL_TYPE_COUNT
+};
+
+struct control_message {
+	enum control_type type;
+	union {
+		struct {
+			char module[MODULE_NAME_MAX + 1];
+			int64_t pid;
+			enum fs_role role;
+			enum fs_link link;
+			struct epoch epoch;
+			uint64_t barrier, peer_barrier;
+		} hello;
+		struct {
+			enum fs_report
+				report; /* never FS_REPORT_DIED: the daemon sees that itself */
+			struct epoch epoch;
+			uint64_t barrier, peer_barrier;
+			uint64_t done, total;
+			int error; /* 0 or a negative errno */
+			char detail[CONTROL_DETAIL_MAX];
+		} report;
+		struct {
+			char name[CONTROL_NAME_MAX + 1]; /* fuse.0, ring.0, root.0, send_log, ... */
+		} store;				 /* CONTROL_STORE and CONTROL_UNSTORE */
+		struct {
+			uint32_t request;
+			int error;	      /* 0: compared; else why it could not be done */
+			uint64_t objects;     /* looked at */
+			uint64_t bytes;	      /* hashed */
+			uint64_t differences; /* objects that differ */
+			char detail[CONTROL_DETAIL_MAX]; /* the first difference, or why not */
+		} verified;
+		struct {
+			enum fs_order order;
+			struct epoch epoch;
+			struct generation generation;
+			enum resync_plan plan;
+			uint8_t set_id[SET_ID_SIZE];
+		} order;
+		struct {
+			uint8_t peer; /* node id of the caller */
+		} stream;
+		struct {
+			uint32_t request;
+		} verify;
+	};
+};
+
+/* Writes the JSON (no terminator). Errors: -ERANGE if size_max is too small, -ENOMEM. */
+int control_encode(const struct control_message *message, char *out, size_t size_max,
+	size_t *out_size) MUST_CHECK;
+/* Errors: -EBADMSG if it is not JSON, -EPROTO if a key is missing, of a wrong type or out of range.
+ */
+int control_decode(const char *data, size_t size, struct control_message *out_message) MUST_CHECK;
+
+/*
+ * Sends one packet, with the descriptor fd beside it unless fd is -1 (borrowed: the caller still
+ * closes its own). Never blocks. Errors: -EAGAIN if the socket is full, -EPIPE or -ECONNRESET if
+ * the other side is gone, those of control_encode().
+ */
+int control_send(int socket, const struct control_message *message, int fd) MUST_CHECK;
+/*
+ * Receives one packet; blocks only if the socket does. *out_fd is -1 or a descriptor,
+ * close-on-exec, which the caller closes. Errors: -EAGAIN: nothing there; -ECONNRESET: the other
+ * side is gone; -EBADMSG, -EPROTO: as of control_decode() (the packet is used up, its descriptors
+ * are closed; the socket is still good).
+ */
+int control_receive(int socket, struct control_message *out_message, int *out_fd) MUST_CHECK;
+
+/* A listening socket at path, 0600, non-blocking; an old one there is replaced (the caller holds
+ * evenkeeld.lock). Errors: -ENAMETOOLONG (sockets take 107 bytes), others as of bind(2). */
+int control_listen(const char *path, int *out_socket) MUST_CHECK;
+/* A connected socket, non-blocking. Errors: as of connect(2): -ENOENT, -ECONNREFUSED. */
+int control_connect(const char *path, int *out_socket) MUST_CHECK;
+
+/* The words on the wire, for logs. */
+const char *fs_role_name(enum fs_role role);
+const char *fs_link_name(enum fs_link link);
+const char *fs_report_name(enum fs_report report);
+const char *fs_order_name(enum fs_order order);
+
+#endif
