@@ -1,0 +1,27 @@
+/* The one clock of local decisions: boot time in nanoseconds, which counts suspended time. */
+#ifndef EVENKEEL_PLATFORM_CLOCK_H
+#define EVENKEEL_PLATFORM_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/limits.h"
+
+static inline int64_t clock_boot_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail with this clock */
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* For people and logs only; never for a decision. */
+static inline int64_t clock_wall_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+#endif
