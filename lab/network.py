@@ -1,0 +1,110 @@
+"""The lab's networks. Nothing of it appears in the host's network namespace.
+
+      gateway (clients run here)      node1                    node2
+        eth0 10.77.3.254       hb1 .1.1  hb2 .2.1  eth0 .3.1   hb1 .1.2  ...
+          |                      |         |         |           |
+      ----|----------------------|---------|---------|-----------|------- namespace "switch"
+        gw-client            node1-hb1 node1-hb2 node1-client   node2-hb1 ...
+                                 |         |         |
+              bridges:          hb1       hb2      client
+                            10.77.1.0/24 10.77.2.0/24 10.77.3.0/24
+
+A network namespace lives as long as its keeper process. A port is the switch's end of a cable.
+"""
+
+from .process import LINKS, LabError, keeper, tool
+
+GATEWAY = "10.77.3.254"
+INTERFACES = {"hb1": "hb1", "hb2": "hb2", "client": "eth0"}
+
+
+def address(link, number):
+    return f"10.77.{LINKS.index(link) + 1}.{number}"
+
+
+def mac(link, number):
+    return f"02:ek:00:00:{LINKS.index(link) + 1:02x}:{number:02x}".replace("ek", "e7")
+
+
+def port(node_name, link):
+    return f"{node_name}-{link}"
+
+
+def make_switch(prefix):
+    switch = keeper(f"{prefix}-switch")
+    quiet(switch)
+    for link in LINKS:
+        tool("ip", "link", "add", "name", link, "type", "bridge", "stp_state", "0",
+             "forward_delay", "0", "mcast_snooping", "0", netns=switch)
+        tool("ip", "link", "set", link, "up", netns=switch)
+    return switch
+
+
+def make_gateway(prefix, switch):
+    gateway = keeper(f"{prefix}-gateway")
+    quiet(gateway)
+    plug(switch, gateway, "gw", "client", 254)
+    return gateway
+
+
+def make_node(prefix, switch, name, number):
+    """A node's namespace, plugged into all three bridges."""
+    namespace = keeper(f"{prefix}-{name}")
+    quiet(namespace)
+    for link in LINKS:
+        plug(switch, namespace, name, link, number)
+    tool("ip", "route", "add", "default", "via", GATEWAY, netns=namespace)
+    return namespace
+
+
+def quiet(namespace):
+    """IPv6 off (its own chatter would be counted as traffic), loopback on."""
+    tool("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || true", netns=namespace)
+    tool("ip", "link", "set", "lo", "up", netns=namespace)
+
+
+def plug(switch, namespace, name, link, number):
+    inside, outside = INTERFACES[link], port(name, link)
+    tool("ip", "link", "del", outside, netns=switch, check=False)  # what a lost node left behind
+    tool("ip", "link", "add", "name", outside, "type", "veth", "peer", "name", inside,
+         "address", mac(link, number), "netns", str(namespace["pid"]), netns=switch)
+    tool("ip", "link", "set", outside, "master", link, "up", netns=switch)
+    tool("ip", "address", "add", f"{address(link, number)}/24", "dev", inside, netns=namespace)
+    tool("ip", "link", "set", inside, "up", netns=namespace)
+
+
+def set_ports(switch, name, is_up, links=LINKS):
+    """Pulls or plugs cables: the carrier goes with it."""
+    batch = "".join(f"link set {port(name, link)} {'up' if is_up else 'down'}\n" for link in links)
+    tool("ip", "-batch", "-", text=batch, netns=switch)
+
+
+def apply_cuts(switch, cuts):
+    """Cuts are silent: the bridge drops, the carrier stays. All rules are written anew at once."""
+    rules = []
+    for cut in cuts:
+        name = port(cut["node"], cut["link"])
+        rules.append(f'iifname "{name}" drop')
+        if not cut["one_way"]:
+            rules.append(f'oifname "{name}" drop')
+    body = "".join(f"\t\t{rule}\n" for rule in rules)
+    tool("nft", "-f", "-", netns=switch, text=(
+        "table bridge cuts {}\ndelete table bridge cuts\n"
+        "table bridge cuts {\n\tchain forward {\n"
+        f"\t\ttype filter hook forward priority 0; policy accept;\n{body}\t}}\n}}\n"))
+
+
+def cap(switch, node_names, link, rate):
+    """Limits what each node receives over a link; rate as in tc ('100mbit'), or 'off'."""
+    for name in node_names:
+        device = port(name, link)
+        if rate == "off":
+            tool("tc", "qdisc", "del", "dev", device, "root", netns=switch, check=False)
+        else:
+            tool("tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate", rate,
+                 "burst", "64kb", "latency", "50ms", netns=switch)
+
+
+def check_link(link):
+    if link not in LINKS:
+        raise LabError(f"there is no link '{link}'; there are {', '.join(LINKS)}")
