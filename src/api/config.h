@@ -13,8 +13,10 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/limits.h"
+#include "base/macros.h"
 #include "core/core.h"
 
 struct config_error {
@@ -88,6 +90,33 @@ int config_read_module(const char *folder, struct module_settings *out_settings,
 int config_read_modules(const char *config_folder, const struct cluster_config *cluster,
 	struct module_settings *out_settings, int max, int *out_count,
 	struct config_error *out_error) MUST_CHECK;
+/* Which node this is: the one line of config_folder/node, looked up in the cluster; points into
+ * cluster. */
+int config_read_self(const char *config_folder, const struct cluster_config *cluster,
+	const struct node_config **out_self, struct config_error *out_error) MUST_CHECK;
+/* From memory, file is only a name: for the fuzzer and the tests. */
+int config_read_cluster_text(const char *file, struct bytes text,
+	struct cluster_config *out_cluster, struct config_error *out_error) MUST_CHECK;
+int config_read_module_text(const char *file, struct bytes text,
+	struct module_settings *out_settings, struct config_error *out_error) MUST_CHECK;
+/* cluster.yaml as a text, every setting that is not its default. Errors: as of stdio. */
+int config_print_cluster(const struct cluster_config *cluster, FILE *out) MUST_CHECK;
+/* All settings of both files, with what they take. */
+void config_print_help(FILE *out);
+
+/* One setting that is not the same any more. The texts are borrowed until the callback returns. */
+struct config_difference {
+	const char *key, *before, *after;
+	bool is_live; /* may change while the module runs */
+};
+typedef void config_difference_function(void *context, const struct config_difference *difference);
+/* Gives how many settings differ; calls back for each, in the table's order. */
+int config_compare_modules(const struct module_settings *before,
+	const struct module_settings *after, config_difference_function *on_difference,
+	void *context);
+
+/* True if one path is the other, or lies below it. */
+bool config_path_is_within(const char *path, const char *above);
 const struct node_config *config_node_by_name(
 	const struct cluster_config *cluster, const char *name);
 const struct node_config *config_node_by_id(const struct cluster_config *cluster, uint8_t id);
