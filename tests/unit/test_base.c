@@ -91,6 +91,24 @@ static void the_checksum_is_the_published_one(void **state)
 	assert_int_equal(crc32c("123456789", 9), 0xe3069283u);
 }
 
+static void the_table_of_the_checksum_is_the_polynomial(void **state)
+{
+	(void)state;
+	uint8_t data[40 + 8];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 151 + 7);
+	for (size_t start = 0; start < 8; start++)
+		for (size_t size = 0; size <= 40; size++) {
+			uint32_t crc = 0xffffffffu;
+			for (size_t bit = 0; bit < 8 * size; bit++) {
+				uint32_t next = data[start + bit / 8] >> bit % 8 & 1;
+				crc = (crc >> 1) ^ (0x82f63b78u & -((crc ^ next) & 1));
+			}
+			assert_int_equal(crc32c(data + start, size), ~crc);
+		}
+}
+
 static void a_sentence_is_cut_not_overrun(void **state)
 {
 	(void)state;
@@ -116,6 +134,7 @@ int main(void)
 		cmocka_unit_test(an_overrun_is_remembered),
 		cmocka_unit_test(a_length_above_its_limit_is_an_overrun),
 		cmocka_unit_test(the_checksum_is_the_published_one),
+		cmocka_unit_test(the_table_of_the_checksum_is_the_polynomial),
 		cmocka_unit_test(a_sentence_is_cut_not_overrun),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
