@@ -1,0 +1,489 @@
+/*
+ * Control messages as JSON, and over a SEQPACKET socket with a descriptor beside them.
+ *
+ * Each kind of message is a list of rows: key, type, place in the struct. One walk writes them, one
+ * reads them. Numbers are unsigned 64 bit; what JSON's signed integers do not hold (random tags)
+ * stands as a text of hexadecimal digits.
+ */
+#include "api/control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+/* clang-format off */
+static const char *const role_names[] = {
+	[FS_NONE] = "none", [FS_PRIMARY] = "primary", [FS_SECONDARY] = "secondary", [FS_FAILED] = "failed",
+};
+static const char *const link_names[] = {
+	[FS_LINK_NONE] = "none", [FS_LINK_CONNECTED] = "connected", [FS_LINK_RESYNCING] = "resyncing",
+	[FS_LINK_IN_SYNC] = "in_sync",
+};
+static const char *const report_names[] = {
+	[FS_REPORT_IS_PRIMARY] = "is_primary", [FS_REPORT_IS_SECONDARY] = "is_secondary",
+	[FS_REPORT_IS_STOPPED] = "is_stopped", [FS_REPORT_CONNECTED] = "connected",
+	[FS_REPORT_RESYNC_PROGRESS] = "resync_progress", [FS_REPORT_TARGET_COMPLETE] = "target_complete",
+	[FS_REPORT_ADOPTED] = "adopted", [FS_REPORT_PEER_LOST] = "peer_lost",
+	[FS_REPORT_PEER_FAILED] = "peer_failed", [FS_REPORT_LOCAL_FAILED] = "local_failed",
+	[FS_REPORT_IS_ALONE] = "is_alone", [FS_REPORT_DRAINED] = "drained",
+	[FS_REPORT_DIED] = "died", [FS_REPORT_REFUSED] = "refused",
+};
+static const char *const order_names[] = {
+	[FS_ORDER_STOP] = "stop", [FS_ORDER_PRIMARY] = "primary", [FS_ORDER_SECONDARY] = "secondary",
+	[FS_ORDER_PROMOTE] = "promote", [FS_ORDER_CONNECT] = "connect", [FS_ORDER_PAIR] = "pair",
+	[FS_ORDER_GO_ALONE] = "go_alone", [FS_ORDER_HOLD] = "hold", [FS_ORDER_RESUME] = "resume",
+	[FS_ORDER_DRAIN] = "drain",
+};
+static const char *const plan_names[] = {
+	[RESYNC_COMPARE] = "compare", [RESYNC_SET_ASIDE] = "set_aside",
+};
+
+_Static_assert(ARRAY_COUNT(order_names) == FS_ORDER_COUNT, "each order has its word");
+
+enum field_type { FIELD_TEXT, FIELD_U64, FIELD_U32, FIELD_U8, FIELD_I64, FIELD_ERROR, FIELD_WORD, FIELD_EPOCH,
+		  FIELD_GENERATION, FIELD_SET_ID };
+
+struct field {
+	const char *key;
+	enum field_type type;
+	size_t offset, size;
+	const char *const *words;
+	unsigned int word_count;
+};
+
+#define F(key, type, field) { key, type, offsetof(struct control_message, field), \
+	sizeof(((struct control_message *)0)->field), NULL, 0 }
+#define W(key, field, names) { key, FIELD_WORD, offsetof(struct control_message, field), \
+	sizeof(((struct control_message *)0)->field), names, ARRAY_COUNT(names) }
+
+static const struct field hello_fields[] = {
+	F("module", FIELD_TEXT, hello.module), F("pid", FIELD_I64, hello.pid), W("role", hello.role, role_names),
+	W("link", hello.link, link_names), F("epoch", FIELD_EPOCH, hello.epoch), F("barrier", FIELD_U64, hello.barrier),
+	F("peer_barrier", FIELD_U64, hello.peer_barrier), { 0 },
+};
+static const struct field report_fields[] = {
+	W("report", report.report, report_names), F("epoch", FIELD_EPOCH, report.epoch),
+	F("barrier", FIELD_U64, report.barrier), F("peer_barrier", FIELD_U64, report.peer_barrier),
+	F("done", FIELD_U64, report.done), F("total", FIELD_U64, report.total), F("error", FIELD_ERROR, report.error),
+	F("detail", FIELD_TEXT, report.detail), { 0 },
+};
+static const struct field store_fields[] = { F("name", FIELD_TEXT, store.name), { 0 } };
+static const struct field verified_fields[] = {
+	F("request", FIELD_U32, verified.request), F("error", FIELD_ERROR, verified.error),
+	F("objects", FIELD_U64, verified.objects), F("bytes", FIELD_U64, verified.bytes),
+	F("differences", FIELD_U64, verified.differences), F("detail", FIELD_TEXT, verified.detail), { 0 },
+};
+static const struct field order_fields[] = {
+	W("order", order.order, order_names), F("epoch", FIELD_EPOCH, order.epoch),
+	F("generation", FIELD_GENERATION, order.generation), W("plan", order.plan, plan_names),
+	F("set_id", FIELD_SET_ID, order.set_id), { 0 },
+};
+static const struct field stream_fields[] = { F("peer", FIELD_U8, stream.peer), { 0 } };
+static const struct field verify_fields[] = { F("request", FIELD_U32, verify.request), { 0 } };
+
+static const struct {
+	const char *name;
+	const struct field *fields;
+} types[CONTROL_TYPE_COUNT] = {
+	[CONTROL_HELLO] = { "hello", hello_fields },	   [CONTROL_REPORT] = { "report", report_fields },
+	[CONTROL_STORE] = { "store", store_fields },	   [CONTROL_UNSTORE] = { "unstore", store_fields },
+	[CONTROL_VERIFIED] = { "verified", verified_fields }, [CONTROL_ORDER] = { "order", order_fields },
+	[CONTROL_STREAM] = { "stream", stream_fields },	   [CONTROL_VERIFY] = { "verify", verify_fields },
+};
+/* clang-format on */
+
+const char *fs_role_name(enum fs_role role)
+{
+	return role_names[role];
+}
+
+const char *fs_link_name(enum fs_link link)
+{
+	return link_names[link];
+}
+
+const char *fs_report_name(enum fs_report report)
+{
+	return report_names[report];
+}
+
+const char *fs_order_name(enum fs_order order)
+{
+	return order_names[order];
+}
+
+/* ---- numbers and sets of bytes ---- */
+
+static json_t *json_from_u64(uint64_t value)
+{
+	char digits[19];
+	if (value <= INT64_MAX)
+		return json_integer((json_int_t)value);
+	snprintf(digits, sizeof(digits), "0x%016" PRIx64, value);
+	return json_string(digits);
+}
+
+static bool json_to_u64(const json_t *json, uint64_t *out)
+{
+	char *end = NULL;
+	if (json_is_integer(json) && json_integer_value(json) >= 0) {
+		*out = (uint64_t)json_integer_value(json);
+		return true;
+	}
+	const char *text = json_string_value(json);
+	if (text == NULL || strncmp(text, "0x", 2) != 0 || strlen(text) != 18)
+		return false;
+	*out = strtoull(text, &end, 16);
+	return *end == '\0';
+}
+
+static json_t *json_from_set_id(const uint8_t *bytes)
+{
+	char digits[2 * SET_ID_SIZE + 1];
+	for (int i = 0; i < SET_ID_SIZE; i++)
+		snprintf(digits + 2 * (size_t)i, 3, "%02x", bytes[i]);
+	return json_string(digits);
+}
+
+static bool hex_digit(char digit, uint8_t *out)
+{
+	if (digit >= '0' && digit <= '9')
+		*out = (uint8_t)(digit - '0');
+	else if (digit >= 'a' && digit <= 'f')
+		*out = (uint8_t)(digit - 'a' + 10);
+	else
+		return false;
+	return true;
+}
+
+static bool json_to_set_id(const json_t *json, uint8_t *out)
+{
+	const char *text = json_string_value(json);
+	if (text == NULL || strlen(text) != (size_t)2 * SET_ID_SIZE)
+		return false;
+	for (size_t i = 0; i < SET_ID_SIZE; i++) {
+		uint8_t high, low;
+		if (!hex_digit(text[2 * i], &high) || !hex_digit(text[2 * i + 1], &low))
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool json_to_pair(const json_t *json, uint64_t *out_first, uint64_t *out_second)
+{
+	return json_is_array(json) && json_array_size(json) == 2 &&
+	       json_to_u64(json_array_get(json, 0), out_first) &&
+	       json_to_u64(json_array_get(json, 1), out_second);
+}
+
+/* A text that is cut off in the middle of a letter, or was never UTF-8, is still said: other bytes
+ * become '?'. */
+static json_t *json_from_text(const char *text)
+{
+	json_t *json = json_string(text);
+	if (json != NULL)
+		return json;
+	char clean[CONTROL_DETAIL_MAX + CONTROL_NAME_MAX];
+	size_t i = 0;
+	for (; text[i] != '\0' && i < sizeof(clean) - 1; i++)
+		clean[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+	clean[i] = '\0';
+	return json_string(clean);
+}
+
+/* ---- one field ---- */
+
+static json_t *field_to_json(const struct field *field, const struct control_message *message)
+{
+	const void *at = (const char *)message + field->offset;
+	const struct epoch *epoch = at;
+	const struct generation *generation = at;
+	switch (field->type) {
+	case FIELD_TEXT: return json_from_text(at);
+	case FIELD_U64: return json_from_u64(*(const uint64_t *)at);
+	case FIELD_U32: return json_from_u64(*(const uint32_t *)at);
+	case FIELD_U8: return json_from_u64(*(const uint8_t *)at);
+	case FIELD_I64: return json_integer(*(const int64_t *)at);
+	case FIELD_ERROR: return json_integer(*(const int *)at);
+	case FIELD_WORD:
+		CHECK(*(const unsigned int *)at < field->word_count);
+		return json_string(field->words[*(const unsigned int *)at]);
+	case FIELD_EPOCH:
+		return json_pack("[o,o]", json_from_u64(epoch->number), json_from_u64(epoch->node));
+	case FIELD_GENERATION:
+		return json_pack(
+			"[o,o]", json_from_u64(generation->number), json_from_u64(generation->tag));
+	case FIELD_SET_ID: return json_from_set_id(at);
+	}
+	return NULL;
+}
+
+static bool word_from_json(const struct field *field, const json_t *json, unsigned int *out)
+{
+	const char *text = json_string_value(json);
+	for (unsigned int i = 0; text != NULL && i < field->word_count; i++) {
+		if (strcmp(field->words[i], text) == 0) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool number_from_json(const struct field *field, const json_t *json, void *at)
+{
+	uint64_t value;
+	if (!json_to_u64(json, &value))
+		return false;
+	if (field->type == FIELD_U64)
+		*(uint64_t *)at = value;
+	else if (field->type == FIELD_U32 && value <= UINT32_MAX)
+		*(uint32_t *)at = (uint32_t)value;
+	else if (field->type == FIELD_U8 && value <= UINT8_MAX)
+		*(uint8_t *)at = (uint8_t)value;
+	else
+		return false;
+	return true;
+}
+
+static bool text_from_json(const struct field *field, const json_t *json, char *at)
+{
+	const char *text = json_string_value(json);
+	if (text == NULL || strlen(text) != json_string_length(json))
+		return false;
+	size_t size = strlen(text);
+	if (size >= field->size)
+		return false;
+	memcpy(at, text, size + 1);
+	return true;
+}
+
+static bool error_from_json(const json_t *json, int *out)
+{
+	if (!json_is_integer(json) || json_integer_value(json) > 0 ||
+		json_integer_value(json) < -4095)
+		return false;
+	*out = (int)json_integer_value(json);
+	return true;
+}
+
+static bool field_from_json(
+	const struct field *field, const json_t *json, struct control_message *message)
+{
+	void *at = (char *)message + field->offset;
+	uint64_t first, second;
+	switch (field->type) {
+	case FIELD_TEXT: return text_from_json(field, json, at);
+	case FIELD_U64:
+	case FIELD_U32:
+	case FIELD_U8: return number_from_json(field, json, at);
+	case FIELD_I64: *(int64_t *)at = json_integer_value(json); return json_is_integer(json);
+	case FIELD_ERROR: return error_from_json(json, at);
+	case FIELD_WORD: return word_from_json(field, json, at);
+	case FIELD_EPOCH:
+		if (!json_to_pair(json, &first, &second) || second > NODES_MAX)
+			return false;
+		*(struct epoch *)at = (struct epoch){ .number = first, .node = (uint8_t)second };
+		return true;
+	case FIELD_GENERATION:
+		if (!json_to_pair(json, &first, &second))
+			return false;
+		*(struct generation *)at = (struct generation){ .number = first, .tag = second };
+		return true;
+	case FIELD_SET_ID: return json_to_set_id(json, at);
+	}
+	return false;
+}
+
+/* ---- whole messages ---- */
+
+int control_encode(
+	const struct control_message *message, char *out, size_t size_max, size_t *out_size)
+{
+	int error = 0;
+	CHECK(message->type < CONTROL_TYPE_COUNT);
+	json_t *json = json_object();
+	if (json_object_set_new(json, "type", json_string(types[message->type].name)) != 0)
+		error = -ENOMEM;
+	for (const struct field *field = types[message->type].fields; field->key != NULL; field++) {
+		if (json_object_set_new(json, field->key, field_to_json(field, message)) != 0)
+			error = -ENOMEM;
+	}
+	size_t size = error == 0 ? json_dumpb(json, out, size_max, JSON_COMPACT) : 0;
+	if (error == 0 && size == 0)
+		error = -ENOMEM;
+	if (error == 0 && size > size_max)
+		error = -ERANGE;
+	if (error == 0)
+		*out_size = size;
+	json_decref(json);
+	return error;
+}
+
+static int message_from_json(const json_t *json, struct control_message *out)
+{
+	struct control_message message = { 0 };
+	const char *name = json_string_value(json_object_get(json, "type"));
+	int type = 0;
+	while (name != NULL && type < CONTROL_TYPE_COUNT && strcmp(types[type].name, name) != 0)
+		type++;
+	if (name == NULL || type == CONTROL_TYPE_COUNT)
+		return -EPROTO;
+	message.type = (enum control_type)type;
+	for (const struct field *field = types[type].fields; field->key != NULL; field++) {
+		if (!field_from_json(field, json_object_get(json, field->key), &message))
+			return -EPROTO;
+	}
+	*out = message;
+	return 0;
+}
+
+int control_decode(const char *data, size_t size, struct control_message *out_message)
+{
+	json_t *json = json_loadb(data, size, JSON_REJECT_DUPLICATES, NULL);
+	if (json == NULL)
+		return -EBADMSG;
+	int error = message_from_json(json, out_message);
+	json_decref(json);
+	return error;
+}
+
+/* ---- the socket ---- */
+
+union descriptor_space { /* aligned room for one descriptor beside a packet */
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int control_send(int socket, const struct control_message *message, int fd)
+{
+	char packet[CONTROL_PACKET_MAX];
+	size_t size = 0;
+	union descriptor_space space = { 0 };
+	int error = control_encode(message, packet, sizeof(packet), &size);
+	if (error != 0)
+		return error;
+	struct iovec vector = { .iov_base = packet, .iov_len = size };
+	struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1 };
+	if (fd >= 0) {
+		header.msg_control = space.bytes;
+		header.msg_controllen = sizeof(space.bytes);
+		struct cmsghdr *beside = CMSG_FIRSTHDR(&header);
+		beside->cmsg_level = SOL_SOCKET;
+		beside->cmsg_type = SCM_RIGHTS;
+		beside->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(beside), &fd, sizeof(fd));
+	}
+	ssize_t sent;
+	do {
+		sent = sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0; /* a packet goes whole or not at all */
+}
+
+/* The first descriptor beside a packet; the kernel cuts off what does not fit the space. */
+static int take_descriptor(struct msghdr *header)
+{
+	int fd = -1;
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(header); at != NULL; at = CMSG_NXTHDR(header, at)) {
+		if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS &&
+			at->cmsg_len == CMSG_LEN(sizeof(int)))
+			memcpy(&fd, CMSG_DATA(at), sizeof(fd));
+	}
+	return fd;
+}
+
+int control_receive(int socket, struct control_message *out_message, int *out_fd)
+{
+	char packet[CONTROL_PACKET_MAX];
+	union descriptor_space space = { 0 };
+	struct iovec vector = { .iov_base = packet, .iov_len = sizeof(packet) };
+	struct msghdr header = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = space.bytes,
+		.msg_controllen = sizeof(space.bytes) };
+	ssize_t size;
+	do {
+		size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+	} while (size < 0 && errno == EINTR);
+	if (size < 0)
+		return -errno;
+	int fd = take_descriptor(&header);
+	if (size == 0) { /* no message is empty: this is the end */
+		if (fd >= 0)
+			close(fd);
+		return -ECONNRESET;
+	}
+	int error = (header.msg_flags & MSG_TRUNC) != 0
+			    ? -EPROTO
+			    : control_decode(packet, (size_t)size, out_message);
+	if (error != 0 && fd >= 0)
+		close(fd);
+	if (error == 0)
+		*out_fd = fd;
+	return error;
+}
+
+static int make_address(const char *path, struct sockaddr_un *out)
+{
+	size_t size = strlen(path);
+	if (size >= sizeof(out->sun_path))
+		return -ENAMETOOLONG;
+	memset(out, 0, sizeof(*out));
+	out->sun_family = AF_UNIX;
+	memcpy(out->sun_path, path, size + 1);
+	return 0;
+}
+
+static int open_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd >= 0 ? fd : -errno;
+}
+
+int control_listen(const char *path, int *out_socket)
+{
+	struct sockaddr_un address;
+	int error = make_address(path, &address);
+	if (error != 0)
+		return error;
+	int fd = open_socket();
+	if (fd < 0)
+		return fd;
+	(void)unlink(path); /* our predecessor's, or nothing; bind() tells if it could not go */
+	if (fchmod(fd, 0600) != 0 || /* Linux: bind(2) takes the mode from the socket */
+		bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+		listen(fd, 64) != 0) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	*out_socket = fd;
+	return 0;
+}
+
+int control_connect(const char *path, int *out_socket)
+{
+	struct sockaddr_un address;
+	int error = make_address(path, &address);
+	if (error != 0)
+		return error;
+	int fd = open_socket();
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	*out_socket = fd;
+	return 0;
+}
