@@ -102,8 +102,10 @@ struct summary {
 	struct record record; /* only what is durable already; the wire leaves out the intent */
 	enum fs_role fs_role;
 	enum fs_link fs_link;
-	bool wants_drop; /* primary: asks its peer to record itself stale in epoch.number + 1 */
-	bool is_failed;	 /* the application cannot run here (maxloop) */
+	bool wants_drop;     /* primary: asks its peer to record itself stale in epoch.number + 1 */
+	bool wants_swap;     /* secondary: asks its primary to hand over (`swap` was given here) */
+	bool is_second_only; /* `second`: does not become primary by itself in this start */
+	bool is_failed;	     /* cannot serve here: the application (maxloop) or the disk */
 	bool can_reach_target; /* the ping target answers, as this node last saw */
 };
 
@@ -137,6 +139,8 @@ enum event_type {
 	EVENT_TARGET_TRIED,	/* the ping target, every 10 s while healthy (R3) */
 	EVENT_CHECK_CHANGED,
 	EVENT_COMMAND_GIVEN,
+	EVENT_SHUTDOWN_WANTED, /* this node is stopped in order: every module leaves, should_run
+				  stays (B6); then beats say goodbye, see core_is_shut_down() */
 	EVENT_TYPE_COUNT,
 };
 
@@ -338,6 +342,9 @@ int64_t core_deadline(const struct core *core);
 uint16_t core_summaries(const struct core *core, struct summary *out, uint16_t max);
 /* Fills the head of the beat to send to the node named. */
 void core_beat(struct core *core, uint8_t to, int64_t now_ns, struct beat *out_beat);
+
+/* True once EVENT_SHUTDOWN_WANTED has been carried out: the daemon may end after one more beat. */
+bool core_is_shut_down(const struct core *core);
 
 /* What `status` shows of a module, in words: what is going on, and what would happen if a node died
  * now. */

@@ -52,6 +52,8 @@ struct record {
 	enum record_role role; /* last role */
 	bool is_clean;	       /* the copy was released in order: nothing in flight */
 	bool is_complete; /* false while being brought up to date: a mixture, never to be served */
+	bool is_foreign;  /* the tree here has to be set aside before it is filled (with is_complete
+			     false): foreign or diverged */
 	bool should_run;  /* started, and not stopped by an operator (B6) */
 	uint64_t barrier; /* highest sequence known durable here, as of the last write of this
 			     record */
