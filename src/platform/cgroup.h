@@ -1,0 +1,30 @@
+/*
+ * Control groups, version 2, wherever they are mounted: making, killing, counting.
+ *
+ * A group is named by its directory's path. Only what works on every host is used (kill, events,
+ * procs), no controllers. Not for: limits. Any thread.
+ */
+#ifndef EVENKEEL_PLATFORM_CGROUP_H
+#define EVENKEEL_PLATFORM_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/macros.h"
+
+/* The group this process is in. Errors: -ENOENT: no cgroup2 is mounted here. */
+int cgroup_own(char *out, size_t size_max) MUST_CHECK;
+/* Makes the group, with its parents. Errors: as of mkdir(2). */
+int cgroup_make(const char *path) MUST_CHECK;
+/* Removes an empty group; a busy one stays. */
+void cgroup_remove(const char *path);
+/* SIGKILL to all processes in it and below. */
+int cgroup_kill(const char *path) MUST_CHECK;
+/* Does any process live in it or below? false if it does not exist. */
+bool cgroup_is_populated(const char *path);
+/* Moves all processes of one group (not those below) to another. */
+int cgroup_move_all(const char *from, const char *to) MUST_CHECK;
+/* Puts one process into the group. */
+int cgroup_enter(const char *path, long pid) MUST_CHECK;
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Starting other programs: into a control group, with exactly the descriptors they are meant to
+ * have, and watched by a pidfd. Not for: what they are run for. The daemon's thread.
+ */
+#ifndef EVENKEEL_PLATFORM_PROCESS_H
+#define EVENKEEL_PLATFORM_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/macros.h"
+
+#define PROCESS_HANDED_MAX 4096 /* descriptors handed over in LISTEN_FDS form */
+#define HANDED_NAME_MAX	   168	/* bytes of a name, terminator included */
+
+/* A descriptor and the name its reader finds in LISTEN_FDNAMES. */
+struct handed_fd {
+	int fd;
+	char name[HANDED_NAME_MAX]; /* without colons */
+};
+
+struct process_order {
+	const char *path;
+	char *const *arguments;	  /* terminated by NULL; [0] is the program's own name */
+	char *const *environment; /* terminated by NULL; LISTEN_* are added */
+	const char *folder;	  /* working directory; NULL: / */
+	int cgroup_fd;		  /* of the group's directory; -1: ours */
+	int output_fd;		  /* becomes standard output and error; -1: ours */
+	const struct handed_fd *handed;
+	int handed_count;
+	bool keeps_protection; /* keeps our oom_score_adj; else it starts with 0 */
+};
+
+struct process {
+	pid_t pid;
+	int pidfd; /* readable when it has ended */
+};
+
+/*
+ * Starts a session of its own, standard input from /dev/null, signals as at login, all other
+ * descriptors closed. Returns when the program runs. Errors: of fork(2); what execve(2) said:
+ * -ENOENT (also: its interpreter is missing), -EACCES, -ENOEXEC.
+ */
+int process_start(const struct process_order *order, struct process *out_process) MUST_CHECK;
+/* Watches a process that is not our child. Errors: -ESRCH: there is none. */
+int process_watch(pid_t pid, struct process *out_process) MUST_CHECK;
+/* Takes the exit status of a child that has ended, as of waitpid(2), and closes the pidfd; -ECHILD
+ * if it was not our child. */
+int process_reap(struct process *process, int *out_status) MUST_CHECK;
+/* Closes the pidfd only. */
+void process_close(struct process *process);
+/* Errors: -ESRCH. */
+int process_kill(const struct process *process, int signal_number);
+
+#endif
