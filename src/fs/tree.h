@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 
 #include "base/limits.h"
@@ -96,5 +97,7 @@ int tree_xattrs_encode(struct tree *tree, uint64_t object, uint8_t *out, size_t 
 
 /* Everything of the roots durable (syncfs). */
 int tree_sync(struct tree *tree) MUST_CHECK;
+/* Of the file system underneath. root: index. */
+int tree_statfs(struct tree *tree, int root, struct statvfs *out) MUST_CHECK;
 
 #endif

@@ -53,11 +53,14 @@ int tree_unbind(struct tree *tree, uint64_t parent, struct bytes name) MUST_CHEC
 /* Writes the id into what the name leads to, which has none of its own. Errors: -EEXIST if it has
  * another valid id, or if the id belongs to another object already. */
 int tree_adopt(struct tree *tree, uint64_t parent, struct bytes name, uint64_t object) MUST_CHECK;
-/* Makes the object in limbo: type, owner, mode and times as in attributes, a symbolic link's target
- * in link; a regular file of that size, all hole. Exists already with the same type: only its
- * attributes are set (not its size). Errors: -EEXIST if it is there with another type. */
-int tree_create_placeholder(struct tree *tree, uint64_t object, const struct attributes *attributes,
-	struct bytes link) MUST_CHECK;
+/*
+ * Makes the object in limbo: type, owner, mode and times as in attributes, a symbolic link's target
+ * in link; a regular file of that size, all hole. near: any object of the root that it will live
+ * in, its future directory for instance. Exists already with the same type: only its attributes are
+ * set (not its size). Errors: -EEXIST if it is there with another type.
+ */
+int tree_create_placeholder(struct tree *tree, uint64_t object, uint64_t near,
+	const struct attributes *attributes, struct bytes link) MUST_CHECK;
 /* Sets what mask names (ATTRIBUTE_*), in an order in which nothing undoes another. */
 int tree_set_attributes(struct tree *tree, uint64_t object, uint32_t mask,
 	const struct attributes *attributes) MUST_CHECK;

@@ -1,0 +1,147 @@
+/*
+ * What the parts of the tree share: tree.c (the store), tree_index.c (id to file handle),
+ * tree_id.c (the id in the inode), tree_cache.c (open descriptors), tree_apply*.c (operations),
+ * tree_directory.c and tree_resync.c. Not for: anybody else; the outside sees fs/tree.h and
+ * fs/tree_resync.h.
+ *
+ * Locks: the cache's and the lease's are leaves; naming (who gives an object its id) is taken
+ * before them. None is held while the file system underneath is waited for, but naming.
+ */
+#ifndef EVENKEEL_FS_TREE_INTERNAL_H
+#define EVENKEEL_FS_TREE_INTERNAL_H
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "base/macros.h"
+#include "fs/tree.h"
+#include "fs/tree_resync.h"
+
+#define OWN_FOLDER	 ".evenkeel"
+#define OWN_XATTR	 "trusted.evenkeel"
+#define CACHED_FDS_MAX	 4096
+#define PROC_PATH_SIZE	 (32 + OBJECT_NAME_MAX + 1)
+#define HANDLE_BYTES_MAX 128 /* MAX_HANDLE_SZ of the kernel */
+
+/* Where an object lies: root and the file system's own handle. */
+struct place {
+	uint8_t root; /* index */
+	int32_t type;
+	uint32_t size;
+	uint8_t bytes[HANDLE_BYTES_MAX];
+};
+
+struct tree_part { /* one root */
+	int fd;	   /* borrowed from the caller of tree_open() */
+	int own_fd, orphan_fd, limbo_fd, kept_fd;
+	uint64_t uuid; /* of the file system, hashed; 0: it does not say */
+	dev_t device;
+};
+
+struct index;
+struct cache;
+
+struct tree {
+	int root_count;
+	struct tree_part roots[ROOTS_MAX];
+	struct index *index;
+	struct cache *cache;
+	pthread_mutex_t naming; /* giving an id to an object that has none */
+	pthread_mutex_t lease_lock;
+	uint64_t lease_next, lease_end; /* under lease_lock */
+	atomic_uint_fast64_t anonymous; /* for names in limbo of what has no id */
+};
+
+/* ---- tree_index.c ---- */
+
+/* out_is_new: nothing of an earlier index could be used. */
+int index_open(const char *path, struct index **out_index, bool *out_is_new) MUST_CHECK;
+/* All that has an id is in it: from now on it may be used again. */
+int index_filled(struct index *index) MUST_CHECK;
+void index_close(struct index *index);
+int index_put(struct index *index, uint64_t object, const struct place *place) MUST_CHECK;
+/* Errors: -ENOENT. */
+int index_get(struct index *index, uint64_t object, struct place *out_place) MUST_CHECK;
+void index_remove(struct index *index, uint64_t object);
+/* Forgets everything. */
+int index_clear(struct index *index) MUST_CHECK;
+
+/* ---- tree_id.c ---- */
+
+/* The valid id of a name or, with an empty name, of a descriptor (also O_PATH); 0 if there is none.
+ * Fills place. Errors: the system call's. */
+int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, struct place *place,
+	uint64_t *out_object) MUST_CHECK;
+int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
+	const struct place *place, uint64_t object) MUST_CHECK;
+uint64_t id_file_system(int fd);
+/* Which root a device belongs to, -1 for none. */
+int id_root_of(const struct tree *tree, dev_t device, int hint);
+/* Walks everything below the roots that has an id and puts it into the index. */
+int id_rebuild_index(struct tree *tree) MUST_CHECK;
+/* "/proc/self/fd/N" or, with a name, "/proc/self/fd/N/NAME". */
+void proc_path(char out[PROC_PATH_SIZE], int fd, const char *name);
+
+/* ---- tree_cache.c ---- */
+
+struct cache *cache_new(void);
+void cache_free(struct cache *cache);
+
+enum wants { WANTS_ANY, WANTS_CONTENT };
+struct grip {
+	struct cached *cached;
+	int fd;
+};
+/* Content: a regular file for reading and writing, a directory for reading. Any: may be O_PATH. */
+int tree_grip(struct tree *tree, uint64_t object, enum wants wants, struct grip *out) MUST_CHECK;
+void tree_release(struct tree *tree, struct grip *grip);
+/* The object is gone: descriptors are closed as soon as nobody uses them. */
+void cache_drop(struct tree *tree, uint64_t object);
+void cache_drop_all(struct tree *tree);
+/* A descriptor (O_PATH) by handle. Errors: -ESTALE if what is there does not have this id. */
+int open_by_place(
+	struct tree *tree, const struct place *place, uint64_t object, int *out_fd) MUST_CHECK;
+
+/* ---- small helpers (tree.c) ---- */
+
+struct terminated {
+	char data[OBJECT_NAME_MAX + 1];
+};
+/* Errors: -EINVAL for an empty name, "." and "..", -ENAMETOOLONG. */
+int terminate(struct bytes name, struct terminated *out) MUST_CHECK;
+bool is_hidden(uint64_t parent, struct bytes name);
+void attributes_of(const struct stat *st, struct attributes *out);
+void entry_of(const struct stat *st, uint64_t object, struct tree_entry *out);
+int64_t mtime_ns_of(const struct stat *st);
+int set_times(int fd, int64_t atime_ns, int64_t mtime_ns) MUST_CHECK; /* TIME_OMIT: leave */
+#define TIME_OMIT INT64_MIN
+/* The name of an object in orphan/ and limbo/. */
+void id_name(uint64_t object, struct terminated *out);
+/* Root index of an object, from the index. */
+int tree_root_of(struct tree *tree, uint64_t object, uint8_t *out_root) MUST_CHECK;
+/* The last name is gone, and nobody keeps it: forget the descriptor and the index entry. */
+void object_is_gone(struct tree *tree, uint64_t object);
+
+/* ---- operations (tree_apply.c calls them) ---- */
+
+int create_local(struct tree *tree, struct op *op) MUST_CHECK;
+int create_replay(struct tree *tree, const struct op *op) MUST_CHECK;
+/* Makes a new inode at a name: id, owner, mode. umask_bits as of umask(2). */
+int create_named(struct tree *tree, int parent_fd, const char *name, const struct op *op,
+	mode_t umask_bits, struct stat *out_st) MUST_CHECK;
+int create_finish(struct tree *tree, int parent_fd, const char *name, const struct op *op,
+	struct stat *st) MUST_CHECK;
+int link_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;
+int unlink_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;
+int rename_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;
+int forget_apply(struct tree *tree, const struct op *op) MUST_CHECK;
+int write_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;
+int allocate_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;
+int attributes_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;
+int xattr_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;
+int sync_apply(struct tree *tree, const struct op *op) MUST_CHECK;
+
+#endif
