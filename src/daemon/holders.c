@@ -1,0 +1,328 @@
+#include "daemon/holders.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/config.h"
+
+#define NAMESPACES_MAX 4096
+#define DEVICE_MAX     24 /* "259:1048575" */
+
+/* One line of mountinfo, see proc(5): what is mounted where. */
+struct mount {
+	char device[DEVICE_MAX];
+	char *root;  /* which part of that file system */
+	char *point; /* where it is seen */
+};
+
+/* One mount namespace, and whether its processes can hold the tree. */
+struct space {
+	ino_t id;
+	struct mount *mounts;
+	int count;
+};
+
+/* The tree, named so that it means the same in every namespace. */
+struct tree_place {
+	char device[DEVICE_MAX];
+	char path[PATH_SIZE_MAX]; /* inside its file system */
+};
+
+struct search {
+	struct tree_place tree;
+	const char *programs;
+	struct space *spaces;
+	int space_count;
+	struct holders *holders;
+};
+
+/* mountinfo writes spaces and the like as \040. */
+static void unescape(char *text)
+{
+	char *out = text;
+	for (; *text != '\0'; text++) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] != '\0' &&
+			text[3] != '\0') {
+			*out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 +
+					(text[3] - '0'));
+			text += 3;
+		} else {
+			*out++ = *text;
+		}
+	}
+	*out = '\0';
+}
+
+static void space_done(struct space *space)
+{
+	for (int i = 0; i < space->count; i++) {
+		free(space->mounts[i].root);
+		free(space->mounts[i].point);
+	}
+	free(space->mounts);
+	*space = (struct space){ .id = space->id };
+}
+
+/* "36 35 98:0 /root /point options..." */
+static bool parse_mount(char *line, struct mount *out)
+{
+	char *rest = line, *fields[5];
+	for (int i = 0; i < 5; i++) {
+		fields[i] = strsep(&rest, " ");
+		if (fields[i] == NULL || rest == NULL)
+			return false;
+	}
+	unescape(fields[3]);
+	unescape(fields[4]);
+	snprintf(out->device, sizeof(out->device), "%s", fields[2]);
+	out->root = strdup(fields[3]);
+	out->point = strdup(fields[4]);
+	return out->root != NULL && out->point != NULL;
+}
+
+static int space_add(struct space *space, const struct mount *mount)
+{
+	struct mount *more = realloc(space->mounts, sizeof(*more) * (size_t)(space->count + 1));
+	if (more == NULL)
+		return -ENOMEM;
+	space->mounts = more;
+	space->mounts[space->count++] = *mount;
+	return 0;
+}
+
+static int space_read(struct space *space, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+	int error = 0;
+	if (file == NULL)
+		return -errno;
+	while (error == 0 && getline(&line, &room, file) > 0) {
+		struct mount mount = { .root = NULL };
+		if (parse_mount(line, &mount))
+			error = space_add(space, &mount);
+	}
+	free(line);
+	fclose(file);
+	return error;
+}
+
+/* The mount that a path of this namespace leads to: the longest point above it, the latest of
+ * equals. */
+static const struct mount *space_find(const struct space *space, const char *path)
+{
+	const struct mount *found = NULL;
+	for (int i = 0; i < space->count; i++) {
+		const struct mount *mount = &space->mounts[i];
+		if (config_path_is_within(path, mount->point) &&
+			(found == NULL || strlen(mount->point) >= strlen(found->point)))
+			found = mount;
+	}
+	return found;
+}
+
+/* Writes where `path`, seen through this mount, lies inside the mount's file system. */
+static void path_inside(const struct mount *mount, const char *path, char *out, size_t size)
+{
+	const char *rest = strcmp(mount->point, "/") == 0 ? path : path + strlen(mount->point);
+	const char *root = strcmp(mount->root, "/") == 0 ? "" : mount->root;
+	snprintf(out, size, "%s%s%s", root, rest[0] == '/' || rest[0] == '\0' ? "" : "/", rest);
+	if (out[0] == '\0')
+		snprintf(out, size, "/");
+}
+
+static bool is_in_tree(const struct search *search, const struct space *space, const char *path)
+{
+	char inside[PATH_SIZE_MAX];
+	const struct mount *mount = path[0] == '/' ? space_find(space, path) : NULL;
+	if (mount == NULL || strcmp(mount->device, search->tree.device) != 0)
+		return false;
+	path_inside(mount, path, inside, sizeof(inside));
+	return config_path_is_within(inside, search->tree.path);
+}
+
+/* The namespace of a process, read at its first process. NULL: the process is gone. */
+static const struct space *find_space(struct search *search, int pid)
+{
+	char path[64];
+	struct stat status;
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	if (stat(path, &status) != 0)
+		return NULL;
+	for (int i = 0; i < search->space_count; i++) {
+		if (search->spaces[i].id == status.st_ino)
+			return &search->spaces[i];
+	}
+	if (search->space_count == NAMESPACES_MAX)
+		return NULL;
+	struct space *space = &search->spaces[search->space_count];
+	*space = (struct space){ .id = status.st_ino };
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
+	if (space_read(space, path) != 0) {
+		space_done(space);
+		return NULL;
+	}
+	search->space_count++;
+	return space;
+}
+
+static bool link_is_in_tree(
+	const struct search *search, const struct space *space, const char *link)
+{
+	char target[PATH_SIZE_MAX];
+	ssize_t size = readlink(link, target, sizeof(target) - 1);
+	if (size <= 0)
+		return false;
+	target[size] = '\0';
+	return is_in_tree(search, space, target);
+}
+
+static bool has_open_file(const struct search *search, const struct space *space, int pid)
+{
+	char folder[64], path[64 + NAME_MAX];
+	bool is_found = false;
+	struct dirent *entry;
+	snprintf(folder, sizeof(folder), "/proc/%d/fd", pid);
+	DIR *directory = opendir(folder);
+	if (directory == NULL)
+		return false;
+	while (!is_found && (entry = readdir(directory)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		is_found = link_is_in_tree(search, space, path);
+	}
+	closedir(directory);
+	return is_found;
+}
+
+static bool has_mapping(const struct search *search, const struct space *space, int pid)
+{
+	char path[64], *line = NULL;
+	size_t room = 0;
+	bool is_found = false;
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	while (!is_found && getline(&line, &room, file) > 0) {
+		char *name = strchr(line, '/');
+		if (name == NULL)
+			continue;
+		name[strcspn(name, "\n")] = '\0';
+		is_found = is_in_tree(search, space, name);
+	}
+	free(line);
+	fclose(file);
+	return is_found;
+}
+
+static const char *how_it_holds(const struct search *search, const struct space *space, int pid)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
+	if (link_is_in_tree(search, space, path))
+		return "working directory";
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	if (link_is_in_tree(search, space, path))
+		return "root directory";
+	if (has_open_file(search, space, pid))
+		return "open file";
+	return has_mapping(search, space, pid) ? "mapped file" : NULL;
+}
+
+static bool is_our_own(const struct search *search, int pid)
+{
+	char path[64], target[PATH_SIZE_MAX];
+	if (pid == getpid())
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	ssize_t size = readlink(path, target, sizeof(target) - 1);
+	if (size <= 0)
+		return false;
+	target[size] = '\0';
+	char *slash = strrchr(target, '/');
+	if (slash == NULL || strncmp(slash + 1, "evenkeel", 8) != 0)
+		return false;
+	*slash = '\0';
+	return strcmp(target, search->programs) == 0;
+}
+
+static void add_holder(struct holders *holders, int pid, const char *how)
+{
+	if (holders->count < HOLDERS_MAX) {
+		struct holder *holder = &holders->list[holders->count];
+		char path[64];
+		*holder = (struct holder){ .pid = pid, .how = how };
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		FILE *file = fopen(path, "re");
+		if (file == NULL || fgets(holder->name, sizeof(holder->name), file) == NULL)
+			snprintf(holder->name, sizeof(holder->name), "?");
+		holder->name[strcspn(holder->name, "\n")] = '\0';
+		if (file != NULL)
+			fclose(file);
+	}
+	holders->count++;
+}
+
+static void look_at(struct search *search, int pid)
+{
+	const struct space *space = find_space(search, pid);
+	if (space == NULL)
+		return;
+	const char *how = how_it_holds(search, space, pid);
+	if (how != NULL && !is_our_own(search, pid))
+		add_holder(search->holders, pid, how);
+}
+
+/* Where the tree lies, from our own namespace. */
+static int place_tree(struct search *search, const char *path)
+{
+	char real[PATH_SIZE_MAX];
+	struct space own = { 0 };
+	if (realpath(path, real) == NULL)
+		return -errno;
+	int error = space_read(&own, "/proc/self/mountinfo");
+	const struct mount *mount = error == 0 ? space_find(&own, real) : NULL;
+	if (mount != NULL) {
+		memcpy(search->tree.device, mount->device, sizeof(mount->device));
+		path_inside(mount, real, search->tree.path, sizeof(search->tree.path));
+	} else if (error == 0) {
+		error = -ENOENT; /* a root that is no mount point: nothing can be said */
+	}
+	space_done(&own);
+	return error;
+}
+
+int holders_find(const char *path, const char *programs, struct holders *out_holders)
+{
+	struct search search = { .programs = programs, .holders = out_holders };
+	*out_holders = (struct holders){ .count = 0 };
+	int error = place_tree(&search, path);
+	if (error != 0)
+		return error;
+	search.spaces = calloc(NAMESPACES_MAX, sizeof(*search.spaces));
+	DIR *proc = opendir("/proc");
+	if (proc == NULL || search.spaces == NULL) {
+		error = proc == NULL ? -errno : -ENOMEM;
+	} else {
+		struct dirent *entry;
+		while ((entry = readdir(proc)) != NULL) {
+			if (isdigit((unsigned char)entry->d_name[0]))
+				look_at(&search, (int)strtol(entry->d_name, NULL, 10));
+		}
+	}
+	if (proc != NULL)
+		closedir(proc);
+	for (int i = 0; i < search.space_count; i++)
+		space_done(&search.spaces[i]);
+	free(search.spaces);
+	return error;
+}

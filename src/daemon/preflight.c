@@ -1,0 +1,349 @@
+#include "daemon/preflight.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "daemon/holders.h"
+
+#define TRIED_ATTRIBUTE "trusted.evenkeel.try"
+
+/* Never replicated, and never the home of what is (R9): the kernel's, and what lives a boot long.
+ */
+static const char *const system_places[] = { "/proc", "/sys", "/dev", "/run", "/var/log/journal" };
+
+struct preflight {
+	const struct preflight_site *site;
+	const struct module_settings *module;
+	struct preflight_findings *findings;
+};
+
+static void PRINTF_LIKE(2, 3) find(struct preflight *preflight, const char *format, ...)
+{
+	struct preflight_findings *findings = preflight->findings;
+	va_list arguments;
+	if (findings->count == PREFLIGHT_FINDINGS_MAX)
+		return;
+	char *out = findings->sentences[findings->count++];
+	int used = snprintf(out, SENTENCE_SIZE_MAX, "module '%s': ", preflight->module->name);
+	va_start(arguments, format);
+	vsnprintf(out + used, SENTENCE_SIZE_MAX - (size_t)used, format, arguments);
+	va_end(arguments);
+}
+
+/* ---- directories ---- */
+
+/* Gives true if the place is in the way; a place that does not exist is not. */
+static bool overlaps_place(const char *real, const char *place)
+{
+	char real_place[PATH_SIZE_MAX];
+	if (realpath(place, real_place) == NULL)
+		return false;
+	return config_path_is_within(real, real_place) || config_path_is_within(real_place, real);
+}
+
+static bool check_place(struct preflight *preflight, const char *path, const char *real)
+{
+	const struct preflight_site *site = preflight->site;
+	const struct {
+		const char *path, *name;
+	} own[] = {
+		{ site->config, "configuration" },
+		{ site->state, "state" },
+		{ site->run, "sockets" },
+		{ site->programs, "programs" },
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(system_places); i++) {
+		if (overlaps_place(real, system_places[i])) {
+			find(preflight,
+				"directory '%.150s' cannot be replicated: it contains %s or lies "
+				"in "
+				"it; name a directory that holds only the application's data",
+				path, system_places[i]);
+			return false;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(own); i++) {
+		if (overlaps_place(real, own[i].path)) {
+			find(preflight,
+				"directory '%.120s' cannot be replicated: it contains Evenkeel's "
+				"own "
+				"%s (%.120s) or lies there; name a directory that holds only the "
+				"application's data",
+				path, own[i].name, own[i].path);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void check_neighbours(struct preflight *preflight, const char *path, const char *real)
+{
+	for (int i = 0; i < preflight->site->neighbour_count; i++) {
+		const struct preflight_neighbour *neighbour = &preflight->site->neighbours[i];
+		if (overlaps_place(real, neighbour->path)) {
+			find(preflight,
+				"directory '%.120s' and '%.120s' of module '%s' lie one in the "
+				"other; two modules cannot replicate the same files",
+				path, neighbour->path, neighbour->module);
+			return;
+		}
+	}
+}
+
+/* A file without a name leaves no trace behind, not even a time; some file systems have none, then
+ * the directory itself has to do. */
+static int try_attribute(int directory)
+{
+	int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+		fd = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int error = fsetxattr(fd, TRIED_ATTRIBUTE, "x", 1, 0) == 0 ? 0 : -errno;
+	if (error == 0 && fremovexattr(fd, TRIED_ATTRIBUTE) != 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+static int try_handle(int directory)
+{
+	union {
+		struct file_handle handle;
+		char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} space = { .handle = { .handle_bytes = MAX_HANDLE_SZ } };
+	int mount = 0;
+	if (name_to_handle_at(directory, "", &space.handle, &mount, AT_EMPTY_PATH) != 0)
+		return -errno;
+	int fd = open_by_handle_at(directory, &space.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static void check_file_system(struct preflight *preflight, const char *path, int directory)
+{
+	int error = try_attribute(directory);
+	if (error == -EROFS) {
+		find(preflight,
+			"directory '%.150s' is on a file system that is mounted read-only; mount "
+			"it "
+			"for writing",
+			path);
+		return;
+	}
+	if (error == -EOPNOTSUPP || error == -EPERM)
+		find(preflight,
+			"directory '%.150s' is on a file system that cannot keep trusted.* "
+			"extended "
+			"attributes, which hold the objects' numbers; use ext4, XFS or btrfs",
+			path);
+	else if (error != 0)
+		find(preflight,
+			"directory '%.150s': an extended attribute could not be tried: %s; repair "
+			"the "
+			"file system first",
+			path, strerror(-error));
+	error = try_handle(directory);
+	if (error == -EOPNOTSUPP)
+		find(preflight,
+			"directory '%.150s' is on a file system without file handles, by which "
+			"objects are found again; use ext4, XFS or btrfs",
+			path);
+	else if (error != 0)
+		find(preflight, "directory '%.150s': a file handle could not be tried: %s", path,
+			strerror(-error));
+}
+
+static void check_holders(struct preflight *preflight, const char *path)
+{
+	struct holders holders;
+	char named[300] = "";
+	size_t used = 0;
+	int error = holders_find(path, preflight->site->programs, &holders);
+	if (error != 0) {
+		find(preflight, "directory '%.150s': who uses it could not be found out: %s", path,
+			strerror(-error));
+		return;
+	}
+	if (holders.count == 0)
+		return;
+	for (int i = 0; i < holders.count && i < 4; i++)
+		used += (size_t)snprintf(named + used, sizeof(named) - used, "%s%s (pid %d, %s)",
+			i == 0 ? "" : ", ", holders.list[i].name, (int)holders.list[i].pid,
+			holders.list[i].how);
+	if (holders.count > 4)
+		snprintf(named + used, sizeof(named) - used, " and %d more", holders.count - 4);
+	find(preflight,
+		"directory '%.100s' is in use by %s; what they write would not be replicated: stop "
+		"them first",
+		path, named);
+}
+
+static void check_directory(struct preflight *preflight, const char *path)
+{
+	char real[PATH_SIZE_MAX];
+	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0) {
+		if (errno == ENOENT)
+			find(preflight,
+				"directory '%.150s' is missing on this node; make it (mkdir -p), "
+				"with "
+				"the owner that the application wants",
+				path);
+		else if (errno == ENOTDIR)
+			find(preflight, "'%.150s' is not a directory; name a directory", path);
+		else
+			find(preflight, "directory '%.150s' cannot be opened: %s", path,
+				strerror(errno));
+		return;
+	}
+	if (realpath(path, real) == NULL)
+		find(preflight, "directory '%.150s' cannot be found: %s", path, strerror(errno));
+	else if (check_place(preflight, path, real)) {
+		check_neighbours(preflight, path, real);
+		check_file_system(preflight, path, directory);
+		check_holders(preflight, path);
+	}
+	close(directory);
+}
+
+/* ---- addresses ---- */
+
+static uint32_t host_order(const struct sockaddr *address)
+{
+	const struct sockaddr_in *internet = (const struct sockaddr_in *)(const void *)address;
+	return ntohl(internet->sin_addr.s_addr);
+}
+
+static void check_on_interface(struct preflight *preflight, const struct address_config *address,
+	const char *shown, const struct ifaddrs *interfaces)
+{
+	uint32_t wanted = ntohl(address->address.s_addr);
+	bool is_near = false;
+	for (const struct ifaddrs *at = interfaces; at != NULL; at = at->ifa_next) {
+		if (at->ifa_addr == NULL || at->ifa_addr->sa_family != AF_INET ||
+			at->ifa_netmask == NULL)
+			continue;
+		uint32_t own = host_order(at->ifa_addr), mask = host_order(at->ifa_netmask);
+		if (own == wanted) {
+			find(preflight,
+				"address %s is set on %s of this node already; a virtual address "
+				"is "
+				"set and removed by Evenkeel alone: remove it (ip address del "
+				"%s dev %s) and from the system's network configuration",
+				shown, at->ifa_name, shown, at->ifa_name);
+			return;
+		}
+		if (address->interface[0] != '\0' && strcmp(address->interface, at->ifa_name) != 0)
+			continue;
+		if ((at->ifa_flags & IFF_LOOPBACK) == 0 && (own & mask) == (wanted & mask))
+			is_near = true;
+	}
+	/* With both named, nothing has to be guessed from the node's other addresses. */
+	if (!is_near && (address->prefix == 0 || address->interface[0] == '\0'))
+		find(preflight,
+			"address %s lies in no network of this node%s%s; name an address of the "
+			"clients' network, or give prefix and interface: %s/24@eth0",
+			shown, address->interface[0] != '\0' ? "'s interface " : "",
+			address->interface, shown);
+}
+
+static void check_addresses(struct preflight *preflight)
+{
+	const struct module_settings *module = preflight->module;
+	struct ifaddrs *interfaces = NULL;
+	if (module->address_count == 0)
+		return;
+	if (getifaddrs(&interfaces) != 0) {
+		find(preflight, "this node's addresses cannot be read: %s", strerror(errno));
+		return;
+	}
+	for (int i = 0; i < module->address_count; i++) {
+		const struct address_config *address = &module->addresses[i];
+		char shown[INET_ADDRSTRLEN] = "";
+		inet_ntop(AF_INET, &address->address, shown, sizeof(shown));
+		if (address->interface[0] != '\0' && if_nametoindex(address->interface) == 0)
+			find(preflight,
+				"address %s: there is no interface '%s' on this node; 'ip link' "
+				"lists "
+				"them",
+				shown, address->interface);
+		else
+			check_on_interface(preflight, address, shown, interfaces);
+	}
+	freeifaddrs(interfaces);
+}
+
+/* ---- scripts ---- */
+
+static void check_program(struct preflight *preflight, const char *name, bool is_required)
+{
+	char path[PATH_SIZE_MAX];
+	struct stat status;
+	snprintf(path, sizeof(path), "%.3000s/bin/%.1000s", preflight->module->folder, name);
+	if (stat(path, &status) != 0) {
+		if (is_required)
+			find(preflight, "the check's program '%.200s' is missing", path);
+		return;
+	}
+	if (!S_ISREG(status.st_mode) || (status.st_mode & 0111) == 0)
+		find(preflight, "script '%.200s' is not executable; chmod +x it", path);
+}
+
+static void check_scripts(struct preflight *preflight)
+{
+	const struct module_settings *module = preflight->module;
+	for (int i = 0; i < SCRIPT_COUNT; i++)
+		check_program(preflight, script_name((enum script)i), false);
+	for (int i = 0; i < module->check_count; i++) {
+		if (module->checks[i].kind == CHECK_COMMAND)
+			check_program(preflight, module->checks[i].command, true);
+	}
+}
+
+void preflight_check(const struct preflight_site *site, const struct module_settings *module,
+	struct preflight_findings *out_findings)
+{
+	struct preflight preflight = { .site = site, .module = module, .findings = out_findings };
+	out_findings->count = 0;
+	for (int i = 0; i < module->directory_count; i++)
+		check_directory(&preflight, module->directories[i]);
+	check_addresses(&preflight);
+	check_scripts(&preflight);
+}
+
+int preflight_neighbours(const struct module_settings *const *modules, int module_count,
+	const char *except, struct preflight_neighbour **out_neighbours, int *out_count)
+{
+	int count = 0;
+	for (int i = 0; i < module_count; i++)
+		count += modules[i]->directory_count;
+	struct preflight_neighbour *neighbours = calloc((size_t)count + 1, sizeof(*neighbours));
+	if (neighbours == NULL)
+		return -ENOMEM;
+	count = 0;
+	for (int i = 0; i < module_count; i++) {
+		if (strcmp(modules[i]->name, except) == 0)
+			continue;
+		for (int d = 0; d < modules[i]->directory_count; d++) {
+			struct preflight_neighbour *neighbour = &neighbours[count++];
+			memcpy(neighbour->module, modules[i]->name, sizeof(neighbour->module));
+			memcpy(neighbour->path, modules[i]->directories[d],
+				sizeof(neighbour->path));
+		}
+	}
+	*out_neighbours = neighbours;
+	*out_count = count;
+	return 0;
+}
