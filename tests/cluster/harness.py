@@ -1,0 +1,297 @@
+"""A cluster in a lab with the module `counter`, its clients, and the questions that every case ends with.
+
+Nothing here waits for luck: wait_*() wait for a condition and end with evidence when it does not come. Times of
+events are taken from outside the product: from the clients' log and from the packets on the client network.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(HERE))
+
+import workload                             # noqa: E402
+from lab import Lab, LabError, wait_for     # noqa: E402
+
+TREEDIFF = ROOT / "tools" / "treediff"
+MODULE = HERE / "modules" / "counter"
+ADDRESS, PORT = "10.77.3.100", 7000
+MAIN_BUILD = os.environ.get("EVENKEEL_BUILD", str(ROOT / "build" / "main"))
+READY_SECONDS = 20
+
+
+def make_module(folder, name="counter", address=ADDRESS, port=PORT, directories=None, durability="call", nodes=("node1", "node2"),
+                more=""):
+    """A copy of the module, as an operator would fill it in."""
+    target = pathlib.Path(folder) / name
+    shutil.copytree(MODULE, target)
+    directories = directories or [f"/srv/{name}"]
+    text = (target / "module.yaml").read_text(encoding="utf-8")
+    text = text.replace("[/srv/counter]", json.dumps(directories)).replace("durability: call", f"durability: {durability}")
+    text = text.replace("tcp: 7000", f"tcp: {port}")
+    text += f"nodes: [{', '.join(nodes)}]\n" + (f"address: {address}\n" if address else "") + more
+    (target / "module.yaml").write_text(text, encoding="utf-8")
+    (target / "bin" / "settings").write_text(
+        f"directory='{directories[0]}'\nport={port}\nname={name}\n", encoding="utf-8")
+    return target
+
+
+class Clients:
+    """16 writers and a probe in the gateway's network namespace."""
+
+    def __init__(self, cluster, writers=16, pause=1.0):
+        self.log = cluster.folder / f"clients-{cluster.clients_started}.log"
+        first = cluster.clients_started * 10_000_000
+        cluster.clients_started += 1
+        self.process = cluster.lab.gateway.popen(
+            [sys.executable, HERE / "client.py", ADDRESS, PORT, self.log, "--writers", writers, "--pause", pause,
+             "--first", first], stdin=subprocess.DEVNULL)
+
+    def requests(self):
+        return workload.read_log(self.log)
+
+    def wait_served(self, after_ns=None, seconds=30.0, nodes=None):
+        """Until a request that was sent after this moment is acknowledged (by one of these nodes)."""
+        after_ns = time.time_ns() if after_ns is None else after_ns
+
+        def is_served():
+            return self.log.exists() and any(
+                each.sent_ns > after_ns and each.outcome == "ok" and (nodes is None or each.node in nodes)
+                for each in tail_of(self.log))
+        wait_for("no request of the clients is answered", is_served, seconds, every=0.05)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        return self.requests()
+
+
+def tail_of(path, size=200_000):
+    with open(path, "rb") as file:
+        file.seek(0, 2)
+        end = file.tell()
+        file.seek(max(0, end - size))
+        lines = file.read().split(b"\n")[1 if end > size else 0:-1]
+    found = []
+    for line in lines:
+        words = line.decode().split("\t")
+        found.append(workload.Request(int(words[0]), int(words[1]), words[2], int(words[3]), *words[4:8]))
+    return found
+
+
+class Sniffer:
+    """Who sends data from the service's address, by MAC, seen at the switch's port of the gateway."""
+
+    def __init__(self, cluster):
+        self.out = cluster.folder / f"packets-{time.time_ns()}"
+        self.macs = {cluster.mac(name): name for name in cluster.lab.nodes}
+        pid = cluster.lab.state["switch"]["pid"]
+        self.process = subprocess.Popen(["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, HERE / "sniffer.py",
+                                         "gw-client", ADDRESS, str(PORT), self.out], stdin=subprocess.DEVNULL)
+        wait_for("the sniffer does not start", self.out.exists, 10)
+
+    def stop(self):
+        """[(node, first_ns, last_ns, packets)] in order."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        found = []
+        for line in self.out.read_text(encoding="ascii").splitlines():
+            mac, first, last, packets = line.split()
+            found.append((self.macs.get(mac, mac), int(first), int(last), int(packets)))
+        return found
+
+
+class Cluster:
+    def __init__(self, folder, prefix, arbiter="ping", durability="call", fs="ext4", build=MAIN_BUILD, start=True,
+                 modules=None, more="", size="512M"):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.clients_started = 0
+        self.module = "counter"
+        modules = modules if modules is not None else [make_module(self.folder / "modules", durability=durability, more=more)]
+        self.lab = Lab.up(f"{self.folder}/lab", prefix=prefix, build=build, fs=fs, size=size)
+        try:
+            (self.folder / "lab" / "stamps").mkdir()
+            for name in self.lab.nodes:
+                self.prepare(name)
+            if start:
+                self.lab.configure(modules=modules, arbiter=arbiter)
+                self.open_underneath()
+        except BaseException:
+            self.lab.down()
+            raise
+
+    def prepare(self, name, directory="/srv/counter"):
+        self.node(name).run(["mkdir", "-p", directory])
+
+    def node(self, name):
+        return self.lab.nodes[name]
+
+    def other(self, name):
+        return next(each for each in self.lab.nodes if each != name)
+
+    def mac(self, name):
+        pid = self.node(name).state["network"]["pid"]
+        done = subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-json", "link", "show", "eth0"],
+                              capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)[0]["address"]
+
+    # ---- asking the product ----
+
+    def status(self, name, module=None):
+        """This node's view of a module, as `evenkeel status --json` tells it; None while it does not answer."""
+        node = self.node(name)
+        if node.condition() != "up":
+            return None
+        done = node.run(["evenkeel", "status", "--json"], check=False, seconds=5)
+        if done.returncode != 0:
+            return None
+        for each in json.loads(done.stdout)["modules"]:
+            if each["name"] == (module or self.module):
+                return each
+        return None
+
+    def state(self, name, module=None):
+        """'PRIM Ready' and the like; 'off' while the node does not answer."""
+        found = self.status(name, module)
+        return f"{found['state']} {found['readiness']}" if found else "off"
+
+    def states(self):
+        return {name: self.state(name) for name in self.lab.nodes}
+
+    def say(self, name, *words, check=True, seconds=60):
+        return self.node(name).run(["evenkeel", *words], check=check, seconds=seconds)
+
+    def primary(self):
+        for name in self.lab.nodes:
+            if self.state(name).split()[0] in ("PRIM", "ALONE"):
+                return name
+        return None
+
+    # ---- waiting ----
+
+    def wait_state(self, name, *wanted, seconds=READY_SECONDS):
+        last = [""]
+
+        def is_so():
+            last[0] = self.state(name)
+            return last[0] in wanted
+        try:
+            wait_for("", is_so, seconds, every=0.1)
+        except LabError:
+            raise AssertionError(f"{name} is not {' or '.join(wanted)} within {seconds} s: it is {last[0]}; "
+                                 f"status says {self.status(name)}") from None
+
+    def wait_pair(self, primary=None, seconds=READY_SECONDS):
+        """Until one node is PRIM Ready and the other SECOND Ready. Gives the primary's name."""
+        found = []
+
+        def is_so():
+            states = self.states()
+            found[:] = [name for name, state in states.items() if state == "PRIM Ready"]
+            return len(found) == 1 and states[self.other(found[0])] == "SECOND Ready" and primary in (None, found[0])
+        try:
+            wait_for("", is_so, seconds, every=0.1)
+        except LabError:
+            words = {name: self.status(name) for name in self.lab.nodes}
+            raise AssertionError(f"no pair within {seconds} s (wanted primary: {primary}): {words}") from None
+        return found[0]
+
+    # ---- doing ----
+
+    def bring_up(self, primary="node1"):
+        """First start: both wait, a person names whose data counts."""
+        for name in self.lab.nodes:
+            self.say(name, "start", self.module, check=False)
+        for name in self.lab.nodes:
+            self.wait_state(name, "WAIT NotReady", "WAIT Ready", "WAIT Transient")
+        self.say(primary, "prim", self.module)
+        return self.wait_pair(primary)
+
+    def open_underneath(self):
+        """The trees under the mounts, to look at from outside: a bind mount does not take submounts along."""
+        for name in self.lab.nodes:
+            if self.node(name).is_up():
+                self.node(name).run(["sh", "-c", "mkdir -p /run/underneath && "
+                                     "{ mountpoint -q /run/underneath || mount --bind /srv /run/underneath; }"])
+
+    def underneath(self, name):
+        """The host's path of a node's real replicated tree."""
+        return f"/proc/{self.node(name).state['init']['pid']}/root/run/underneath/{self.module}"
+
+    def boot(self, name):
+        self.node(name).start()
+        self.open_underneath()
+        self.node(name).wait_service()
+
+    def processes(self, name, program):
+        """All pids (the host's) of a program in a node."""
+        found = []
+        for pid in self.node(name).pids():
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    if os.path.basename(file.read().split(b"\0")[0]) == program.encode():
+                        found.append(pid)
+        return sorted(found)
+
+    # ---- judging ----
+
+    def verify(self):
+        """What the product says about its two copies: must be 'equal'."""
+        return self.say(self.primary() or "node1", "verify", self.module, seconds=120)
+
+    def compare_trees(self):
+        """What an independent program says: [] or the differences. The clients must have stopped."""
+        trees = [self.underneath(name) for name in self.lab.nodes]
+        done = subprocess.run([TREEDIFF, *trees], capture_output=True, text=True, timeout=120, check=False)
+        return [] if done.returncode == 0 else (done.stdout + done.stderr).splitlines()
+
+    def assert_equal(self):
+        """Both judges; differences that a moment's work would end do not count, so it is asked for 10 s."""
+        self.verify()
+        last = []
+
+        def is_equal():
+            last[:] = self.compare_trees()
+            return not last
+        try:
+            wait_for("", is_equal, 10, every=0.5)
+        except LabError:
+            raise AssertionError("the trees differ:\n" + "\n".join(last[:20])) from None
+
+    def assert_nothing_missing(self, requests, nodes=None):
+        for name in nodes or self.lab.nodes:
+            missing = workload.find_missing(requests, self.underneath(name))
+            assert not missing, f"{len(missing)} acknowledged requests are missing on {name}:\n" + "\n".join(missing[:20])
+
+    def events(self, name):
+        done = self.node(name).run(["cat", "/var/lib/evenkeel/events.jsonl"], check=False)
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+
+    def collect(self, folder):
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(Exception):
+            self.lab.collect(str(folder))
+        for path in self.folder.glob("*"):
+            if path.is_file():
+                shutil.copy2(path, folder / path.name)
+        stamps = self.folder / "lab" / "stamps"
+        if stamps.is_dir():
+            shutil.copytree(stamps, folder / "stamps", dirs_exist_ok=True)
+
+    def down(self):
+        with contextlib.suppress(LabError):
+            self.lab.heal()
+        for node in self.lab.nodes.values():
+            if node.state.get("is_frozen"):
+                node.thaw()
+        self.lab.down()

@@ -1,0 +1,109 @@
+"""Our processes die or stand still; the applications and their clients must not notice. And the machine is busy."""
+import os
+import signal
+import time
+
+import harness
+import pytest
+import workload
+
+pytestmark = pytest.mark.deadline(180)
+RETURN_SECONDS = 45
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster):
+    made = make_cluster()
+    made.bring_up("node1")
+    return made
+
+
+def kill_and_wait(cluster, name, program, clients):
+    pids = cluster.processes(name, program)
+    assert len(pids) == 1, f"{program} runs {len(pids)} times on {name}"
+    at_ns = time.time_ns()
+    os.kill(pids[0], signal.SIGKILL)
+    harness.wait_for(f"{program} of {name} is not started again",
+                     lambda: cluster.processes(name, program) not in ([], pids), 5)
+    clients.wait_served(time.time_ns())
+    return at_ns
+
+
+@pytest.mark.deadline(400)
+@pytest.mark.parametrize("where", ["primary", "secondary"])
+@pytest.mark.parametrize("program", ["evenkeel-fs", "evenkeeld", "evenkeel-hold"])
+def test_killed_under_load(cluster, program, where, is_soak):
+    primary = cluster.wait_pair(seconds=RETURN_SECONDS)
+    name = primary if where == "primary" else cluster.other(primary)
+    sniffer, clients = harness.Sniffer(cluster), harness.Clients(cluster)
+    clients.wait_served()
+    kills = []
+    for _ in range(20 if is_soak else 3):
+        kills.append(kill_and_wait(cluster, name, program, clients))
+        cluster.wait_pair(primary, 20)
+    requests, packets = clients.stop(), sniffer.stop()
+    assert all(workload.in_flight(requests, at_ns) > 0 for at_ns in kills), "a kill landed while nothing was in flight"
+    assert not workload.errors(requests), workload.errors(requests)[:5]
+    assert not workload.broken(requests), workload.broken(requests)[:5]
+    assert [node for node, *_ in packets] == [primary], "the service moved"
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
+
+
+def stop_applier(cluster):
+    """SIGSTOP to the secondary's evenkeel-fs under load; gives what was acknowledged around it."""
+    primary = cluster.wait_pair(seconds=RETURN_SECONDS)
+    second = cluster.other(primary)
+    clients = harness.Clients(cluster)
+    clients.wait_served()
+    pid, = cluster.processes(second, "evenkeel-fs")
+    os.kill(pid, signal.SIGSTOP)
+    at_ns = time.time_ns()
+    try:
+        cluster.wait_state(primary, "ALONE Ready", seconds=15)
+        clients.wait_served(nodes=[primary])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    cluster.wait_pair(primary, RETURN_SECONDS)
+    requests = clients.stop()
+    return at_ns, requests
+
+
+def too_early(requests, at_ns, seconds):
+    """Requests sent after the moment and answered before the peer can have been dropped."""
+    limit_ns = at_ns + int(seconds * 1e9)
+    return [each for each in workload.acknowledged(requests) if each.sent_ns > at_ns + 5_000_000 and each.ended_ns < limit_ns]
+
+
+def test_stopped_applier(cluster):
+    """durability call: no call returns before the peer is dropped (2 s without progress)."""
+    at_ns, requests = stop_applier(cluster)
+    assert not too_early(requests, at_ns, 1.5), too_early(requests, at_ns, 1.5)[:3]
+    gap = workload.gap_around(requests, at_ns)
+    assert gap[1] is not None and gap[1] - at_ns < 4 * 10**9, "the primary did not go on within 4 s"
+    assert not workload.errors(requests) and not workload.broken(requests)
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
+
+
+@pytest.mark.deadline(420)
+def test_saturated(cluster, is_soak):
+    """Both cores busy, default settings: no failover."""
+    primary = cluster.wait_pair(seconds=RETURN_SECONDS)
+    seconds = 300 if is_soak else 20
+    sniffer, clients = harness.Sniffer(cluster), harness.Clients(cluster, pause=20)
+    clients.wait_served()
+    load = [cluster.node(name).popen(["stress-ng", "--quiet", "--cpu", "2", "--vm", "1", "--vm-bytes", "64M",
+                                      "--timeout", f"{seconds}s"]) for name in cluster.lab.nodes]
+    for each in load:
+        each.wait(seconds + 60)
+    clients.wait_served(nodes=[primary])
+    requests, packets = clients.stop(), sniffer.stop()
+    assert [node for node, *_ in packets] == [primary]
+    assert not workload.errors(requests) and not workload.broken(requests)
+    assert cluster.wait_pair(primary) == primary
+    dropped = [event for event in cluster.events(primary) if "alone" in str(event.get("id", ""))
+               and event.get("time_ns", 0) > requests[0].sent_ns]
+    assert not dropped, dropped
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
