@@ -67,9 +67,9 @@ static void reply_findings(struct admin_client *client, const struct preflight_f
 {
 	json_t *more = json_array();
 	for (int i = 0; i < findings->count; i++)
-		(void)json_array_append_new(more, json_string(findings->sentences[i]));
+		(void)json_array_append_new(more, json_string(findings->list[i].sentence));
 	admin_reply(client, json_pack("{s:b,s:s,s:s,s:o}", "ok", 0, "refusal", "preflight",
-				    "sentence", findings->sentences[0], "findings", more));
+				    "sentence", findings->list[0].sentence, "findings", more));
 }
 
 static void job_done(void *owner, uint32_t events)

@@ -86,19 +86,16 @@ static json_t *arbiter_status(const struct daemon *daemon, int reachable)
 	return json;
 }
 
-static json_t *side_status(const struct status *status, bool is_peer, const char *node)
+static void add_states(json_t *json, const struct status *status, const char *peer)
 {
-	json_t *json = json_object();
-	enum mirror_state state = is_peer ? status->peer_state : status->state;
-	enum readiness readiness = is_peer ? status->peer_readiness : status->readiness;
-	set(json, "node", json_string(node));
-	if (is_peer)
-		set(json, "is_heard", json_boolean(status->is_peer_heard));
-	if (!is_peer || status->is_peer_heard) {
-		set(json, "state", json_string(mirror_state_name(state)));
-		set(json, "readiness", json_string(readiness_name(readiness)));
-	}
-	return json;
+	set(json, "state", json_string(mirror_state_name(status->state)));
+	set(json, "readiness", json_string(readiness_name(status->readiness)));
+	set(json, "peer", json_string(peer));
+	set(json, "peer_heard", json_boolean(status->is_peer_heard));
+	if (!status->is_peer_heard)
+		return;
+	set(json, "peer_state", json_string(mirror_state_name(status->peer_state)));
+	set(json, "peer_readiness", json_string(readiness_name(status->peer_readiness)));
 }
 
 static json_t *good_nodes(const struct daemon *daemon, uint64_t good)
@@ -162,8 +159,7 @@ static json_t *module_status(
 		set(json, "now", json_string("is being added or removed"));
 		return json;
 	}
-	set(json, "self", side_status(&status, false, daemon->self->name));
-	set(json, "peer", side_status(&status, true, peer != NULL ? peer->name : ""));
+	add_states(json, &status, peer != NULL ? peer->name : "");
 	add_record(json, daemon, &status.record);
 	if (summary != NULL)
 		add_summary(json, summary);

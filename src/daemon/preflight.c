@@ -32,11 +32,18 @@ static void PRINTF_LIKE(2, 3) find(struct preflight *preflight, const char *form
 	va_list arguments;
 	if (findings->count == PREFLIGHT_FINDINGS_MAX)
 		return;
-	char *out = findings->sentences[findings->count++];
+	char *out = findings->list[findings->count++].sentence;
 	int used = snprintf(out, SENTENCE_SIZE_MAX, "module '%s': ", preflight->module->name);
 	va_start(arguments, format);
 	vsnprintf(out + used, SENTENCE_SIZE_MAX - (size_t)used, format, arguments);
 	va_end(arguments);
+}
+
+/* The finding just made may be gone by the time of `start`. */
+static void mark_passing(struct preflight *preflight)
+{
+	CHECK(preflight->findings->count > 0);
+	preflight->findings->list[preflight->findings->count - 1].is_passing = true;
 }
 
 /* ---- directories ---- */
@@ -188,6 +195,7 @@ static void check_holders(struct preflight *preflight, const char *path)
 		"directory '%.100s' is in use by %s; what they write would not be replicated: stop "
 		"them first",
 		path, named);
+	mark_passing(preflight);
 }
 
 static void check_directory(struct preflight *preflight, const char *path)
@@ -243,6 +251,7 @@ static void check_on_interface(struct preflight *preflight, const struct address
 				"set and removed by Evenkeel alone: remove it (ip address del "
 				"%s dev %s) and from the system's network configuration",
 				shown, at->ifa_name, shown, at->ifa_name);
+			mark_passing(preflight);
 			return;
 		}
 		if (address->interface[0] != '\0' && strcmp(address->interface, at->ifa_name) != 0)
@@ -316,7 +325,7 @@ void preflight_check(const struct preflight_site *site, const struct module_sett
 	struct preflight_findings *out_findings)
 {
 	struct preflight preflight = { .site = site, .module = module, .findings = out_findings };
-	out_findings->count = 0;
+	memset(out_findings, 0, sizeof(*out_findings));
 	for (int i = 0; i < module->directory_count; i++)
 		check_directory(&preflight, module->directories[i]);
 	check_addresses(&preflight);

@@ -27,9 +27,15 @@ struct preflight_site {
 	int neighbour_count;
 };
 
+struct preflight_finding {
+	bool is_passing; /* in the way of `start` now, not of `module add`: it may be gone by then
+			  */
+	char sentence[SENTENCE_SIZE_MAX];
+};
+
 struct preflight_findings {
 	int count; /* 0: nothing is in the way */
-	char sentences[PREFLIGHT_FINDINGS_MAX][SENTENCE_SIZE_MAX];
+	struct preflight_finding list[PREFLIGHT_FINDINGS_MAX];
 };
 
 /* Everything that is in the way of starting this module here, now. The module must be stopped. */
