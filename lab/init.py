@@ -9,8 +9,8 @@ What is where inside a node:
     /proc /sys           new; /sys/fs/cgroup is the node's own cgroup2 tree
     /run /tmp /dev/shm   new and empty at each boot
     /run/lab             the lab's folder (programs in bin/, modules/, carry/ for bundles)
-    /etc/evenkeel, /var/lib/evenkeel, /var/log/evenkeel    from the node's state image
-    /var/lib/postgresql, /srv                              from the node's data image
+    /etc/evenkeel, /var/lib/evenkeel, /var/log/postgresql    from the node's state image
+    /var/lib/postgresql, /srv                                from the node's data image
 
 Called as: init.py SPECIFICATION (JSON). Prints the pid of process 1, as the caller sees it, and
 "ready" once everything is mounted. Standard library only.
@@ -31,7 +31,7 @@ CLONE_NEWIPC, CLONE_NEWPID = 0x08000000, 0x20000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH, PR_SET_NAME = 2, 15
 LIBC = ctypes.CDLL(None, use_errno=True)
-STATE_FOLDERS = {"etc": "/etc/evenkeel", "lib": "/var/lib/evenkeel", "log": "/var/log/evenkeel"}
+STATE_FOLDERS = {"etc": "/etc/evenkeel", "lib": "/var/lib/evenkeel", "log": "/var/log/postgresql"}
 DATA_FOLDERS = {"postgresql": "/var/lib/postgresql", "srv": "/srv"}
 STOP_SECONDS = 60
 
@@ -96,7 +96,7 @@ def bind_folders(image, folders):
         is_new = not os.path.isdir(f"{image}/{inside}")
         os.makedirs(f"{image}/{inside}", exist_ok=True)
         os.makedirs(outside, exist_ok=True)
-        if is_new and inside == "postgresql":
+        if is_new and "postgresql" in outside:
             give_to_postgres(f"{image}/{inside}")
         mount(f"{image}/{inside}", outside, None, MS_BIND)
 
