@@ -34,7 +34,8 @@
 #include "daemon/events.h"
 #include "platform/loop.h"
 
-#define DAEMON_QUEUE_MAX 4096 /* events that wait to be handled */
+#define DAEMON_QUEUE_MAX    4096	   /* events that wait to be handled */
+#define ADDRESS_LIFETIME_NS (3 * NS_PER_S) /* in the kernel's hands; whole seconds (R15) */
 
 struct daemon;
 
@@ -62,11 +63,12 @@ struct runtime {
 struct module {
 	struct daemon *daemon;
 	struct module_settings settings;
-	bool is_added;	 /* the core knows it */
-	bool is_leaving; /* its configuration is gone; removed as soon as it stands still */
+	bool is_added;		    /* the core knows it */
+	struct record first_record; /* as it was found at the start */
 	struct runtime runtime;
 	struct queued_action *queue, **queue_end; /* actions not yet performed */
-	bool is_writing;			  /* the head of the queue is with the writer */
+	bool is_writing;			  /* a record is with the writer thread */
+	uint64_t writing_step;			  /* the step that ordered it */
 	struct module_record *record;		  /* records.c */
 	struct module_fs *fs;			  /* fs.c */
 	struct module_scripts *scripts;		  /* scripts.c */
@@ -86,12 +88,16 @@ struct daemon {
 	int module_count;
 	struct module
 		*modules[MODULES_MAX]; /* in no order; settings.number names one to the core */
+	struct actions *actions;       /* of the step under way */
 	uint64_t steps;
+	int64_t last_step_ns;
 	bool is_stepping;
 	bool is_stopping;	   /* SIGTERM came: a planned exit is under way */
 	struct event *event_queue; /* DAEMON_QUEUE_MAX, a ring */
 	uint32_t event_first, event_count;
-	struct timer core_timer;
+	struct timer core_timer, shutdown_timer;
+	int64_t shutdown_limit_ns;
+	struct watch signal_watch;
 	struct daemon_mesh *mesh;
 	struct daemon_records *records;
 	struct daemon_control *control;
@@ -131,17 +137,5 @@ struct mesh_counters {
 	uint64_t beats_sent, beats_heard, garbage, other_version;
 };
 void daemon_mesh_counters(const struct daemon *daemon, struct mesh_counters *out_counters);
-
-/* ---- what admin.c does for the daemon; declared here until it has a header of its own ---- */
-
-/* Opens run/admin.sock and watches it with daemon->loop. Errors: as of bind(2). */
-int admin_open(struct daemon *daemon) MUST_CHECK;
-void admin_close(struct daemon *daemon);
-/* ACTION_ANSWER_COMMAND: answers the request of that number (EVENT_COMMAND_GIVEN's). */
-void admin_answer(struct daemon *daemon, struct module *module, uint32_t request,
-	enum refusal refusal, const char *sentence);
-/* CONTROL_VERIFIED came from the module's evenkeel-fs. */
-void admin_verified(
-	struct daemon *daemon, struct module *module, const struct control_message *message);
 
 #endif

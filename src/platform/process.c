@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -118,6 +119,15 @@ static void reset_protection(void)
 	close(fd);
 }
 
+/* We may run with real-time priority; what we start must not. */
+static void reset_scheduling(void)
+{
+	const struct sched_param none = { 0 };
+
+	(void)sched_setscheduler(0, SCHED_OTHER, &none); /* lowering cannot be refused */
+	(void)setpriority(PRIO_PROCESS, 0, 0);
+}
+
 /* Puts the handed descriptors to 3, 4, ...; first out of the way, then down. */
 static int place_descriptors(struct launch *launch)
 {
@@ -148,6 +158,7 @@ static _Noreturn void become(struct launch *launch)
 
 	(void)setsid();
 	reset_signals();
+	reset_scheduling();
 	if (!order->keeps_protection)
 		reset_protection();
 	if (order->handed_count > 0)

@@ -1,0 +1,235 @@
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/parts.h"
+#include "platform/clock.h"
+
+/* ---- helpers ---- */
+
+void daemon_log(struct daemon *daemon, struct module *module, enum severity severity,
+	const char *id, const char *format, ...)
+{
+	char sentence[SENTENCE_SIZE_MAX];
+	va_list values;
+
+	va_start(values, format);
+	(void)vsnprintf(sentence, sizeof(sentence), format, values);
+	va_end(values);
+	events_write(daemon->events, severity, id, module == NULL ? NULL : module->settings.name,
+		sentence);
+}
+
+uint64_t daemon_random(void)
+{
+	uint64_t value = 0;
+
+	/* Up to 256 bytes cannot be cut short once the kernel has entropy; before, it waits. */
+	ssize_t size = getrandom(&value, sizeof(value), 0);
+	CHECK(size == (ssize_t)sizeof(value));
+	return value;
+}
+
+struct module *daemon_module_by_number(struct daemon *daemon, uint16_t number)
+{
+	for (int i = 0; i < daemon->module_count; i++)
+		if (daemon->modules[i]->settings.number == number)
+			return daemon->modules[i];
+	return NULL;
+}
+
+struct module *daemon_module_by_name(struct daemon *daemon, const char *name)
+{
+	for (int i = 0; i < daemon->module_count; i++)
+		if (strcmp(daemon->modules[i]->settings.name, name) == 0)
+			return daemon->modules[i];
+	return NULL;
+}
+
+const struct node_config *daemon_peer(const struct daemon *daemon, const struct module *module)
+{
+	const char *first = module->settings.nodes[0];
+	const char *second = module->settings.nodes[1];
+	const char *peer = strcmp(first, daemon->self->name) == 0 ? second : first;
+
+	return config_node_by_name(&daemon->cluster, peer);
+}
+
+int daemon_verify(struct daemon *daemon, struct module *module, uint32_t request)
+{
+	(void)daemon;
+	return fs_verify(module, request);
+}
+
+/* ---- performing ---- */
+
+static void perform(struct module *module, const struct action *action)
+{
+	struct daemon *daemon = module->daemon;
+
+	switch (action->type) {
+	case ACTION_WRITE_RECORD:
+		module->is_writing = true;
+		records_write(module, &action->write_record.record);
+		break;
+	case ACTION_ORDER_FS: fs_order(module, action); break;
+	case ACTION_RUN_SCRIPT:
+		scripts_run(module, action->script.script, action->script.is_forced);
+		break;
+	case ACTION_HOLD_ADDRESS: addresses_hold(module); break;
+	case ACTION_RELEASE_ADDRESS: addresses_release(module); break;
+	case ACTION_PROBE_ADDRESS: addresses_probe(module); break;
+	case ACTION_ASK_ARBITER: arbiter_ask(module, action->arbiter.nonce); break;
+	case ACTION_START_CHECKS: checks_start(module); break;
+	case ACTION_STOP_CHECKS: checks_stop(module); break;
+	case ACTION_KILL_APPLICATION: scripts_kill_application(module); break;
+	case ACTION_ANSWER_COMMAND:
+		admin_answer(daemon, module, action->answer.request, action->answer.refusal,
+			action->answer.sentence.data);
+		break;
+	case ACTION_LOG:
+		daemon_log(daemon, module, action->log.severity, action->log.id, "%s",
+			action->log.sentence.data);
+		break;
+	case ACTION_SEND_BEAT:
+	case ACTION_TYPE_COUNT: CHECK(false);
+	}
+}
+
+void daemon_perform_queue(struct module *module)
+{
+	while (module->queue != NULL && !module->is_writing) {
+		struct queued_action *first = module->queue;
+		module->queue = first->next;
+		if (module->queue == NULL)
+			module->queue_end = &module->queue;
+		module->writing_step = first->step;
+		perform(module, &first->action);
+		free(first);
+	}
+}
+
+static void enqueue(struct daemon *daemon, struct module *module, const struct action *action)
+{
+	struct queued_action *queued = malloc(sizeof(*queued));
+
+	CHECK(queued != NULL); /* out of memory: stop, and be started again */
+	*queued = (struct queued_action){ .step = daemon->steps, .action = *action };
+	*module->queue_end = queued;
+	module->queue_end = &queued->next;
+}
+
+static void perform_without_module(struct daemon *daemon, const struct action *action)
+{
+	if (action->type == ACTION_LOG)
+		daemon_log(daemon, NULL, action->log.severity, action->log.id, "%s",
+			action->log.sentence.data);
+	else if (action->type == ACTION_ANSWER_COMMAND)
+		admin_answer(daemon, NULL, action->answer.request, action->answer.refusal,
+			action->answer.sentence.data);
+	/* Anything else is about a module that has just been removed. */
+}
+
+static void take_action(struct daemon *daemon, const struct action *action)
+{
+	if (action->type == ACTION_SEND_BEAT) {
+		mesh_send(daemon, false);
+		return;
+	}
+	struct module *module = daemon_module_by_number(daemon, action->module);
+	if (module == NULL) {
+		perform_without_module(daemon, action);
+		return;
+	}
+	enqueue(daemon, module, action);
+	daemon_perform_queue(module);
+}
+
+static void step(struct daemon *daemon, struct event *event)
+{
+	event->now_ns = MAX_OF(clock_boot_ns(), daemon->last_step_ns);
+	daemon->last_step_ns = event->now_ns;
+	daemon->steps++;
+	core_step(daemon->core, event, daemon->actions);
+	for (uint16_t i = 0; i < daemon->actions->count; i++)
+		take_action(daemon, &daemon->actions->list[i]);
+}
+
+static void drain(struct daemon *daemon)
+{
+	CHECK(!daemon->is_stepping);
+	daemon->is_stepping = true;
+	while (daemon->event_count > 0) {
+		struct event event = daemon->event_queue[daemon->event_first];
+		daemon->event_first = (daemon->event_first + 1) % DAEMON_QUEUE_MAX;
+		daemon->event_count--;
+		step(daemon, &event);
+	}
+	daemon->is_stepping = false;
+	int64_t due_ns = core_deadline(daemon->core);
+	if (due_ns == INT64_MAX)
+		loop_disarm(&daemon->loop, &daemon->core_timer);
+	else
+		/* Never in the past: a core that is behind must not keep others from their turn. */
+		loop_arm(&daemon->loop, &daemon->core_timer, MAX_OF(due_ns, clock_boot_ns()));
+}
+
+void daemon_post(struct daemon *daemon, const struct event *event)
+{
+	uint32_t last = (daemon->event_first + daemon->event_count) % DAEMON_QUEUE_MAX;
+
+	CHECK(daemon->event_count < DAEMON_QUEUE_MAX);
+	daemon->event_queue[last] = *event;
+	daemon->event_count++;
+	if (!daemon->is_stepping)
+		drain(daemon);
+}
+
+/* What the same step ordered after a record that could not be written must not happen; what it
+ * says to people may. */
+static void drop_rest_of_step(struct module *module)
+{
+	struct queued_action **at = &module->queue;
+	uint64_t step_number = module->writing_step;
+
+	while (*at != NULL) {
+		struct queued_action *queued = *at;
+		bool is_said = queued->action.type == ACTION_LOG ||
+			       queued->action.type == ACTION_ANSWER_COMMAND;
+		if (queued->step != step_number || is_said) {
+			at = &queued->next;
+			continue;
+		}
+		*at = queued->next;
+		free(queued);
+	}
+	module->queue_end = at;
+}
+
+void daemon_record_written(struct module *module, int error)
+{
+	struct daemon *daemon = module->daemon;
+
+	CHECK(module->is_writing && !daemon->is_stepping);
+	module->is_writing = false;
+	if (error != 0) {
+		daemon_log(daemon, module, SEVERITY_ERROR, "record.failed",
+			"The record of this module could not be written to %s: %s. Free or repair "
+			"that disk; nothing is decided here until then.",
+			daemon->paths.state, strerror(-error));
+		drop_rest_of_step(module);
+	}
+	/* Nothing is handled before all that waited has been performed: as while stepping. */
+	daemon->is_stepping = true;
+	daemon_post(daemon, &(struct event){ .type = EVENT_RECORD_WRITTEN,
+				    .module = module->settings.number,
+				    .record_written.error = error });
+	daemon_perform_queue(module);
+	daemon->is_stepping = false;
+	drain(daemon);
+}

@@ -1,0 +1,295 @@
+#include "daemon/events.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+
+#define CLOSE_WAIT_NS NS_PER_S
+
+struct line {
+	size_t size;
+	char text[EVENTS_LINE_MAX];
+};
+
+struct events {
+	char path[PATH_SIZE_MAX];
+	char old_path[PATH_SIZE_MAX];
+	char node[NODE_NAME_MAX + 1];
+	int fd; /* the thread's own */
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards all below; never held while writing */
+	pthread_cond_t changed;
+	struct line *lines; /* EVENTS_QUEUE, a ring */
+	size_t first, count;
+	uint64_t dropped;
+	bool is_closing, is_idle;
+};
+
+/* ---- JSON, by hand: it may not allocate, and there is one shape only ---- */
+
+static void add(struct line *line, const char *text, size_t size)
+{
+	size_t room = sizeof(line->text) - line->size;
+
+	size = MIN_OF(size, room);
+	memcpy(line->text + line->size, text, size);
+	line->size += size;
+}
+
+/* Bytes of the character at text, 0 if it is not UTF-8 (RFC 3629): scripts print anything. */
+static size_t character_size(const unsigned char *text)
+{
+	size_t size = text[0] < 0x80			  ? 1
+		      : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
+		      : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
+		      : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
+							  : 0;
+	for (size_t i = 1; i < size; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, and what lies beyond the last code point. */
+	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+		(text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return size;
+}
+
+static void add_escaped(struct line *line, const char *text, size_t size_max)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	while (*text != '\0' && line->size < size_max) {
+		unsigned char byte = (unsigned char)*text;
+		size_t size = character_size((const unsigned char *)text);
+		if (byte == '"' || byte == '\\')
+			add(line, (char[]){ '\\', *text }, 2);
+		else if (byte < 0x20 || byte == 0x7f)
+			add(line,
+				(char[]){
+					'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15] },
+				6);
+		else if (size == 0)
+			add(line, "?", 1);
+		else
+			add(line, text, size);
+		text += MAX_OF(size, (size_t)1);
+	}
+}
+
+static void add_field(struct line *line, const char *key, const char *value)
+{
+	/* Room is left for the end of the line, an escape and the rest of a character. */
+	static const size_t size_max = EVENTS_LINE_MAX - 16;
+
+	add(line, line->size == 0 ? "{\"" : ",\"", 2);
+	add(line, key, strlen(key));
+	add(line, "\":\"", 3);
+	add_escaped(line, value, size_max);
+	add(line, "\"", 1);
+}
+
+static void add_time(struct line *line)
+{
+	int64_t now_ns = clock_wall_ns();
+	time_t seconds = (time_t)(now_ns / NS_PER_S);
+	struct tm parts;
+	char date[32], text[48];
+
+	(void)gmtime_r(&seconds, &parts);
+	(void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
+	(void)snprintf(text, sizeof(text), "%s.%03dZ", date, (int)(now_ns % NS_PER_S / NS_PER_MS));
+	add_field(line, "time", text);
+}
+
+static const char *severity_word(enum severity severity)
+{
+	switch (severity) {
+	case SEVERITY_INFO: return "info";
+	case SEVERITY_WARNING: return "warning";
+	case SEVERITY_ERROR: return "error";
+	}
+	return "error";
+}
+
+/* ---- the thread that writes ---- */
+
+static int open_file(struct events *events)
+{
+	int fd = open(events->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	return fd < 0 ? -errno : fd;
+}
+
+static void turn_over(struct events *events)
+{
+	struct stat info;
+
+	if (events->fd < 0 || fstat(events->fd, &info) < 0 || info.st_size < EVENTS_FILE_MAX)
+		return;
+	(void)rename(events->path, events->old_path); /* failing, it only grows on */
+	close(events->fd);
+	events->fd = -1;
+}
+
+/* A line that cannot be written is lost: there is nobody to tell. */
+static void write_line(struct events *events, const struct line *line)
+{
+	turn_over(events);
+	if (events->fd < 0)
+		events->fd = open_file(events);
+	if (events->fd >= 0)
+		(void)!write(events->fd, line->text, line->size);
+	(void)!write(STDERR_FILENO, line->text, line->size);
+}
+
+static void *run(void *owner)
+{
+	struct events *events = owner;
+	struct line line;
+
+	(void)pthread_mutex_lock(&events->lock);
+	for (;;) {
+		while (events->count == 0 && !events->is_closing)
+			(void)pthread_cond_wait(&events->changed, &events->lock);
+		if (events->count == 0)
+			break;
+		line = events->lines[events->first];
+		events->first = (events->first + 1) % EVENTS_QUEUE;
+		events->count--;
+		(void)pthread_mutex_unlock(&events->lock);
+		write_line(events, &line);
+		(void)pthread_mutex_lock(&events->lock);
+	}
+	events->is_idle = true;
+	(void)pthread_cond_broadcast(&events->changed);
+	(void)pthread_mutex_unlock(&events->lock);
+	return NULL;
+}
+
+/* ---- from outside ---- */
+
+static void push(struct events *events, const struct line *line)
+{
+	if (events->count == EVENTS_QUEUE) {
+		events->dropped++;
+		return;
+	}
+	events->lines[(events->first + events->count) % EVENTS_QUEUE] = *line;
+	events->count++;
+	(void)pthread_cond_signal(&events->changed);
+}
+
+static void compose(struct events *events, struct line *line, const char *fields[4])
+{
+	line->size = 0;
+	add_time(line);
+	add_field(line, "node", events->node);
+	if (fields[0] != NULL)
+		add_field(line, "module", fields[0]);
+	add_field(line, "severity", fields[1]);
+	add_field(line, "id", fields[2]);
+	add_field(line, "sentence", fields[3]);
+	add(line, "}\n", 2);
+}
+
+void events_write(struct events *events, enum severity severity, const char *id, const char *module,
+	const char *sentence)
+{
+	struct line line;
+	char lost[96];
+
+	compose(events, &line, (const char *[]){ module, severity_word(severity), id, sentence });
+	(void)pthread_mutex_lock(&events->lock);
+	if (events->dropped > 0 && events->count + 1 < EVENTS_QUEUE) {
+		struct line note;
+		(void)snprintf(lost, sizeof(lost),
+			"%llu lines of this log were dropped: more came than could be written.",
+			(unsigned long long)events->dropped);
+		compose(events, &note, (const char *[]){ NULL, "warning", "log.dropped", lost });
+		events->dropped = 0;
+		push(events, &note);
+	}
+	push(events, &line);
+	(void)pthread_mutex_unlock(&events->lock);
+}
+
+void events_printf(struct events *events, enum severity severity, const char *id,
+	const char *module, const char *format, ...)
+{
+	char sentence[EVENTS_LINE_MAX];
+	va_list values;
+
+	va_start(values, format);
+	(void)vsnprintf(sentence, sizeof(sentence), format, values);
+	va_end(values);
+	events_write(events, severity, id, module, sentence);
+}
+
+static int init_lock(struct events *events)
+{
+	pthread_condattr_t attributes;
+	pthread_mutexattr_t kind;
+
+	/* A daemon with real-time priority may wait for the lock that the thread holds. */
+	(void)pthread_mutexattr_init(&kind);
+	(void)pthread_mutexattr_setprotocol(&kind, PTHREAD_PRIO_INHERIT);
+	int error = -pthread_mutex_init(&events->lock, &kind);
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	return error != 0 ? error : -pthread_cond_init(&events->changed, &attributes);
+}
+
+int events_open(const char *folder, const char *node, struct events **out_events)
+{
+	struct events *events = calloc(1, sizeof(*events));
+	if (events == NULL)
+		return -ENOMEM;
+	events->fd = -1;
+	(void)snprintf(events->path, sizeof(events->path), "%s/events.jsonl", folder);
+	(void)snprintf(events->old_path, sizeof(events->old_path), "%s/events.jsonl.1", folder);
+	(void)snprintf(events->node, sizeof(events->node), "%s", node);
+	events->lines = calloc(EVENTS_QUEUE, sizeof(*events->lines));
+	int error = events->lines == NULL ? -ENOMEM : init_lock(events);
+	if (error == 0)
+		error = -pthread_create(&events->thread, NULL, run, events);
+	if (error != 0) {
+		free(events->lines);
+		free(events);
+		return error;
+	}
+	*out_events = events;
+	return 0;
+}
+
+void events_close(struct events *events)
+{
+	struct timespec until;
+
+	if (events == NULL)
+		return;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += CLOSE_WAIT_NS / NS_PER_S;
+	(void)pthread_mutex_lock(&events->lock);
+	events->is_closing = true;
+	(void)pthread_cond_broadcast(&events->changed);
+	while (!events->is_idle &&
+		pthread_cond_timedwait(&events->changed, &events->lock, &until) == 0)
+		;
+	bool is_idle = events->is_idle;
+	(void)pthread_mutex_unlock(&events->lock);
+	if (!is_idle)
+		return; /* stuck in a write; the memory is its own until the process ends */
+	(void)pthread_join(events->thread, NULL);
+	if (events->fd >= 0)
+		close(events->fd);
+	free(events->lines);
+	free(events);
+}

@@ -1,0 +1,394 @@
+/*
+ * evenkeeld: starts, runs the loop, ends. What it does is told in daemon.h.
+ *
+ * Order of the start: configuration, lock (one evenkeeld a node), memory and priority, loop, core,
+ * beats, the parts, the modules. It ends with status 0 only when asked to (SIGTERM); evenkeel-hold
+ * starts it again after any other end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/parts.h"
+#include "platform/cgroup.h"
+#include "platform/clock.h"
+
+#define LOCK_WAIT_NS (2 * NS_PER_S) /* for a predecessor that is just ending */
+#define LOCK_LOOK_NS (20 * NS_PER_MS)
+#define PRIORITY     10 /* of SCHED_RR; enough to beat on time under load */
+#define NICE	     (-15)
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "state", required_argument, NULL, 's' },
+	{ "run", required_argument, NULL, 'r' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char help[] = "evenkeeld: decides and acts for this node; started by evenkeel-hold\n"
+			   "  --config DIR  configuration, /etc/evenkeel\n"
+			   "  --state DIR   what must survive, /var/lib/evenkeel\n"
+			   "  --run DIR     sockets and locks, /run/evenkeel\n";
+
+static void say(const char *sentence)
+{
+	fprintf(stderr, "evenkeeld: %s\n", sentence);
+}
+
+/* ---- configuration ---- */
+
+static int copy_path(char out[PATH_SIZE_MAX], const char *path)
+{
+	/* Names are appended to it. */
+	if (strlen(path) + 2 * MODULE_NAME_MAX >= PATH_SIZE_MAX) {
+		say("a folder's path is too long");
+		return -ENAMETOOLONG;
+	}
+	(void)snprintf(out, PATH_SIZE_MAX, "%s", path);
+	return 0;
+}
+
+static int read_options(struct paths *paths, int count, char **arguments)
+{
+	int error = copy_path(paths->config, "/etc/evenkeel");
+
+	if (error == 0)
+		error = copy_path(paths->state, "/var/lib/evenkeel");
+	if (error == 0)
+		error = copy_path(paths->run, "/run/evenkeel");
+	for (int option; error == 0;) {
+		option = getopt_long(count, arguments, "", options, NULL);
+		if (option == -1)
+			break;
+		if (option == 'c')
+			error = copy_path(paths->config, optarg);
+		else if (option == 's')
+			error = copy_path(paths->state, optarg);
+		else if (option == 'r')
+			error = copy_path(paths->run, optarg);
+		else {
+			fputs(help, option == 'h' ? stdout : stderr);
+			exit(option == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
+		}
+	}
+	return error;
+}
+
+static int find_programs(struct paths *paths)
+{
+	char self[PATH_MAX] = "";
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return -errno;
+	return copy_path(paths->programs, dirname(self));
+}
+
+static int read_node_name(const struct paths *paths, char out[NODE_NAME_MAX + 1])
+{
+	char path[PATH_SIZE_MAX + 8];
+	bool is_named = false;
+
+	(void)snprintf(path, sizeof(path), "%s/node", paths->config);
+	FILE *file = fopen(path, "re");
+	if (file != NULL) {
+		char line[NODE_NAME_MAX + 2] = "";
+		if (fgets(line, sizeof(line), file) != NULL) {
+			line[strcspn(line, " \t\n")] = '\0';
+			(void)snprintf(out, NODE_NAME_MAX + 1, "%s", line);
+			is_named = line[0] != '\0';
+		}
+		(void)fclose(file);
+	}
+	if (is_named)
+		return 0;
+	fprintf(stderr,
+		"evenkeeld: %s does not name this node (one line, as in cluster.yaml). "
+		"`evenkeel cluster init` writes it.\n",
+		path);
+	return -EINVAL;
+}
+
+static int read_config(struct daemon *daemon)
+{
+	char path[PATH_SIZE_MAX + 16], name[NODE_NAME_MAX + 1];
+	struct config_error wrong = { .sentence = "" };
+
+	(void)snprintf(path, sizeof(path), "%s/cluster.yaml", daemon->paths.config);
+	if (config_read_cluster(path, &daemon->cluster, &wrong) != 0) {
+		say(wrong.sentence);
+		return -EINVAL;
+	}
+	int error = read_node_name(&daemon->paths, name);
+	if (error != 0)
+		return error;
+	daemon->self = config_node_by_name(&daemon->cluster, name);
+	if (daemon->self == NULL) {
+		fprintf(stderr, "evenkeeld: %s/node says '%s', but %s has no such node.\n",
+			daemon->paths.config, name, path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* ---- one of us, in memory, on time ---- */
+
+static int make_folders(const struct paths *paths)
+{
+	if ((mkdir(paths->state, 0700) < 0 && errno != EEXIST) ||
+		(mkdir(paths->run, 0755) < 0 && errno != EEXIST)) {
+		fprintf(stderr, "evenkeeld: cannot make %s or %s: %s\n", paths->state, paths->run,
+			strerror(errno));
+		return -EIO;
+	}
+	return 0;
+}
+
+static int wait_for_lock(int fd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_LOOK_NS };
+	int64_t limit_ns = clock_boot_ns() + LOCK_WAIT_NS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || clock_boot_ns() > limit_ns)
+			return -errno;
+		(void)nanosleep(&pause, NULL); /* flock cannot be waited for with a limit */
+	}
+	return 0;
+}
+
+/* Held until the process ends; evenkeel-hold finds us by the number in it. */
+static int take_lock(const struct paths *paths)
+{
+	char path[PATH_SIZE_MAX + 32], pid[24];
+
+	(void)snprintf(path, sizeof(path), "%s/evenkeeld.lock", paths->run);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	int error = wait_for_lock(fd);
+	if (error != 0) {
+		fprintf(stderr, "evenkeeld: another one runs here already (%s is locked).\n", path);
+		close(fd);
+		return error;
+	}
+	int size = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)size, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static void protect(struct daemon *daemon)
+{
+	const struct sched_param priority = { .sched_priority = PRIORITY };
+	struct rlimit limit;
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		daemon_log(daemon, NULL, SEVERITY_WARNING, "daemon.not_locked",
+			"evenkeeld cannot keep itself in memory: %s. Swapping may delay its beats.",
+			strerror(errno));
+	if (sched_setscheduler(0, SCHED_RR, &priority) < 0 &&
+		setpriority(PRIO_PROCESS, 0, NICE) < 0)
+		daemon_log(daemon, NULL, SEVERITY_WARNING, "daemon.no_priority",
+			"evenkeeld runs with normal priority: %s. A busy machine may delay its "
+			"beats.",
+			strerror(errno));
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer modules, then */
+	}
+}
+
+static void find_cgroup(struct daemon *daemon)
+{
+	char own[PATH_SIZE_MAX];
+
+	int error = cgroup_own(own, sizeof(own) - NODE_NAME_MAX - 16);
+	if (error == 0) {
+		(void)snprintf(daemon->cgroup, sizeof(daemon->cgroup), "%s/evenkeel-%s", own,
+			daemon->self->name);
+		error = cgroup_make(daemon->cgroup);
+	}
+	if (error == 0)
+		return;
+	daemon->cgroup[0] = '\0';
+	daemon_log(daemon, NULL, SEVERITY_ERROR, "daemon.no_cgroup",
+		"No control group (version 2) can be used here: %s. Applications that hang cannot "
+		"be killed as a whole. Mount cgroup2, for instance at /sys/fs/cgroup/unified.",
+		strerror(-error));
+}
+
+/* ---- core ---- */
+
+static void on_core_due(void *owner)
+{
+	daemon_post(owner, &(struct event){ .type = EVENT_TIME_PASSED });
+}
+
+static int open_core(struct daemon *daemon)
+{
+	const struct cluster_config *cluster = &daemon->cluster;
+	struct core_config config = { .self = daemon->self->id,
+		.node_count = cluster->node_count,
+		.beat_ns = cluster->beat_ns,
+		.silence_ns = cluster->silence_ns,
+		.margin_ns = cluster->margin_ns,
+		.arbiter = cluster->arbiter };
+
+	while (daemon->boot_nonce == 0) /* zero means none */
+		daemon->boot_nonce = daemon_random();
+	config.boot_nonce = daemon->boot_nonce;
+	for (uint8_t i = 0; i < cluster->node_count; i++)
+		config.nodes[i] = cluster->nodes[i].id;
+	daemon->core = calloc(1, core_size());
+	daemon->actions = calloc(1, sizeof(*daemon->actions));
+	daemon->event_queue = calloc(DAEMON_QUEUE_MAX, sizeof(*daemon->event_queue));
+	if (daemon->core == NULL || daemon->actions == NULL || daemon->event_queue == NULL)
+		return -ENOMEM;
+	daemon->core_timer = (struct timer){ .owner = daemon, .on_due = on_core_due };
+	core_init(daemon->core, &config);
+	return 0;
+}
+
+/* ---- signals ---- */
+
+static void on_signal(void *owner, uint32_t events)
+{
+	struct daemon *daemon = owner;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(daemon->signal_watch.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	daemon_log(daemon, NULL, SEVERITY_INFO, "daemon.stopping",
+		"evenkeeld was told to end (signal %u); stopping the modules of this node.",
+		info.ssi_signo);
+	shutdown_start(daemon);
+}
+
+static int open_signals(struct daemon *daemon)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)signal(SIGPIPE, SIG_IGN); /* writes say so themselves */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	daemon->signal_watch = (struct watch){ .owner = daemon, .on_ready = on_signal };
+	daemon->signal_watch.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return daemon->signal_watch.fd < 0
+		       ? -errno
+		       : loop_add(&daemon->loop, &daemon->signal_watch, EPOLLIN);
+}
+
+/* ---- the whole ---- */
+
+static const struct part {
+	const char *name;
+	int (*open)(struct daemon *daemon);
+	void (*close)(struct daemon *daemon);
+} parts[] = {
+	{ "hold", hold_open, hold_close },
+	{ "mesh", mesh_open, mesh_close },
+	{ "records", records_open, records_close },
+	{ "addresses", addresses_open, addresses_close },
+	{ "arbiter", arbiter_open, arbiter_close },
+	{ "control", fs_open, fs_close },
+	{ "streams", streams_open, streams_close },
+	{ "admin", admin_open, admin_close },
+};
+
+static int open_parts(struct daemon *daemon)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+		int error = parts[i].open(daemon);
+		if (error == 0)
+			continue;
+		daemon_log(daemon, NULL, SEVERITY_ERROR, "daemon.cannot_start",
+			"evenkeeld cannot start its part '%s': %s.", parts[i].name,
+			strerror(-error));
+		return error;
+	}
+	return 0;
+}
+
+static void load_modules(struct daemon *daemon)
+{
+	struct config_error wrong = { .sentence = "" };
+
+	if (modules_load(daemon, &wrong) != 0)
+		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
+			"%s Correct it and run `evenkeel apply`.", wrong.sentence);
+}
+
+static int start(struct daemon *daemon)
+{
+	int error = loop_open(&daemon->loop);
+	if (error == 0)
+		error = open_signals(daemon);
+	if (error == 0)
+		error = events_open(daemon->paths.state, daemon->self->name, &daemon->events);
+	if (error != 0) {
+		say(strerror(-error));
+		return error;
+	}
+	protect(daemon);
+	find_cgroup(daemon);
+	error = open_core(daemon);
+	if (error == 0)
+		error = open_parts(daemon);
+	if (error != 0)
+		return error;
+	daemon_log(daemon, NULL, SEVERITY_INFO, "daemon.started", "evenkeeld has started.");
+	daemon_post(daemon, &(struct event){ .type = EVENT_STARTED });
+	load_modules(daemon);
+	return 0;
+}
+
+static void stop(struct daemon *daemon)
+{
+	modules_close(daemon);
+	for (size_t i = ARRAY_COUNT(parts); i > 0; i--)
+		parts[i - 1].close(daemon);
+	if (daemon->events != NULL)
+		daemon_log(daemon, NULL, SEVERITY_INFO, "daemon.ended", "evenkeeld has ended.");
+	events_close(daemon->events);
+}
+
+int main(int count, char **arguments)
+{
+	struct daemon *daemon = calloc(1, sizeof(*daemon));
+
+	(void)umask(022);
+	int error = daemon == NULL ? -ENOMEM : read_options(&daemon->paths, count, arguments);
+	if (error == 0)
+		error = find_programs(&daemon->paths);
+	if (error == 0)
+		error = read_config(daemon);
+	if (error == 0)
+		error = make_folders(&daemon->paths);
+	if (error == 0)
+		error = take_lock(&daemon->paths);
+	if (error != 0)
+		return EXIT_FAILURE;
+	error = start(daemon);
+	if (error == 0)
+		error = loop_run(&daemon->loop);
+	stop(daemon);
+	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,269 @@
+/*
+ * The set of modules: how one comes, changes and goes.
+ *
+ *	module.yaml -> record, runtime -> scripts, checks, addresses -> evenkeel-fs -> core
+ *
+ * The last step waits for an evenkeel-fs that lives from before our restart to say hello (fs.c), so
+ * that the core is told once what runs.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/parts.h"
+
+static bool is_on_this_node(const struct daemon *daemon, const struct module_settings *settings)
+{
+	return strcmp(settings->nodes[0], daemon->self->name) == 0 ||
+	       strcmp(settings->nodes[1], daemon->self->name) == 0;
+}
+
+/* ---- one module comes ---- */
+
+static struct module_config config_of(const struct module *module)
+{
+	const struct daemon *daemon = module->daemon;
+	const struct module_settings *settings = &module->settings;
+	const struct node_config *peer = daemon_peer(daemon, module);
+	const struct node_config *preferred =
+		config_node_by_name(&daemon->cluster, settings->preferred);
+	struct module_config config = { .peer = peer == NULL ? 0 : peer->id,
+		.preferred = preferred == NULL ? 0 : preferred->id,
+		.has_failover = settings->has_failover,
+		.address_count = settings->address_count,
+		.repairs_max = settings->repairs_max,
+		.repairs_window_ns = settings->repairs_window_ns,
+		.address_lifetime_ns = ADDRESS_LIFETIME_NS,
+		.check_count = settings->check_count };
+
+	for (int i = 0; i < SCRIPT_COUNT; i++)
+		config.has_script[i] = scripts_has(module, (enum script)i);
+	return config;
+}
+
+_Static_assert(SCRIPT_COUNT <= ARRAY_COUNT(((struct module_config *)0)->has_script),
+	"each script has its place");
+
+void daemon_module_is_known(struct module *module, enum fs_role role, enum fs_link link)
+{
+	struct event event = { .type = EVENT_MODULE_ADDED, .module = module->settings.number };
+
+	CHECK(!module->is_added);
+	module->is_added = true;
+	event.module_added.config = config_of(module);
+	event.module_added.record = module->first_record;
+	event.module_added.fs_role = role;
+	event.module_added.fs_link = link;
+	event.module_added.is_application_running =
+		module->runtime.is_application_running && scripts_is_application_running(module);
+	event.module_added.is_address_held =
+		module->runtime.is_address_held && addresses_is_held(module);
+	for (size_t i = 0; i < ARRAY_COUNT(event.module_added.random); i++)
+		event.module_added.random[i] = daemon_random();
+	bool were_checks_running = module->runtime.are_checks_running;
+	module->runtime = (struct runtime){ .is_application_running =
+						    event.module_added.is_application_running,
+		.is_address_held = event.module_added.is_address_held };
+	if (event.module_added.is_address_held)
+		addresses_hold(
+			module); /* its lifetime has been running since our predecessor died */
+	if (were_checks_running && event.module_added.is_application_running)
+		checks_start(module);
+	runtime_write(module);
+	daemon_post(module->daemon, &event);
+}
+
+static void free_module(struct module *module)
+{
+	fs_remove(module);
+	checks_remove(module);
+	addresses_remove(module);
+	scripts_remove(module);
+	records_remove(module);
+	while (module->queue != NULL) {
+		struct queued_action *first = module->queue;
+		module->queue = first->next;
+		free(first);
+	}
+	free(module);
+}
+
+static void say_no_record(struct module *module, int error)
+{
+	daemon_log(module->daemon, module, SEVERITY_ERROR, "record.unreadable",
+		"%s/%s.record cannot be used: %s. This module stays out here, because nobody knows "
+		"how fresh its copy is. If the other node serves, remove that file and run "
+		"`evenkeel apply`: the copy here is then made anew from there.",
+		module->daemon->paths.state, module->settings.name, strerror(-error));
+}
+
+/* Takes the settings over; what fails keeps the module out, with an event. */
+static int add_module(struct daemon *daemon, const struct module_settings *settings)
+{
+	struct module *module = calloc(1, sizeof(*module));
+	if (module == NULL)
+		return -ENOMEM;
+	module->daemon = daemon;
+	module->settings = *settings;
+	module->queue_end = &module->queue;
+	int error = records_add(module, &module->first_record);
+	if (error != 0)
+		say_no_record(module, error);
+	runtime_read(module);
+	if (error == 0)
+		error = scripts_add(module);
+	if (error == 0)
+		error = checks_add(module);
+	if (error == 0)
+		error = addresses_add(module);
+	if (error != 0) {
+		free_module(module);
+		return error;
+	}
+	daemon->modules[daemon->module_count++] = module;
+	error = fs_add(module);
+	CHECK(error == 0 || !module->is_added);
+	if (error != 0) {
+		daemon->module_count--;
+		free_module(module);
+	}
+	return error;
+}
+
+/* ---- a set of settings against what there is ---- */
+
+struct wanted {
+	struct module_settings *list;
+	int count;
+};
+
+static const struct module_settings *find_wanted(const struct wanted *wanted, const char *name)
+{
+	for (int i = 0; i < wanted->count; i++)
+		if (strcmp(wanted->list[i].name, name) == 0)
+			return &wanted->list[i];
+	return NULL;
+}
+
+static bool stands_still(struct daemon *daemon, const struct module *module)
+{
+	struct status status;
+
+	if (!module->is_added)
+		return false; /* still finding out what runs */
+	return core_status(daemon->core, module->settings.number, &status) != 0 ||
+	       status.state == MIRROR_STOP;
+}
+
+/* What the core and evenkeel-fs were told; everything else may change while the module runs. */
+static bool needs_stop(const struct module_settings *old, const struct module_settings *new)
+{
+	return old->number != new->number ||
+	       memcmp(old->nodes, new->nodes, sizeof(old->nodes)) != 0 ||
+	       strcmp(old->preferred, new->preferred) != 0 ||
+	       old->has_failover != new->has_failover ||
+	       old->directory_count != new->directory_count ||
+	       memcmp(old->directories, new->directories, sizeof(old->directories)) != 0 ||
+	       old->address_count != new->address_count ||
+	       memcmp(old->addresses, new->addresses, sizeof(old->addresses)) != 0 ||
+	       old->durability != new->durability || old->check_count != new->check_count ||
+	       old->peer_timeout_ns != new->peer_timeout_ns;
+}
+
+static int refuse(struct config_error *out_error, const char *name, const char *what)
+{
+	(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
+		"Module %s %s while it runs. Stop it first: evenkeel stop %s", name, what, name);
+	return -EBUSY;
+}
+
+static int check_changes(
+	struct daemon *daemon, const struct wanted *wanted, struct config_error *out_error)
+{
+	for (int i = 0; i < daemon->module_count; i++) {
+		const struct module *module = daemon->modules[i];
+		const struct module_settings *new = find_wanted(wanted, module->settings.name);
+		if (stands_still(daemon, module))
+			continue;
+		if (new == NULL)
+			return refuse(out_error, module->settings.name, "cannot be removed");
+		if (needs_stop(&module->settings, new))
+			return refuse(out_error, module->settings.name,
+				"cannot change its nodes, directories, addresses, durability or "
+				"the "
+				"number of its checks");
+	}
+	return 0;
+}
+
+/* The core forgets it first; the caller saw that it stands still and nothing is being written. */
+static void remove_at(struct daemon *daemon, int index)
+{
+	struct module *module = daemon->modules[index];
+
+	daemon_post(daemon,
+		&(struct event){ .type = EVENT_MODULE_REMOVED, .module = module->settings.number });
+	daemon->modules[index] = daemon->modules[--daemon->module_count];
+	runtime_remove(module);
+	free_module(module);
+}
+
+static int apply(struct daemon *daemon, const struct wanted *wanted)
+{
+	int worst = 0;
+
+	for (int i = daemon->module_count - 1; i >= 0; i--) {
+		struct module *module = daemon->modules[i];
+		const struct module_settings *new = find_wanted(wanted, module->settings.name);
+		if (new == NULL || (needs_stop(&module->settings, new) && !module->is_writing))
+			remove_at(daemon, i);
+		else
+			module->settings = *new;
+	}
+	for (int i = 0; i < wanted->count; i++) {
+		if (daemon_module_by_name(daemon, wanted->list[i].name) != NULL ||
+			!is_on_this_node(daemon, &wanted->list[i]))
+			continue;
+		int error = add_module(daemon, &wanted->list[i]);
+		worst = error != 0 ? error : worst;
+	}
+	return worst;
+}
+
+static int read_wanted(
+	const struct daemon *daemon, struct wanted *out, struct config_error *out_error)
+{
+	*out = (struct wanted){ .list = calloc(MODULES_MAX, sizeof(*out->list)) };
+	if (out->list == NULL)
+		return -ENOMEM;
+	return config_read_modules(daemon->paths.config, &daemon->cluster, out->list, MODULES_MAX,
+		&out->count, out_error);
+}
+
+int modules_load(struct daemon *daemon, struct config_error *out_error)
+{
+	struct wanted wanted;
+
+	int error = read_wanted(daemon, &wanted, out_error);
+	if (error == 0)
+		error = check_changes(daemon, &wanted, out_error);
+	if (error == 0 && apply(daemon, &wanted) != 0) {
+		(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
+			"A module could not be taken in; see `evenkeel log`.");
+		error = -EINVAL;
+	}
+	free(wanted.list);
+	return error;
+}
+
+int daemon_reload(struct daemon *daemon, struct config_error *out_error)
+{
+	return modules_load(daemon, out_error);
+}
+
+void modules_close(struct daemon *daemon)
+{
+	while (daemon->module_count > 0)
+		free_module(daemon->modules[--daemon->module_count]);
+}

@@ -1,0 +1,95 @@
+/*
+ * run/NAME.runtime: what this daemon has running for a module, so that its successor (after a
+ * SIGKILL) carries on with it instead of starting it twice. Below /run, gone with the machine: what
+ * it says cannot outlive what it speaks of. One word a line, written anew and renamed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/parts.h"
+
+static const struct runtime_word {
+	const char *word;
+	size_t offset;
+} words[] = {
+	{ "application", offsetof(struct runtime, is_application_running) },
+	{ "address", offsetof(struct runtime, is_address_held) },
+	{ "checks", offsetof(struct runtime, are_checks_running) },
+};
+
+#define RUNTIME_SIZE_MAX 256
+
+static void set_path(const struct module *module, const char *ending, char out[2 * PATH_SIZE_MAX])
+{
+	(void)snprintf(out, 2 * PATH_SIZE_MAX, "%s/%s.runtime%s", module->daemon->paths.run,
+		module->settings.name, ending);
+}
+
+static bool *place(struct runtime *runtime, const struct runtime_word *word)
+{
+	return (bool *)((char *)runtime + word->offset);
+}
+
+void runtime_read(struct module *module)
+{
+	char path[2 * PATH_SIZE_MAX], text[RUNTIME_SIZE_MAX];
+	char *rest = NULL;
+
+	module->runtime = (struct runtime){ 0 };
+	set_path(module, "", path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return; /* nothing was running */
+	ssize_t size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[MAX_OF(size, 0)] = '\0';
+	for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+		line = strtok_r(NULL, "\n", &rest))
+		for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+			if (strcmp(line, words[i].word) == 0)
+				*place(&module->runtime, &words[i]) = true;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	ssize_t size = write(fd, text, strlen(text));
+	int error = size < 0 ? -errno : (size_t)size != strlen(text) ? -ENOSPC : 0;
+	close(fd);
+	return error;
+}
+
+void runtime_write(struct module *module)
+{
+	char path[2 * PATH_SIZE_MAX], new_path[2 * PATH_SIZE_MAX], text[RUNTIME_SIZE_MAX] = "";
+	size_t size = 0;
+
+	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+		if (*place(&module->runtime, &words[i]))
+			size += (size_t)snprintf(
+				text + size, sizeof(text) - size, "%s\n", words[i].word);
+	set_path(module, "", path);
+	set_path(module, ".new", new_path);
+	int error = write_file(new_path, text);
+	if (error == 0 && rename(new_path, path) < 0)
+		error = -errno;
+	if (error != 0)
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "runtime.failed",
+			"%s cannot be written: %s. If evenkeeld is killed now, its successor "
+			"starts "
+			"the application again.",
+			path, strerror(-error));
+}
+
+void runtime_remove(struct module *module)
+{
+	char path[2 * PATH_SIZE_MAX];
+
+	set_path(module, "", path);
+	(void)unlink(path); /* it may never have been written */
+}
