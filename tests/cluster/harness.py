@@ -4,6 +4,7 @@ Nothing here waits for luck: wait_*() wait for a condition and end with evidence
 events are taken from outside the product: from the clients' log and from the packets on the client network.
 """
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -155,8 +156,9 @@ class Cluster:
         if done.returncode != 0:
             return None
         for each in json.loads(done.stdout)["modules"]:
-            if each["name"] == (module or self.module):
-                return each
+            if each["name"] == (module or self.module) and "self" in each:
+                return each | {"state": each["self"]["state"], "readiness": each["self"]["readiness"],
+                               "is_peer_heard": each["peer"]["is_heard"]}
         return None
 
     def state(self, name, module=None):
@@ -273,8 +275,12 @@ class Cluster:
             assert not missing, f"{len(missing)} acknowledged requests are missing on {name}:\n" + "\n".join(missing[:20])
 
     def events(self, name):
+        """The node's own event log, each with its time in ns as well."""
         done = self.node(name).run(["cat", "/var/lib/evenkeel/events.jsonl"], check=False)
-        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+        found = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+        for event in found:
+            event["time_ns"] = int(datetime.datetime.fromisoformat(event["time"]).timestamp() * 1e9)
+        return found
 
     def collect(self, folder):
         folder = pathlib.Path(folder)
@@ -295,3 +301,19 @@ class Cluster:
             if node.state.get("is_frozen"):
                 node.thaw()
         self.lab.down()
+
+
+def read_stamps(cluster, name):
+    """What the scripts noted on a node: [(what, ns)]."""
+    path = pathlib.Path(cluster.lab.dir) / "stamps" / name
+    if not path.exists():
+        return []
+    return [(line.split()[0], int(line.split()[1])) for line in path.read_text(encoding="ascii").splitlines()]
+
+
+def script_times(cluster, name, which, after_ns):
+    """(begin, end) of the first run of a script ('start', 'stop') on a node after this moment."""
+    begin = next((ns for what, ns in read_stamps(cluster, name) if what == f"{which}_begin" and ns >= after_ns), None)
+    end = next((ns for what, ns in read_stamps(cluster, name)
+                if what == f"{which}_end" and begin is not None and ns >= begin), None)
+    return begin, end

@@ -47,7 +47,7 @@ def test_person_decides_while_cut(cluster):
     clients.wait_served()
     for link in ("client", "hb1", "hb2"):
         cluster.lab.pull(link, lost)
-    harness.wait_for("the secondary sees that its peer is gone", lambda: not cluster.status(other)["peer_heard"], 10)
+    harness.wait_for("the secondary sees that its peer is gone", lambda: not cluster.status(other)["is_peer_heard"], 10)
     refused = cluster.say(other, "prim", cluster.module, check=False)
     if refused.returncode != 0:
         assert "--force" in refused.stdout + refused.stderr
@@ -70,7 +70,7 @@ def test_old_primary_started_first(cluster):
     clients = harness.Clients(cluster)
     clients.wait_served()
     cluster.node(old).kill()
-    harness.wait_for("the secondary sees that its peer is gone", lambda: not cluster.status(new)["peer_heard"], 10)
+    harness.wait_for("the secondary sees that its peer is gone", lambda: not cluster.status(new)["is_peer_heard"], 10)
     cluster.say(new, "prim", "--force", cluster.module)
     clients.wait_served(nodes=[new], seconds=20)
     requests = clients.stop()

@@ -1,0 +1,139 @@
+"""What comes from the network and is not ours: garbage on every port, a foreign certificate, another protocol version."""
+import random
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import time
+
+import harness
+import pytest
+import workload
+
+pytestmark = pytest.mark.deadline(120)
+PORT = 7600
+
+# Runs in the gateway: throws random and half-right bytes at the node's TCP port and UDP ports.
+GARBAGE = r"""
+import random, socket, sys, time
+random.seed(int(sys.argv[2])); target = sys.argv[1]
+preface = b"EVKL\0\1\0\1\1" + bytes(7) + b"counter".ljust(64, b"\0")
+end = time.monotonic() + 4
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while time.monotonic() < end:
+    for port in range(7600, 7606):
+        udp.sendto(random.randbytes(random.choice((0, 1, 8, 64, 200, 1400))), (target, port))
+    head = random.choice((b"", b"EVKL", preface[:40], preface, preface.replace(b"counter", b"nosuch\0"), b"GET / HTTP/1.0\r\n\r\n"))
+    try:
+        with socket.create_connection((target, 7600), 1) as tcp:
+            tcp.settimeout(0.2)
+            tcp.sendall(head + random.randbytes(random.choice((0, 1, 100, 5000, 70000))))
+            tcp.recv(100)
+    except OSError:
+        pass
+silent = [socket.create_connection((target, 7600), 1) for _ in range(30)]
+time.sleep(2)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster):
+    made = make_cluster()
+    made.bring_up("node1")
+    return made
+
+
+def daemons(cluster):
+    return {(name, program): cluster.processes(name, program) for name in cluster.lab.nodes
+            for program in ("evenkeel-hold", "evenkeeld", "evenkeel-fs")}
+
+
+def test_garbage_on_every_port(cluster):
+    primary = cluster.wait_pair(seconds=40)
+    before = daemons(cluster)
+    assert all(len(pids) == 1 for pids in before.values())
+    clients = harness.Clients(cluster, pause=10)
+    clients.wait_served()
+    throwers = [cluster.lab.gateway.popen([sys.executable, "-c", GARBAGE, node.address("client"), number])
+                for number, node in enumerate(cluster.lab.nodes.values())]
+    for each in throwers:
+        assert each.wait(30) == 0
+    clients.wait_served(nodes=[primary])
+    requests = clients.stop()
+    assert daemons(cluster) == before, "a process ended"
+    assert cluster.wait_pair(primary, 10) == primary
+    assert not workload.errors(requests) and not workload.broken(requests)
+    counters = cluster.node(primary).run(["evenkeel", "status", "--json"]).stdout
+    assert '"garbage"' in counters
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
+
+
+def preface(version=1, kind=1, node=1, module=b"counter"):
+    return b"EVKL" + struct.pack(">HHB7x", version, kind, node) + module.ljust(64, b"\0")
+
+
+ASK = r"""
+import socket, sys
+with socket.create_connection((sys.argv[1], 7600), 2) as tcp:
+    tcp.settimeout(5); tcp.sendall(bytes.fromhex(sys.argv[2])); print(tcp.recv(8).hex())
+"""
+
+
+def ask(cluster, node, head):
+    done = cluster.lab.gateway.run([sys.executable, "-c", ASK, cluster.node(node).address("client"), head.hex()])
+    return bytes.fromhex(done.stdout.strip())
+
+
+def test_another_protocol_version(cluster):
+    """A stream of another version is answered with ours and status 1, and a sentence in the log."""
+    primary = cluster.wait_pair(seconds=40)
+    second = cluster.other(primary)
+    answer = ask(cluster, second, preface(version=99))
+    magic, version, status = struct.unpack(">4sHH", answer)
+    assert (magic, version, status) == (b"EVKL", 1, 1)
+    harness.wait_for("the log says so", lambda: any("version" in event["sentence"] for event in cluster.events(second)), 5)
+    assert struct.unpack(">4sHH", ask(cluster, second, preface(module=b"nosuch")))[2] == 2
+
+
+def test_negative_control_right_version(cluster):
+    """The right version is let in as far as TLS: the answer is another one than above."""
+    second = cluster.other(cluster.wait_pair(seconds=40))
+    assert struct.unpack(">4sHH", ask(cluster, second, preface()))[2] != 1
+
+
+FOREIGN = r"""
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
+context.load_cert_chain(sys.argv[3] + ".pem", sys.argv[3] + ".key")
+with socket.create_connection((sys.argv[1], 7600), 2) as tcp:
+    tcp.settimeout(5); tcp.sendall(bytes.fromhex(sys.argv[2]))
+    status = tcp.recv(8)[7]
+    if status: sys.exit(f"preface refused with {status}")
+    try:
+        with context.wrap_socket(tcp) as tls:
+            tls.sendall(b"\0" * 64); print("data:", tls.recv(64).hex())
+    except ssl.SSLError as error:
+        print("tls:", error)
+    except OSError as error:
+        print("closed:", error)
+"""
+
+
+def test_foreign_certificate(cluster):
+    """A peer with a certificate of another authority, named like the primary: not let in, and the pair stays."""
+    primary = cluster.wait_pair(seconds=40)
+    second = cluster.other(primary)
+    name = str(cluster.folder / "foreign")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", f"/CN={primary}", "-keyout", f"{name}.key", "-out", f"{name}.pem"], check=True, capture_output=True)
+    number = cluster.node(primary).number
+    done = cluster.lab.gateway.run([sys.executable, "-c", FOREIGN, cluster.node(second).address("client"),
+                                    preface(node=number).hex(), name], check=False)
+    assert "data: " not in done.stdout or done.stdout.strip() == "data:", f"a foreigner got an answer: {done.stdout}"
+    assert cluster.wait_pair(primary, 20) == primary
+    said = " ".join(event["sentence"] for node in cluster.lab.nodes for event in cluster.events(node)) + \
+        "".join(cluster.node(node).log() for node in cluster.lab.nodes)
+    assert "certificate" in said, "nobody says that a certificate was refused"

@@ -1,0 +1,186 @@
+"""Wrong input through the real command line, on a real node: what is compared is the sentence, not only the exit status.
+
+Each sentence must name what is wrong, where, and what was expected or what to do.
+"""
+import subprocess
+
+import harness
+import pytest
+
+pytestmark = pytest.mark.deadline(60)
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster):
+    made = make_cluster()
+    for name in made.lab.nodes:
+        made.node(name).run(["mkdir", "-p", "/srv/second"])
+    return made
+
+
+def try_module(cluster, name="second", text=None, change=None, files=None, node="node1", **options):
+    """`evenkeel module add` of a module with something wrong in it. Gives (exit status, what it said)."""
+    options.setdefault("address", "10.77.3.101")
+    options.setdefault("port", 7001)
+    folder = cluster.lab.dir + "/carry/tried"
+    subprocess.run(["rm", "-rf", folder], check=True)
+    module = harness.make_module(folder, name, **options)
+    path = module / "module.yaml"
+    content = text if text is not None else path.read_text(encoding="utf-8")
+    path.write_text(change(content) if change else content, encoding="utf-8")
+    for file, mode in (files or {}).items():
+        (module / file).chmod(mode)
+    done = cluster.say(node, "module", "add", f"/run/lab/carry/tried/{name}", check=False)
+    if done.returncode == 0:
+        cluster.say(node, "module", "remove", name, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def assert_refused(result, *words):
+    status, said = result
+    assert status != 0, f"it was taken: {said}"
+    for word in words:
+        assert word in said, f"'{word}' is not in: {said}"
+
+
+def test_control_a_right_module_is_taken(cluster):
+    """Without this, a command that refuses everything would pass."""
+    status, said = try_module(cluster)
+    assert status == 0, said
+
+
+def test_unknown_key(cluster):
+    result = try_module(cluster, change=lambda text: text + "durabilty: call\n")
+    assert_refused(result, "module.yaml:", "key 'durabilty'", "there is no such setting; did you mean 'durability'?")
+
+
+def test_wrong_type(cluster):
+    result = try_module(cluster, change=lambda text: text.replace("script_timeout: 20s", "script_timeout: soon"))
+    assert_refused(result, "module.yaml:", "key 'script_timeout'", "found 'soon'; expected")
+
+
+def test_wrong_type_list(cluster):
+    result = try_module(cluster, change=lambda text: text.replace("durability: call", "durability: [call]"))
+    assert_refused(result, "module.yaml:", "key 'durability'", "found a list; expected")
+
+
+def test_key_twice(cluster):
+    result = try_module(cluster, change=lambda text: text + "kind: mirror\n")
+    assert_refused(result, "key 'kind'", "is given twice (first in line")
+
+
+def test_not_yaml(cluster):
+    result = try_module(cluster, text="nodes: [node1\nkind: }{\n")
+    assert_refused(result, "module.yaml:", "this is not YAML")
+
+
+def test_missing_key(cluster):
+    result = try_module(cluster, change=lambda text: text.replace('directories: ["/srv/second"]\n', ""))
+    assert_refused(result, "key 'directories'", "is missing; expected")
+
+
+def test_unknown_node(cluster):
+    result = try_module(cluster, nodes=("node1", "node7"))
+    assert_refused(result, "key 'nodes'", "found 'node7', which is no node of cluster.yaml")
+
+
+def test_same_node_twice(cluster):
+    assert_refused(try_module(cluster, nodes=("node1", "node1")), "key 'nodes'", "expected two different nodes")
+
+
+def test_duplicate_address(cluster):
+    result = try_module(cluster, address=harness.ADDRESS)
+    assert_refused(result, "key 'address'", "module 'counter' has 10.77.3.100 too; expected an address of its own")
+
+
+def test_address_of_a_node(cluster):
+    result = try_module(cluster, address="10.77.3.2")
+    assert_refused(result, "key 'address'", "10.77.3.2 is the address of node 'node2' itself")
+
+
+def test_address_of_no_network(cluster):
+    result = try_module(cluster, address="192.0.2.9")
+    assert_refused(result, "192.0.2.9", "lies in no network of this node")
+
+
+def test_missing_directory(cluster):
+    result = try_module(cluster, directories=["/srv/not there"])
+    assert_refused(result, "directory '/srv/not there' is missing on this node", "mkdir -p")
+
+
+def test_directory_that_is_a_file(cluster):
+    cluster.node("node1").run(["touch", "/srv/file"])
+    assert_refused(try_module(cluster, directories=["/srv/file"]), "'/srv/file' is not a directory")
+
+
+def test_file_system_without_attributes(cluster):
+    """ramfs keeps no trusted.* attributes."""
+    node = cluster.node("node1")
+    node.run(["sh", "-c", "mkdir -p /srv/plain && mount -t ramfs none /srv/plain"])
+    try:
+        result = try_module(cluster, directories=["/srv/plain"])
+        assert_refused(result, "directory '/srv/plain'", "extended attributes", "use ext4, XFS or btrfs")
+    finally:
+        node.run(["umount", "/srv/plain"])
+
+
+@pytest.mark.parametrize("place", ["/proc", "/sys/kernel", "/dev", "/run/lock", "/var/lib/evenkeel", "/etc/evenkeel/modules"])
+def test_directory_that_must_not_be_replicated(cluster, place):
+    assert_refused(try_module(cluster, directories=[place]), f"directory '{place}' cannot be replicated")
+
+
+def test_directory_of_another_module(cluster):
+    cluster.node("node1").run(["mkdir", "-p", "/srv/counter/inside"])
+    result = try_module(cluster, directories=["/srv/counter/inside"])
+    assert_refused(result, "/srv/counter", "counter")
+    cluster.node("node1").run(["rmdir", "/srv/counter/inside"])
+
+
+def test_directory_in_use(cluster):
+    """A process that works in the directory: named with its pid."""
+    node = cluster.node("node1")
+    holder = node.popen(["sh", "-c", "cd /srv/second && exec sleep 55"])
+    try:
+        harness.wait_for("the holder works there", lambda: node.pid_of("sleep", "55") is not None, 10)
+        result = try_module(cluster)
+        if result[0] == 0:      # it may be told at start instead
+            harness.make_module(cluster.lab.dir + "/carry/again", "second", address="10.77.3.101", port=7001)
+            cluster.say("node1", "module", "add", "/run/lab/carry/again/second")
+            done = cluster.say("node1", "start", "second", check=False)
+            cluster.say("node1", "stop", "second", check=False)
+            cluster.say("node1", "module", "remove", "second", check=False)
+            result = (done.returncode, done.stdout + done.stderr)
+        assert_refused(result, "directory '/srv/second' is in use by sleep (pid", "stop")
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_script_that_is_not_executable(cluster):
+    result = try_module(cluster, files={"bin/start_prim": 0o644})
+    assert_refused(result, "bin/start_prim' is not executable; chmod +x it")
+
+
+def test_same_module_name_twice(cluster):
+    folder = harness.make_module(cluster.lab.dir + "/carry/twice", "counter", address="10.77.3.102", port=7002)
+    done = cluster.say("node1", "module", "add", f"/run/lab/carry/twice/{folder.name}", check=False)
+    assert_refused((done.returncode, done.stdout + done.stderr), "counter", "already")
+
+
+def test_unknown_module(cluster):
+    done = cluster.say("node1", "start", "nosuch", check=False)
+    assert_refused((done.returncode, done.stdout + done.stderr), "there is no module 'nosuch' on this node")
+
+
+def test_unknown_command_and_option(cluster):
+    for words in (["strat", "counter"], ["status", "--jsno"], ["swap"], ["cluster", "ad"]):
+        done = cluster.say("node1", *words, check=False)
+        assert done.returncode != 0
+        assert words[-1] in done.stderr or "module" in done.stderr.lower(), done.stderr
+
+
+def test_no_daemon(cluster):
+    """A command on a machine where nothing runs says so, and what to do."""
+    done = cluster.node("node1").run(["evenkeel", "--run", "/run/nowhere", "status"], check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "evenkeeld" in said, said
