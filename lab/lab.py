@@ -14,6 +14,7 @@ from .process import LINKS, LabError, end, is_alive, tool, wait_for
 PROGRAMS = {"evenkeel-hold": "src/hold", "evenkeeld": "src/daemon", "evenkeel-fs": "src/fs",
             "evenkeel": "src/cli"}
 STATE_SIZE = "64M"
+PASSPHRASE = "of no use outside of the lab"
 MAKE_FILE_SYSTEM = {
     "ext4": ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"],
     "xfs": ["mkfs.xfs", "-q", "-f"],
@@ -139,26 +140,35 @@ class Lab:
         words = ["--arbiter", arbiter]
         if arbiter == "ping":
             words += ["--ping-target", network.GATEWAY]
-        first.evenkeel("cluster", "init", "--name", "lab", "--node", first.name, "--address",
-                       first.addresses(), *words)
+        self.as_operator(first, "cluster", "init", "--name", "lab", "--node", first.name,
+                         "--address", first.addresses(), *words)
+        for other in nodes[1:]:
+            self.as_operator(first, "cluster", "add", other.name, "--address", other.addresses(),
+                             "--output", self.bundle(other))
+        for other in nodes[1:]:
+            self.as_operator(other, "cluster", "accept", self.bundle(other))
         for module in modules:
             self.add_module(module)
-        for other in nodes[1:]:
-            self.admit(first, other)
         if start:
             self.start_service()
 
-    def admit(self, first, other):
-        bundle = f"/run/lab/carry/{other.name}.bundle"
-        first.evenkeel("cluster", "add", other.name, "--address", other.addresses(),
-                       "--output", bundle)
-        other.evenkeel("cluster", "accept", bundle)
+    @staticmethod
+    def bundle(node):
+        """/run/lab is the lab's folder, seen from every node: the hand that carries."""
+        return f"/run/lab/carry/{node.name}.bundle"
 
-    def add_module(self, folder):
+    @staticmethod
+    def as_operator(node, *words):
+        return node.run(["env", f"EVENKEEL_PASSPHRASE={PASSPHRASE}", "evenkeel", *words])
+
+    def add_module(self, folder, more=""):
+        """The same folder on every node; `more` is what an operator adds to module.yaml."""
         name = os.path.basename(os.path.realpath(folder))
         target = f"{self.dir}/modules/{name}"
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(folder, target)
+        with open(f"{target}/module.yaml", "a", encoding="utf-8") as file:
+            file.write(more)
         for node in self.nodes.values():
             node.evenkeel("module", "add", f"/run/lab/modules/{name}")
 
