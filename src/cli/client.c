@@ -1,0 +1,210 @@
+/*
+ * One question to evenkeeld over its admin socket, and its answer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define ANSWER_SIZE_MAX (4 * 1024 * 1024)
+
+const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text != NULL ? text : "";
+}
+
+static int open_client(const struct arguments *arguments, int timeout_s)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = timeout_s };
+	int size = snprintf(
+		address.sun_path, sizeof(address.sun_path), "%s/admin.sock", arguments->run);
+	if (size < 0 || (size_t)size >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0 ||
+		connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		int error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int send_line(int fd, const json_t *request)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	if (text == NULL)
+		return -ENOMEM;
+	size_t size = strlen(text), sent = 0;
+	text[size++] = '\n'; /* in the place of the terminator */
+	int error = 0;
+	while (error == 0 && sent < size) {
+		ssize_t more = send(fd, text + sent, size - sent, MSG_NOSIGNAL);
+		if (more < 0 && errno != EINTR)
+			error = -errno;
+		sent += more > 0 ? (size_t)more : 0;
+	}
+	free(text);
+	return error;
+}
+
+/* An answer ends with its line. */
+static int receive_line(int fd, json_t **out_answer)
+{
+	char *text = malloc(ANSWER_SIZE_MAX);
+	size_t size = 0;
+	int error = text == NULL ? -ENOMEM : 0;
+	while (error == 0 && (size == 0 || text[size - 1] != '\n')) {
+		ssize_t got = size < ANSWER_SIZE_MAX
+				      ? recv(fd, text + size, ANSWER_SIZE_MAX - size, 0)
+				      : 0;
+		if (got == 0)
+			error = -ECONNRESET;
+		else if (got < 0 && errno != EINTR)
+			error = errno == EAGAIN ? -ETIMEDOUT : -errno;
+		size += got > 0 ? (size_t)got : 0;
+	}
+	if (error == 0) {
+		*out_answer = json_loadb(text, size, 0, NULL);
+		error = json_is_object(*out_answer) ? 0 : -EBADMSG;
+		if (error != 0)
+			json_decref(*out_answer);
+	}
+	free(text);
+	return error;
+}
+
+int client_ask(
+	const struct arguments *arguments, json_t *request, int timeout_s, json_t **out_answer)
+{
+	int fd = open_client(arguments, timeout_s);
+	if (fd < 0) {
+		json_decref(request);
+		return fd;
+	}
+	int error = send_line(fd, request);
+	if (error == 0)
+		error = receive_line(fd, out_answer);
+	close(fd);
+	json_decref(request);
+	return error;
+}
+
+static void say_no_answer(const struct arguments *arguments, int error, int timeout_s)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		(void)refuse(arguments,
+			"evenkeeld does not run on this node (nothing listens at %s/admin.sock); "
+			"start it: systemctl start evenkeel, or evenkeel-hold by hand",
+			arguments->run);
+		return;
+	case -EACCES:
+	case -EPERM: (void)refuse(arguments, "only root may talk to evenkeeld; use sudo"); return;
+	case -ETIMEDOUT:
+	case -EAGAIN:
+		(void)refuse(arguments, "evenkeeld did not answer within %d s", timeout_s);
+		return;
+	default: /* EXCEPTION: errno is no enum of ours */
+		(void)refuse(
+			arguments, "no answer from evenkeeld: %s; try again", strerror(-error));
+	}
+}
+
+static void say_refusal(const struct arguments *arguments, const json_t *answer)
+{
+	const json_t *findings = json_object_get(answer, "findings");
+	for (size_t i = 0; i < json_array_size(findings); i++)
+		(void)refuse(arguments, "%s", json_string_value(json_array_get(findings, i)));
+	if (json_array_size(findings) == 0)
+		(void)refuse(arguments, "%s", text_of(answer, "sentence"));
+}
+
+json_t *client_demand(const struct arguments *arguments, json_t *request, int timeout_s)
+{
+	json_t *answer = NULL;
+	int error = client_ask(arguments, request, timeout_s, &answer);
+	if (error != 0) {
+		say_no_answer(arguments, error, timeout_s);
+		return NULL;
+	}
+	if (json_is_true(json_object_get(answer, "ok")))
+		return answer;
+	if (arguments->is_json) {
+		(void)json_dumpf(answer, stdout, JSON_COMPACT);
+		printf("\n");
+	}
+	say_refusal(arguments, answer);
+	json_decref(answer);
+	return NULL;
+}
+
+int client_reload(const struct arguments *arguments, bool *out_runs, struct config_error *out_error)
+{
+	json_t *answer = NULL;
+	int error = client_ask(arguments, json_pack("{s:s}", "command", "reload"), 10, &answer);
+	*out_runs = error != -ENOENT && error != -ECONNREFUSED;
+	if (!*out_runs)
+		return 0;
+	if (error != 0) {
+		snprintf(out_error->sentence, sizeof(out_error->sentence),
+			"evenkeeld did not answer: %s", strerror(-error));
+		return -EINVAL;
+	}
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		snprintf(out_error->sentence, sizeof(out_error->sentence), "%s",
+			text_of(answer, "sentence"));
+		error = -EINVAL;
+	}
+	json_decref(answer);
+	return error;
+}
+
+/* ---- configuration of this node ---- */
+
+int site_read(const struct arguments *arguments, struct site *out_site)
+{
+	struct config_error error = { "out of memory" };
+	struct site *site = out_site;
+	char path[PATH_SIZE_MAX];
+	*site = (struct site){ .modules = calloc(MODULES_MAX, sizeof(*site->modules)) };
+	path_join(path, arguments->config, "cluster.yaml");
+	int result = site->modules == NULL ? -ENOMEM : 0;
+	if (result == 0 && access(path, F_OK) != 0 && errno == ENOENT) {
+		site_done(site);
+		return refuse(arguments,
+			"%s is missing: this node belongs to no cluster yet; 'evenkeel cluster "
+			"init' "
+			"makes one, 'evenkeel cluster accept' joins one",
+			path);
+	}
+	if (result == 0)
+		result = config_read_cluster(path, &site->cluster, &error);
+	if (result == 0)
+		result = config_read_self(arguments->config, &site->cluster, &site->self, &error);
+	if (result == 0)
+		result = config_read_modules(arguments->config, &site->cluster, site->modules,
+			MODULES_MAX, &site->module_count, &error);
+	if (result != 0) {
+		site_done(site);
+		return refuse(arguments, "%s", error.sentence);
+	}
+	return EXIT_DONE;
+}
+
+void site_done(struct site *site)
+{
+	free(site->modules);
+	site->modules = NULL;
+}

@@ -1,0 +1,266 @@
+/*
+ * start, stop, restart, swap, prim, second: said to evenkeeld, then watched until it is so.
+ * verify: the two copies compared.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+#define ASK_TIMEOUT_S  60  /* until taken or refused: the node is looked at first */
+#define WAIT_TIMEOUT_S 600 /* scripts may take 300 s; a first copy is not waited for */
+#define LOOK_EVERY_NS  (200 * NS_PER_MS)
+#define SETTLED_NS     (3 * NS_PER_S) /* a node that waits for so long waits for a person */
+#define VERIFY_S       86400
+
+enum goal { GOAL_SERVING, GOAL_STOPPED, GOAL_PRIMARY, GOAL_SECONDARY, GOAL_OTHER };
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail with this clock */
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void pause_ns(int64_t duration_ns)
+{
+	struct timespec rest = { .tv_nsec = (long)duration_ns };
+	(void)nanosleep(&rest, NULL); /* shorter after a signal: looked once more */
+}
+
+/* A module's part of the status; NULL: no answer, or the module is gone. Gives a reference. */
+static json_t *module_status(const struct arguments *arguments, const char *name)
+{
+	json_t *answer = NULL, *found = NULL;
+	if (client_ask(arguments, json_pack("{s:s}", "command", "status"), 5, &answer) != 0)
+		return NULL;
+	const json_t *modules = json_object_get(answer, "modules");
+	for (size_t i = 0; i < json_array_size(modules); i++) {
+		json_t *module = json_array_get(modules, i);
+		if (strcmp(text_of(module, "name"), name) == 0)
+			found = json_incref(module);
+	}
+	json_decref(answer);
+	return found;
+}
+
+static bool is_state(const json_t *module, const char *state)
+{
+	return strcmp(text_of(module, "state"), state) == 0;
+}
+
+static bool is_primary(const json_t *module)
+{
+	return is_state(module, "ALONE") || is_state(module, "PRIM");
+}
+
+static bool is_reached(const json_t *module, enum goal goal, const char *state_before)
+{
+	if (goal == GOAL_STOPPED)
+		return is_state(module, "STOP");
+	if (strcmp(text_of(module, "readiness"), "Ready") != 0)
+		return false;
+	switch (goal) {
+	case GOAL_SERVING: return is_primary(module) || is_state(module, "SECOND");
+	case GOAL_PRIMARY: return is_primary(module);
+	case GOAL_SECONDARY: return is_state(module, "SECOND");
+	case GOAL_OTHER:
+		return (is_primary(module) || is_state(module, "SECOND")) &&
+		       !is_state(module, state_before);
+	case GOAL_STOPPED: break;
+	}
+	return false;
+}
+
+static void say_state(const struct arguments *arguments, const json_t *module)
+{
+	if (arguments->is_json) {
+		(void)json_dumpf(module, stdout, JSON_COMPACT);
+		printf("\n");
+		return;
+	}
+	printf("%s is %s %s: %s\n", text_of(module, "name"), text_of(module, "state"),
+		text_of(module, "readiness"), text_of(module, "now"));
+	if (text_of(module, "to_do")[0] != '\0')
+		printf("To do: %s\n", text_of(module, "to_do"));
+}
+
+struct waiting {
+	const struct arguments *arguments;
+	const char *name;
+	enum goal goal;
+	char state_before[16];
+	int64_t until_ns;
+};
+
+/* A node that waits for something a person must do, or that stopped instead, does not get further
+ * by itself. */
+static bool is_settled_elsewhere(const json_t *module, enum goal goal)
+{
+	bool wants_person = text_of(module, "to_do")[0] != '\0';
+	return goal != GOAL_STOPPED &&
+	       ((is_state(module, "WAIT") && wants_person) || is_state(module, "STOP"));
+}
+
+static int wait_for_goal(const struct waiting *waiting)
+{
+	int64_t settled_since_ns = 0, answered_ns = now_ns();
+	for (;;) {
+		json_t *module = module_status(waiting->arguments, waiting->name);
+		int64_t at_ns = now_ns();
+		bool is_settled = module != NULL && is_settled_elsewhere(module, waiting->goal);
+		bool is_done =
+			module != NULL && is_reached(module, waiting->goal, waiting->state_before);
+		answered_ns = module != NULL ? at_ns : answered_ns;
+		settled_since_ns = !is_settled		   ? 0
+				   : settled_since_ns == 0 ? at_ns
+							   : settled_since_ns;
+		if (is_done || (is_settled && at_ns - settled_since_ns >= SETTLED_NS) ||
+			(module != NULL && at_ns >= waiting->until_ns)) {
+			/* `start` is done when the module is started, even if it waits. */
+			bool is_good = is_done || (waiting->goal == GOAL_SERVING && is_settled &&
+							  is_state(module, "WAIT"));
+			say_state(waiting->arguments, module);
+			json_decref(module);
+			if (!is_good && !is_settled)
+				return refuse(waiting->arguments,
+					"'%s' is not there yet; 'evenkeel status -w' shows how it "
+					"goes on",
+					waiting->name);
+			return is_good ? EXIT_DONE : EXIT_REFUSED;
+		}
+		json_decref(module);
+		if (at_ns - answered_ns > 10 * NS_PER_S)
+			return refuse(waiting->arguments, "evenkeeld took the command and does not "
+							  "answer any more; 'evenkeel "
+							  "status' tells when it is back");
+		pause_ns(LOOK_EVERY_NS);
+	}
+}
+
+/* --node is only understood as "here": commands act on the node where they are given. */
+static int check_node(const struct arguments *arguments)
+{
+	const char *node = option_value(arguments, OPTION_NODE);
+	struct site site;
+	if (node == NULL)
+		return EXIT_DONE;
+	int code = site_read(arguments, &site);
+	if (code != EXIT_DONE)
+		return code;
+	if (strcmp(site.self->name, node) != 0)
+		code = refuse(arguments,
+			"this is node '%s'; a command acts on the node where it is given: run it "
+			"on "
+			"'%s'",
+			site.self->name, node);
+	site_done(&site);
+	return code;
+}
+
+static int parse_seconds(const struct arguments *arguments, int fallback, int *out_seconds)
+{
+	const char *text = option_value(arguments, OPTION_TIMEOUT);
+	char *end = NULL;
+	*out_seconds = fallback;
+	if (text == NULL)
+		return EXIT_DONE;
+	long value = strtol(text, &end, 10);
+	if (end == text || *end != '\0' || value < 1 || value > VERIFY_S)
+		return usage(arguments, "--timeout: found '%s'; expected 1 to %d seconds", text,
+			VERIFY_S);
+	*out_seconds = (int)value;
+	return EXIT_DONE;
+}
+
+static int give(const struct arguments *arguments, const char *command, enum goal goal)
+{
+	struct waiting waiting = {
+		.arguments = arguments, .name = arguments->positional[0], .goal = goal
+	};
+	int seconds;
+	int code = parse_seconds(arguments, WAIT_TIMEOUT_S, &seconds);
+	if (code == EXIT_DONE)
+		code = check_node(arguments);
+	if (code != EXIT_DONE)
+		return code;
+	json_t *before = module_status(arguments, waiting.name);
+	snprintf(waiting.state_before, sizeof(waiting.state_before), "%s",
+		before != NULL ? text_of(before, "state") : "");
+	json_decref(before);
+	json_t *answer = client_demand(arguments,
+		json_pack("{s:s,s:s,s:b}", "command", command, "module", waiting.name, "force",
+			option_given(arguments, OPTION_FORCE)),
+		ASK_TIMEOUT_S);
+	if (answer == NULL)
+		return EXIT_REFUSED;
+	if (text_of(answer, "sentence")[0] != '\0' && !arguments->is_json)
+		printf("%s\n", text_of(answer, "sentence"));
+	json_decref(answer);
+	if (option_given(arguments, OPTION_NO_WAIT))
+		return EXIT_DONE;
+	waiting.until_ns = now_ns() + seconds * NS_PER_S;
+	return wait_for_goal(&waiting);
+}
+
+int do_start(const struct arguments *arguments)
+{
+	return give(arguments, "start", GOAL_SERVING);
+}
+
+int do_stop(const struct arguments *arguments)
+{
+	return give(arguments, "stop", GOAL_STOPPED);
+}
+
+int do_restart(const struct arguments *arguments)
+{
+	return give(arguments, "restart", GOAL_SERVING);
+}
+
+int do_swap(const struct arguments *arguments)
+{
+	return give(arguments, "swap", GOAL_OTHER);
+}
+
+int do_prim(const struct arguments *arguments)
+{
+	return give(arguments, "prim", GOAL_PRIMARY);
+}
+
+int do_second(const struct arguments *arguments)
+{
+	return give(arguments, "second", GOAL_SERVING);
+}
+
+/* ---- verify ---- */
+
+int do_verify(const struct arguments *arguments)
+{
+	const char *name = arguments->positional[0];
+	int seconds;
+	int code = parse_seconds(arguments, VERIFY_S, &seconds);
+	if (code != EXIT_DONE)
+		return code;
+	json_t *answer = client_demand(
+		arguments, json_pack("{s:s,s:s}", "command", "verify", "module", name), seconds);
+	if (answer == NULL)
+		return EXIT_REFUSED;
+	long long objects = json_integer_value(json_object_get(answer, "objects"));
+	long long bytes = json_integer_value(json_object_get(answer, "bytes"));
+	long long differences = json_integer_value(json_object_get(answer, "differences"));
+	if (arguments->is_json) {
+		(void)json_dumpf(answer, stdout, JSON_COMPACT);
+		printf("\n");
+	} else if (differences == 0) {
+		printf("%s: equal: %lld objects, %lld bytes compared\n", name, objects, bytes);
+	} else {
+		(void)refuse(arguments,
+			"%s: the copies differ in %lld of %lld objects; the first: %s", name,
+			differences, objects, text_of(answer, "detail"));
+	}
+	json_decref(answer);
+	return differences == 0 ? EXIT_DONE : EXIT_REFUSED;
+}

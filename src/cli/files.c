@@ -1,0 +1,227 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define FILE_SIZE_MAX (1024 * 1024)
+#define DEPTH_MAX     16 /* folders below each other that are copied or removed */
+
+void path_join(char out[PATH_SIZE_MAX], const char *folder, const char *name)
+{
+	int size = snprintf(out, PATH_SIZE_MAX, "%s/%s", folder, name);
+	CHECK(size >= 0 && size < PATH_SIZE_MAX);
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t written = write(fd, data, size);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		data += written;
+		size -= (size_t)written;
+	}
+	return 0;
+}
+
+static int sync_folder_of(const char *path)
+{
+	char folder[PATH_SIZE_MAX];
+	snprintf(folder, sizeof(folder), "%s", path);
+	char *slash = strrchr(folder, '/');
+	if (slash != NULL)
+		slash[slash == folder ? 1 : 0] = '\0';
+	int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int error = fsync(fd) == 0 ? 0 : -errno;
+	close(fd);
+	return error;
+}
+
+int file_write(const char *path, const void *data, size_t size, int mode)
+{
+	char beside[PATH_SIZE_MAX + 8];
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	(void)unlink(beside); /* left by a run that was interrupted, or nothing */
+	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	int error = write_all(fd, data, size);
+	if (error == 0 && (fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0))
+		error = -errno;
+	close(fd);
+	if (error == 0 && rename(beside, path) != 0)
+		error = -errno;
+	if (error != 0) {
+		(void)unlink(beside); /* the error that counts is known */
+		return error;
+	}
+	return sync_folder_of(path);
+}
+
+int file_read(const char *path, char **out_text, size_t *out_size)
+{
+	size_t size = 0;
+	ssize_t got = 1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	char *text = malloc(FILE_SIZE_MAX + 1);
+	int error = text == NULL ? -ENOMEM : 0;
+	while (error == 0 && got != 0) {
+		got = read(fd, text + size, FILE_SIZE_MAX + 1 - size);
+		if (got < 0 && errno != EINTR)
+			error = -errno;
+		size += got > 0 ? (size_t)got : 0;
+		if (size > FILE_SIZE_MAX)
+			error = -EFBIG;
+	}
+	close(fd);
+	if (error != 0) {
+		free(text);
+		return error;
+	}
+	text[size] = '\0';
+	*out_text = text;
+	*out_size = size;
+	return 0;
+}
+
+int folder_make(const char *path, int mode)
+{
+	char part[PATH_SIZE_MAX];
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(part, 0755) != 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	if (mkdir(part, (mode_t)mode) != 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+static int copy_file(const char *from, const char *to, mode_t mode)
+{
+	char buffer[65536];
+	ssize_t got = 1;
+	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (in < 0)
+		return -errno;
+	int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int error = out < 0 ? -errno : 0;
+	while (error == 0 && got > 0) {
+		got = read(in, buffer, sizeof(buffer));
+		error = got < 0 ? -errno : write_all(out, buffer, (size_t)got);
+	}
+	if (error == 0 && (fchmod(out, mode & 0777) != 0 || fsync(out) != 0))
+		error = -errno;
+	close(in);
+	if (out >= 0)
+		close(out);
+	return error;
+}
+
+static int copy_link(const char *from, const char *to)
+{
+	char target[PATH_SIZE_MAX];
+	ssize_t size = readlink(from, target, sizeof(target) - 1);
+	if (size < 0)
+		return -errno;
+	target[size] = '\0';
+	return symlink(target, to) == 0 ? 0 : -errno;
+}
+
+static int copy_level(const char *from, const char *to, int depth);
+
+static int copy_entry(const char *from, const char *to, int depth)
+{
+	struct stat status;
+	if (lstat(from, &status) != 0)
+		return -errno;
+	if (S_ISREG(status.st_mode))
+		return copy_file(from, to, status.st_mode);
+	if (S_ISLNK(status.st_mode))
+		return copy_link(from, to);
+	return S_ISDIR(status.st_mode) ? copy_level(from, to, depth + 1) : -EINVAL;
+}
+
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static bool is_too_long(const char *folder, const char *name)
+{
+	return strlen(folder) + strlen(name) + 2 > PATH_SIZE_MAX;
+}
+
+static int copy_level(const char *from, const char *to, int depth)
+{
+	int error = depth > DEPTH_MAX ? -ELOOP : 0;
+	if (error == 0 && mkdir(to, 0755) != 0)
+		error = -errno;
+	DIR *directory = error == 0 ? opendir(from) : NULL;
+	if (error == 0 && directory == NULL)
+		error = -errno;
+	struct dirent *entry;
+	while (error == 0 && (entry = readdir(directory)) != NULL) {
+		char source[PATH_SIZE_MAX], target[PATH_SIZE_MAX];
+		if (is_dots(entry->d_name))
+			continue;
+		if (is_too_long(from, entry->d_name) || is_too_long(to, entry->d_name)) {
+			error = -ENAMETOOLONG;
+			break;
+		}
+		path_join(source, from, entry->d_name);
+		path_join(target, to, entry->d_name);
+		error = copy_entry(source, target, depth);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	return error;
+}
+
+int folder_copy(const char *from, const char *to)
+{
+	return copy_level(from, to, 0);
+}
+
+static int remove_level(const char *path, int depth)
+{
+	int error = depth > 2 * DEPTH_MAX ? -ELOOP : 0;
+	DIR *directory = error == 0 ? opendir(path) : NULL;
+	struct dirent *entry;
+	if (error == 0 && directory == NULL)
+		return errno == ENOENT ? 0 : -errno;
+	while (error == 0 && (entry = readdir(directory)) != NULL) {
+		char inner[PATH_SIZE_MAX];
+		struct stat status;
+		if (is_dots(entry->d_name) || is_too_long(path, entry->d_name))
+			continue;
+		path_join(inner, path, entry->d_name);
+		if (lstat(inner, &status) == 0 && S_ISDIR(status.st_mode))
+			error = remove_level(inner, depth + 1);
+		else if (unlink(inner) != 0)
+			error = -errno;
+	}
+	if (directory != NULL)
+		closedir(directory);
+	if (error == 0 && rmdir(path) != 0)
+		error = -errno;
+	return error;
+}
+
+int folder_remove(const char *path)
+{
+	return remove_level(path, 0);
+}

@@ -1,0 +1,92 @@
+/*
+ * log: state/events.jsonl for people, or as it is. Follows by looking again every 200 ms, over the
+ * turn of the file too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+#define LOOK_EVERY_NS (200 * 1000 * 1000)
+
+static void print_event(const struct arguments *arguments, const char *line)
+{
+	json_t *event = arguments->is_json ? NULL : json_loads(line, 0, NULL);
+	const char *module = text_of(event, "module"), *severity = text_of(event, "severity");
+	if (event == NULL) {
+		printf("%s", line);
+		return;
+	}
+	printf("%s  %s%s%s%s%s\n", text_of(event, "time"), module, module[0] != '\0' ? ": " : "",
+		strcmp(severity, "info") == 0 ? "" : severity,
+		strcmp(severity, "info") == 0 ? "" : ": ", text_of(event, "sentence"));
+	json_decref(event);
+}
+
+/* Prints whole lines from here to the end; a half line at the end is left for later. */
+static void print_lines(const struct arguments *arguments, FILE *file)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t size;
+	long start = ftell(file);
+	while ((size = getline(&line, &room, file)) > 0) {
+		if (line[size - 1] != '\n') {
+			(void)fseek(file, start, SEEK_SET); /* read again when it is whole */
+			break;
+		}
+		print_event(arguments, line);
+		start = ftell(file);
+	}
+	clearerr(file);
+	free(line);
+}
+
+static void print_file(const struct arguments *arguments, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return; /* the older file need not be there */
+	print_lines(arguments, file);
+	fclose(file);
+}
+
+/* Another file has taken the name: what is left of the old one was printed just before. */
+static FILE *reopen_if_turned(FILE *file, const char *path)
+{
+	struct stat named, open;
+	if (stat(path, &named) != 0 || fstat(fileno(file), &open) != 0 ||
+		named.st_ino == open.st_ino)
+		return file;
+	FILE *next = fopen(path, "re");
+	if (next == NULL)
+		return file;
+	fclose(file);
+	return next;
+}
+
+int do_log(const struct arguments *arguments)
+{
+	char path[PATH_SIZE_MAX], older[PATH_SIZE_MAX];
+	struct timespec rest = { .tv_nsec = LOOK_EVERY_NS };
+	path_join(path, arguments->state, "events.jsonl");
+	path_join(older, arguments->state, "events.jsonl.1");
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return refuse(arguments, "%s cannot be read: %s; evenkeeld writes it", path,
+			strerror(errno));
+	print_file(arguments, older);
+	print_lines(arguments, file);
+	while (option_given(arguments, OPTION_FOLLOW)) {
+		if (fflush(stdout) != 0)
+			break; /* nobody reads any more */
+		(void)nanosleep(&rest, NULL);
+		print_lines(arguments, file);
+		file = reopen_if_turned(file, path);
+	}
+	fclose(file);
+	return EXIT_DONE;
+}

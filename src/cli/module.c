@@ -1,0 +1,505 @@
+/*
+ * module add, remove, list; apply.
+ *
+ * `add` puts the folder beside the others under a hidden name, checks everything, renames it, and
+ * takes it back if evenkeeld does not want it: a module is there wholly or not at all.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/settings.h"
+#include "cli/cli.h"
+#include "cli/module_text.h"
+#include "daemon/preflight.h"
+
+#define LIST_SIZE_MAX (2 * VALUES_MAX * PATH_SIZE_MAX)
+
+struct adding {
+	const struct arguments *arguments;
+	struct site site;
+	const char *source; /* the folder given */
+	char name[MODULE_NAME_MAX + 1];
+	char target[PATH_SIZE_MAX]; /* modules/NAME */
+	char hidden[PATH_SIZE_MAX]; /* modules/.NAME.new */
+	char *text;		    /* module.yaml as it will be */
+	struct module_settings *settings;
+};
+
+/* ---- the text of module.yaml ---- */
+
+static int out_of_memory(const struct adding *adding)
+{
+	return refuse(adding->arguments, "out of memory");
+}
+
+static int set_text(struct adding *adding, const char *key, const char *value)
+{
+	return module_text_set(&adding->text, key, value) == 0 ? EXIT_DONE : out_of_memory(adding);
+}
+
+static int set_list(struct adding *adding, const char *key, const char *const *items, int count)
+{
+	char *list = malloc(LIST_SIZE_MAX);
+	int code;
+	if (list == NULL)
+		return out_of_memory(adding);
+	if (module_text_list(items, count, list, LIST_SIZE_MAX) != 0)
+		code = refuse(adding->arguments, "the list of %s is too long", key);
+	else
+		code = set_text(adding, key, list);
+	free(list);
+	return code;
+}
+
+/* --address IP[/P][@IF], several times or with commas */
+static int set_addresses(struct adding *adding)
+{
+	const struct arguments *arguments = adding->arguments;
+	const char *items[ADDRESSES_MAX + 1];
+	char copy[1024], *rest = copy, *part;
+	size_t used = 0;
+	int count = 0;
+	copy[0] = '\0';
+	for (int i = 0; i < arguments->value_count[OPTION_ADDRESS]; i++) {
+		const char *value = arguments->values[OPTION_ADDRESS][i];
+		if (used + strlen(value) + 2 > sizeof(copy))
+			return refuse(arguments, "--address: too many");
+		used += (size_t)snprintf(
+			copy + used, sizeof(copy) - used, "%s%s", i == 0 ? "" : ",", value);
+	}
+	while ((part = strsep(&rest, ",")) != NULL && count <= ADDRESSES_MAX)
+		items[count++] = part;
+	if (module_text_unset(&adding->text, "address") != 0)
+		return out_of_memory(adding);
+	return set_list(adding, "addresses", items, count);
+}
+
+static int set_options(struct adding *adding)
+{
+	const struct arguments *arguments = adding->arguments;
+	int code = EXIT_DONE;
+	if (option_given(arguments, OPTION_ADDRESS))
+		code = set_addresses(adding);
+	if (code == EXIT_DONE && option_given(arguments, OPTION_DIRECTORY))
+		code = set_list(adding, "directories", arguments->values[OPTION_DIRECTORY],
+			arguments->value_count[OPTION_DIRECTORY]);
+	for (int i = 0; code == EXIT_DONE && i < arguments->value_count[OPTION_SET]; i++) {
+		char key[64];
+		const char *pair = arguments->values[OPTION_SET][i];
+		size_t size = strcspn(pair, "=");
+		if (pair[size] != '=' || size == 0 || size >= sizeof(key) ||
+			strchr(pair, '\n') != NULL)
+			return usage(arguments, "--set: found '%s'; expected KEY=VALUE", pair);
+		memcpy(key, pair, size);
+		key[size] = '\0';
+		code = set_text(adding, key, pair + size + 1);
+	}
+	return code;
+}
+
+static uint16_t free_number(const struct site *site)
+{
+	for (uint16_t number = 1; number <= MODULES_MAX; number++) {
+		bool is_free = true;
+		for (int i = 0; i < site->module_count; i++)
+			is_free = is_free && site->modules[i].number != number;
+		if (is_free)
+			return number;
+	}
+	return 0;
+}
+
+/* What a folder of the catalogue leaves open: number and nodes. */
+static int set_missing(struct adding *adding)
+{
+	int code = EXIT_DONE;
+	if (!module_text_has(adding->text, "number")) {
+		char number[16];
+		snprintf(number, sizeof(number), "%u", free_number(&adding->site));
+		code = set_text(adding, "number", number);
+	}
+	if (code != EXIT_DONE || module_text_has(adding->text, "nodes"))
+		return code;
+	if (adding->site.cluster.node_count != 2)
+		return refuse(adding->arguments,
+			"the cluster has %u node%s and the module says nothing of 'nodes'; %s",
+			adding->site.cluster.node_count,
+			adding->site.cluster.node_count == 1 ? "" : "s",
+			adding->site.cluster.node_count == 1
+				? "a mirror wants two: 'evenkeel cluster add NODE' comes first"
+				: "say which two: --set nodes=[A,B]");
+	const char *names[2] = { adding->site.cluster.nodes[0].name,
+		adding->site.cluster.nodes[1].name };
+	return set_list(adding, "nodes", names, 2);
+}
+
+static int compose(struct adding *adding)
+{
+	char path[PATH_SIZE_MAX];
+	size_t size;
+	struct config_error error = { "out of memory" };
+	if (strlen(adding->source) + 16 > sizeof(path))
+		return refuse(adding->arguments, "the folder's path is too long");
+	path_join(path, adding->source, "module.yaml");
+	int result = file_read(path, &adding->text, &size);
+	if (result != 0)
+		return refuse(adding->arguments,
+			"%s cannot be read: %s; expected a folder with module.yaml and bin/", path,
+			strerror(-result));
+	int code = set_options(adding);
+	if (code == EXIT_DONE)
+		code = set_missing(adding);
+	if (code != EXIT_DONE)
+		return code;
+	struct bytes bytes = { .data = (const uint8_t *)adding->text,
+		.size = strlen(adding->text) };
+	if (config_read_module_text(path, bytes, adding->settings, &error) != 0)
+		return refuse(adding->arguments, "%s", error.sentence);
+	return EXIT_DONE;
+}
+
+/* ---- checks of this node ---- */
+
+static int look(struct adding *adding)
+{
+	const struct arguments *arguments = adding->arguments;
+	struct preflight_site place = { .config = arguments->config,
+		.state = arguments->state,
+		.run = arguments->run,
+		.programs = arguments->programs };
+	struct preflight_findings findings;
+	struct preflight_neighbour *neighbours = NULL;
+	const struct module_settings *others[MODULES_MAX];
+	int code = EXIT_DONE;
+	for (int i = 0; i < adding->site.module_count; i++)
+		others[i] = &adding->site.modules[i];
+	if (preflight_neighbours(others, adding->site.module_count, adding->name, &neighbours,
+		    &place.neighbour_count) != 0)
+		return out_of_memory(adding);
+	place.neighbours = neighbours;
+	preflight_check(&place, adding->settings, &findings);
+	free(neighbours);
+	for (int i = 0; i < findings.count; i++) {
+		const struct preflight_finding *finding = &findings.list[i];
+		(void)refuse(arguments, "%s%s", finding->is_passing ? "warning: " : "",
+			finding->sentence);
+		code = finding->is_passing ? code : EXIT_REFUSED;
+	}
+	return code;
+}
+
+/* ---- module add ---- */
+
+static int name_module(struct adding *adding)
+{
+	const struct setting row = { "name", SETTING_NAME, .size = sizeof(adding->name) };
+	char path[PATH_SIZE_MAX], expected[256];
+	const char *name = option_value(adding->arguments, OPTION_NAME);
+	if (realpath(adding->source, path) == NULL)
+		return refuse(adding->arguments, "%s cannot be found: %s", adding->source,
+			strerror(errno));
+	if (name == NULL)
+		name = strrchr(path, '/') + 1;
+	if (!settings_parse_value(&row, name, adding->name)) {
+		settings_expected(&row, expected, sizeof(expected));
+		return refuse(adding->arguments,
+			"the module's name: found '%s'; expected %s (--name gives one)", name,
+			expected);
+	}
+	for (int i = 0; i < adding->site.module_count; i++) {
+		if (strcmp(adding->site.modules[i].name, adding->name) == 0)
+			return refuse(adding->arguments,
+				"there is a module '%s' already; remove it first ('evenkeel module "
+				"remove %s'), or give this one another name: --name",
+				adding->name, adding->name);
+	}
+	return EXIT_DONE;
+}
+
+static int copy_module(struct adding *adding)
+{
+	char folder[PATH_SIZE_MAX], path[PATH_SIZE_MAX], hidden[MODULE_NAME_MAX + 8];
+	path_join(folder, adding->arguments->config, "modules");
+	snprintf(hidden, sizeof(hidden), ".%s.new", adding->name);
+	path_join(adding->hidden, folder, hidden);
+	path_join(adding->target, folder, adding->name);
+	int error = folder_make(folder, 0755);
+	if (error == 0)
+		error = folder_remove(adding->hidden); /* left by a run that was interrupted */
+	if (error == 0)
+		error = folder_copy(adding->source, adding->hidden);
+	if (error == 0) {
+		path_join(path, adding->hidden, "module.yaml");
+		error = file_write(path, adding->text, strlen(adding->text), 0644);
+	}
+	if (error == 0)
+		return EXIT_DONE;
+	return refuse(adding->arguments, "%s cannot be copied to %s: %s", adding->source,
+		adding->hidden, strerror(-error));
+}
+
+/* Clears up after a refusal; what cannot be removed is named, the refusal stands. */
+static void clear(const struct adding *adding, const char *path)
+{
+	int error = folder_remove(path);
+	if (error != 0)
+		(void)refuse(adding->arguments, "%s is left over and cannot be removed: %s", path,
+			strerror(-error));
+}
+
+/* The others and this one together, as evenkeeld will read them; then evenkeeld itself. */
+static int publish(struct adding *adding, bool *out_runs)
+{
+	struct config_error error = { "out of memory" };
+	int count = 0;
+	if (rename(adding->hidden, adding->target) != 0)
+		return refuse(adding->arguments, "%s cannot be made: %s", adding->target,
+			strerror(errno));
+	struct module_settings *all = calloc(MODULES_MAX, sizeof(*all));
+	int result = all == NULL ? -ENOMEM
+				 : config_read_modules(adding->arguments->config,
+					   &adding->site.cluster, all, MODULES_MAX, &count, &error);
+	free(all);
+	if (result == 0)
+		result = client_reload(adding->arguments, out_runs, &error);
+	if (result == 0)
+		return EXIT_DONE;
+	clear(adding, adding->target);
+	return refuse(adding->arguments, "%s", error.sentence);
+}
+
+static int add_module(struct adding *adding)
+{
+	bool runs = false;
+	int code = name_module(adding);
+	if (code == EXIT_DONE)
+		code = compose(adding);
+	if (code == EXIT_DONE)
+		code = copy_module(adding);
+	if (code == EXIT_DONE) {
+		memcpy(adding->settings->name, adding->name, sizeof(adding->name));
+		memcpy(adding->settings->folder, adding->hidden, sizeof(adding->hidden));
+		code = look(adding);
+	}
+	if (code == EXIT_DONE)
+		code = publish(adding, &runs);
+	if (adding->hidden[0] != '\0' && code != EXIT_DONE)
+		clear(adding, adding->hidden);
+	if (code == EXIT_DONE)
+		printf("Module '%s' (number %u) is added on this node%s. Do the same on the other "
+		       "node of %s and %s, then 'evenkeel start %s' on both.\n",
+			adding->name, adding->settings->number,
+			runs ? "" : "; evenkeeld does not run, it will read it at its start",
+			adding->settings->nodes[0], adding->settings->nodes[1], adding->name);
+	return code;
+}
+
+int do_module_add(const struct arguments *arguments)
+{
+	struct adding *adding = calloc(1, sizeof(*adding));
+	if (adding == NULL)
+		return refuse(arguments, "out of memory");
+	adding->arguments = arguments;
+	adding->source = arguments->positional[0];
+	adding->settings = calloc(1, sizeof(*adding->settings));
+	int code = adding->settings == NULL ? out_of_memory(adding)
+					    : site_read(arguments, &adding->site);
+	if (code == EXIT_DONE) {
+		code = add_module(adding);
+		site_done(&adding->site);
+	}
+	free(adding->text);
+	free(adding->settings);
+	free(adding);
+	return code;
+}
+
+/* ---- module remove ---- */
+
+/* Whether its evenkeel-fs lives: it holds run/NAME.lock. */
+static bool is_served(const struct arguments *arguments, const char *name)
+{
+	char path[PATH_SIZE_MAX], file[MODULE_NAME_MAX + 8];
+	snprintf(file, sizeof(file), "%s.lock", name);
+	path_join(path, arguments->run, file);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool is_held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return is_held;
+}
+
+static int refuse_if_running(const struct arguments *arguments, const char *name)
+{
+	json_t *answer = NULL;
+	const json_t *modules;
+	int error = client_ask(arguments, json_pack("{s:s}", "command", "status"), 10, &answer);
+	if (error != 0)
+		answer = NULL;
+	bool is_running = is_served(arguments, name);
+	modules = json_object_get(answer, "modules");
+	for (size_t i = 0; i < json_array_size(modules); i++) {
+		const json_t *module = json_array_get(modules, i);
+		if (strcmp(text_of(module, "name"), name) == 0)
+			is_running = strcmp(text_of(module, "state"), "STOP") != 0;
+	}
+	json_decref(answer);
+	if (!is_running)
+		return EXIT_DONE;
+	return refuse(arguments, "module '%s' runs; 'evenkeel stop %s' stops it on this node", name,
+		name);
+}
+
+static int remove_module(const struct arguments *arguments, const char *name)
+{
+	char folder[PATH_SIZE_MAX], path[PATH_SIZE_MAX], hidden[PATH_SIZE_MAX];
+	char hidden_name[MODULE_NAME_MAX + 16];
+	struct config_error error = { "" };
+	bool runs = false;
+	path_join(folder, arguments->config, "modules");
+	snprintf(hidden_name, sizeof(hidden_name), ".%.64s.removed", name);
+	path_join(path, folder, name);
+	path_join(hidden, folder, hidden_name);
+	int result = folder_remove(hidden);
+	if (result == 0 && rename(path, hidden) != 0)
+		result = -errno;
+	if (result != 0)
+		return refuse(arguments, "%s cannot be removed: %s", path, strerror(-result));
+	if (client_reload(arguments, &runs, &error) != 0) {
+		(void)rename(hidden, path); /* as it was */
+		return refuse(arguments, "%s", error.sentence);
+	}
+	result = folder_remove(hidden);
+	if (result != 0)
+		return refuse(arguments, "the module is removed, its folder %s is not: %s", hidden,
+			strerror(-result));
+	printf("Module '%s' is removed from this node. Its data stay where they are.\n", name);
+	return EXIT_DONE;
+}
+
+int do_module_remove(const struct arguments *arguments)
+{
+	const char *name = arguments->positional[0];
+	char path[PATH_SIZE_MAX], place[MODULE_NAME_MAX + 16];
+	struct stat status;
+	if (strchr(name, '/') != NULL || name[0] == '.' || strlen(name) > MODULE_NAME_MAX)
+		return refuse(arguments, "'%.80s' is no name of a module", name);
+	snprintf(place, sizeof(place), "modules/%s", name);
+	path_join(path, arguments->config, place);
+	if (stat(path, &status) != 0)
+		return refuse(arguments,
+			"there is no module '%s' on this node; 'evenkeel module list' lists them",
+			name);
+	int code = refuse_if_running(arguments, name);
+	return code != EXIT_DONE ? code : remove_module(arguments, name);
+}
+
+/* ---- module list ---- */
+
+static json_t *module_json(const struct module_settings *module)
+{
+	json_t *directories = json_array(), *addresses = json_array();
+	for (int i = 0; i < module->directory_count; i++)
+		(void)json_array_append_new(directories, json_string(module->directories[i]));
+	for (int i = 0; i < module->address_count; i++) {
+		char shown[INET_ADDRSTRLEN] = "";
+		inet_ntop(AF_INET, &module->addresses[i].address, shown, sizeof(shown));
+		(void)json_array_append_new(addresses, json_string(shown));
+	}
+	return json_pack("{s:s,s:i,s:[s,s],s:o,s:o}", "name", module->name, "number",
+		module->number, "nodes", module->nodes[0], module->nodes[1], "directories",
+		directories, "addresses", addresses);
+}
+
+static void print_module(const struct module_settings *module)
+{
+	printf("%-20s number %-4u nodes %s, %s", module->name, module->number, module->nodes[0],
+		module->nodes[1]);
+	for (int i = 0; i < module->address_count; i++) {
+		char shown[INET_ADDRSTRLEN] = "";
+		inet_ntop(AF_INET, &module->addresses[i].address, shown, sizeof(shown));
+		printf("%s %s", i == 0 ? "  address" : ",", shown);
+	}
+	printf("\n");
+	for (int i = 0; i < module->directory_count; i++)
+		printf("    %s\n", module->directories[i]);
+}
+
+int do_module_list(const struct arguments *arguments)
+{
+	struct site site;
+	int code = site_read(arguments, &site);
+	if (code != EXIT_DONE)
+		return code;
+	json_t *list = json_array();
+	for (int i = 0; i < site.module_count; i++) {
+		if (arguments->is_json)
+			(void)json_array_append_new(list, module_json(&site.modules[i]));
+		else
+			print_module(&site.modules[i]);
+	}
+	if (arguments->is_json) {
+		(void)json_dumpf(list, stdout, JSON_COMPACT);
+		printf("\n");
+	} else if (site.module_count == 0) {
+		printf("no module yet; 'evenkeel module add DIR' adds one\n");
+	}
+	json_decref(list);
+	site_done(&site);
+	return EXIT_DONE;
+}
+
+/* ---- apply ---- */
+
+static int take_over(const struct arguments *arguments, const json_t *changes)
+{
+	for (size_t i = 0; i < json_array_size(changes) && !arguments->is_json; i++)
+		printf("%s\n", json_string_value(json_array_get(changes, i)));
+	if (arguments->is_json) {
+		(void)json_dumpf(changes, stdout, JSON_COMPACT);
+		printf("\n");
+	}
+	if (json_array_size(changes) == 0) {
+		if (!arguments->is_json)
+			printf("nothing changes\n");
+		return EXIT_DONE;
+	}
+	json_t *answer = client_demand(arguments, json_pack("{s:s}", "command", "reload"), 10);
+	if (answer == NULL)
+		return EXIT_REFUSED;
+	json_decref(answer);
+	if (!arguments->is_json)
+		printf("done\n");
+	return EXIT_DONE;
+}
+
+int do_apply(const struct arguments *arguments)
+{
+	struct site site;
+	json_t *answer = NULL;
+	int code = site_read(arguments, &site);
+	if (code != EXIT_DONE)
+		return code;
+	site_done(&site);
+	int error = client_ask(arguments, json_pack("{s:s}", "command", "plan"), 10, &answer);
+	if (error == -ENOENT || error == -ECONNREFUSED) {
+		printf("the configuration is in order; evenkeeld does not run, it will read it at "
+		       "its start\n");
+		return EXIT_DONE;
+	}
+	if (error == 0)
+		json_decref(answer);
+	answer = client_demand(arguments, json_pack("{s:s}", "command", "plan"), 10);
+	if (answer == NULL)
+		return EXIT_REFUSED;
+	code = take_over(arguments, json_object_get(answer, "changes"));
+	json_decref(answer);
+	return code;
+}
