@@ -266,15 +266,37 @@ static int parse_document(
 	return error;
 }
 
+/* A file that is not YAML is told so, before what one half of it might have meant. */
+static int check_syntax(const char *file, struct bytes text, struct config_error *error)
+{
+	struct reader reader = { .file = file, .error = error };
+	bool is_over = false;
+	int result = 0;
+	if (!yaml_parser_initialize(&reader.parser))
+		return -ENOMEM;
+	yaml_parser_set_input_string(&reader.parser, text.data, text.size);
+	while (result == 0 && !is_over) {
+		result = next_event(&reader);
+		is_over = reader.has_event && reader.event.type == YAML_STREAM_END_EVENT;
+	}
+	if (reader.has_event)
+		yaml_event_delete(&reader.event);
+	yaml_parser_delete(&reader.parser);
+	return result;
+}
+
 int settings_read_text(const struct settings_table *table, struct settings_source *source,
 	struct bytes text, void *target, struct config_error *error)
 {
 	struct reader reader = { .file = source->file, .error = error };
 	memset(source->lines, 0, sizeof(source->lines));
+	int result = check_syntax(source->file, text, error);
+	if (result != 0)
+		return result;
 	if (!yaml_parser_initialize(&reader.parser))
 		return -ENOMEM;
 	yaml_parser_set_input_string(&reader.parser, text.data, text.size);
-	int result = parse_document(&reader, table, target, source->lines);
+	result = parse_document(&reader, table, target, source->lines);
 	if (reader.has_event)
 		yaml_event_delete(&reader.event);
 	yaml_parser_delete(&reader.parser);

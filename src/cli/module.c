@@ -284,7 +284,9 @@ static int add_module(struct adding *adding)
 		code = copy_module(adding);
 	if (code == EXIT_DONE) {
 		memcpy(adding->settings->name, adding->name, sizeof(adding->name));
-		memcpy(adding->settings->folder, adding->hidden, sizeof(adding->hidden));
+		/* What is complained about is found where the person wrote it. */
+		snprintf(adding->settings->folder, sizeof(adding->settings->folder), "%s",
+			adding->source);
 		code = look(adding);
 	}
 	if (code == EXIT_DONE)

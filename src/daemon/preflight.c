@@ -198,31 +198,34 @@ static void check_holders(struct preflight *preflight, const char *path)
 	mark_passing(preflight);
 }
 
+static void find_why_not_opened(struct preflight *preflight, const char *path, int error)
+{
+	if (error == ENOENT)
+		find(preflight,
+			"directory '%.150s' is missing on this node; make it (mkdir -p), with the "
+			"owner that the application wants",
+			path);
+	else if (error == ENOTDIR)
+		find(preflight, "'%.150s' is not a directory; name a directory", path);
+	else
+		find(preflight, "directory '%.150s' cannot be opened: %s", path, strerror(error));
+}
+
 static void check_directory(struct preflight *preflight, const char *path)
 {
 	char real[PATH_SIZE_MAX];
+	/* The place counts first: nobody should make a directory in /proc. */
+	const char *place = realpath(path, real) != NULL ? real : path;
+	if (!check_place(preflight, path, place))
+		return;
 	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0) {
-		if (errno == ENOENT)
-			find(preflight,
-				"directory '%.150s' is missing on this node; make it (mkdir -p), "
-				"with "
-				"the owner that the application wants",
-				path);
-		else if (errno == ENOTDIR)
-			find(preflight, "'%.150s' is not a directory; name a directory", path);
-		else
-			find(preflight, "directory '%.150s' cannot be opened: %s", path,
-				strerror(errno));
+		find_why_not_opened(preflight, path, errno);
 		return;
 	}
-	if (realpath(path, real) == NULL)
-		find(preflight, "directory '%.150s' cannot be found: %s", path, strerror(errno));
-	else if (check_place(preflight, path, real)) {
-		check_neighbours(preflight, path, real);
-		check_file_system(preflight, path, directory);
-		check_holders(preflight, path);
-	}
+	check_neighbours(preflight, path, place);
+	check_file_system(preflight, path, directory);
+	check_holders(preflight, path);
 	close(directory);
 }
 

@@ -109,6 +109,10 @@ struct wrong {
 static const struct wrong wrong_clusters[] = {
 	{ "", "c.yaml: the file is empty; expected lines 'key: value'" },
 	{ "- a\n", "c.yaml:1: found a list; expected lines 'key: value'" },
+	{ "cluster: [\n",
+		"c.yaml:2: this is not YAML: did not find expected node content at column 1" },
+	{ "nodes: [node1\nkind: }{\n",
+		"c.yaml:2: this is not YAML: did not find expected ',' or ']' at column 5" },
 	{ "cluster: a: b\n",
 		"c.yaml:1: this is not YAML: mapping values are not allowed in this context at column 11" },
 	{ CLUSTER_HEAD "silense: 2s\n" CLUSTER_NODES,
