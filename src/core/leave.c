@@ -1,0 +1,135 @@
+/*
+ * The way out of every role: scripts, address, unmount, and the record of a release in order. A
+ * node that knows that it lost (fence) does not ask its application: it is killed, and the address
+ * goes first (R10, as far as one daemon can).
+ */
+#include "core/core_internal.h"
+
+void module_block(struct core *core, struct module *module, enum wait_reason reason)
+{
+	bool is_passing = reason == WAIT_ADDRESS_FOREIGN || reason == WAIT_ADDRESS_PEER ||
+			  step_is_secondary(module->step);
+
+	module->is_blocked = true;
+	module->reason = reason;
+	module->retry_ns = is_passing ? core->now_ns + RETRY_GAP_NS : NO_TIME;
+	struct status status;
+	status_fill(core, module, &status);
+	text_add(log_add(core, module, "module.blocked", SEVERITY_ERROR), status.now.data);
+}
+
+bool leave(struct core *core, struct module *module)
+{
+	application_want(module, 0);
+	return mirror_move(core, module, STEP_STOPPING);
+}
+
+bool fence(struct core *core, struct module *module, enum wait_reason reason)
+{
+	application_kill(core, module);
+	module->application.is_address_wanted = false;
+	module->is_fenced = true;
+	if (reason == WAIT_CUT_OFF)
+		module->reason = reason;
+	else if (reason != WAIT_NONE)
+		module_block(core, module, reason);
+	return leave(core, module);
+}
+
+static bool stopping_advance(struct core *core, struct module *module)
+{
+	if (!application_is_down(module))
+		return false;
+	module->application.is_address_wanted = false;
+	application_advance(core, module);
+	if (!module->is_mounted) {
+		(void)mirror_move(core, module, STEP_CLOSING);
+		return true;
+	}
+	order_fs(core, module, FS_ORDER_STOP);
+	return mirror_move(core, module, STEP_UNMOUNTING);
+}
+
+static bool unmounting_advance(struct core *core, struct module *module)
+{
+	if (!module->is_order_open)
+		return mirror_move(core, module, STEP_CLOSING);
+	if (!module->is_refused && !module->is_local_failed)
+		return false;
+	/* Somebody holds the mount: asked again, and again. */
+	if (!has_passed(core, module, module->since_ns, RETRY_GAP_NS))
+		return false;
+	module->since_ns = core->now_ns;
+	struct text *text = log_add(core, module, "fs.busy", SEVERITY_ERROR);
+	text_add(text, "the directory cannot be released: ");
+	text_add(text, module->detail);
+	order_fs(core, module, FS_ORDER_STOP);
+	return false;
+}
+
+static void forget_tenure(struct module *module)
+{
+	module->is_held = false;
+	module->wants_drop = false;
+	module->wants_swap = false;
+	module->wants_overrule = false;
+	module->is_fenced = false;
+	module->is_handed = false;
+	module->is_local_failed = false;
+	module->is_refused = false;
+	module->is_stop_reported = false;
+	module->is_peer_lost = false;
+	module->is_dead = false;
+	module->was_eligible = false;
+	module->first_ask_ns = 0;
+	module->fs_role = FS_NONE;
+	module->fs_link = FS_LINK_NONE;
+}
+
+/* A record that says so already is not written again. */
+static bool is_closed(const struct module *module)
+{
+	return module->record.role == RECORD_ROLE_NONE && module->record.is_clean &&
+	       module->record.should_run == module->should_run;
+}
+
+static bool closing_advance(struct core *core, struct module *module)
+{
+	struct application *application = &module->application;
+
+	if (application->is_running_script)
+		return false;
+	if (module->wants_stop && application->is_prestarted) {
+		application->is_prestarted = false;
+		(void)application_run(core, module, SCRIPT_POSTSTOP);
+		return true;
+	}
+	if (!is_closed(module)) {
+		tenure_close(core, module);
+		return true;
+	}
+	forget_tenure(module);
+	module->clean_barrier = module->record.barrier;
+	if (!module->wants_stop) {
+		if (!module->is_blocked && module->reason != WAIT_CUT_OFF)
+			module->reason = WAIT_NONE;
+		return mirror_move(core, module, STEP_WAITING);
+	}
+	module->wants_stop = false;
+	module->is_blocked = false;
+	module->is_second_only = false;
+	module->reason = WAIT_NONE;
+	return mirror_move(core, module, STEP_STOPPED);
+}
+
+bool leave_advance(struct core *core, struct module *module)
+{
+	switch (module->step) {
+	case STEP_STOPPING: return stopping_advance(core, module);
+	case STEP_UNMOUNTING: return unmounting_advance(core, module);
+	case STEP_CLOSING: return closing_advance(core, module);
+	default: break; /* EXCEPTION: the other steps have files of their own */
+	}
+	CHECK(false);
+	return false;
+}

@@ -1,0 +1,245 @@
+/*
+ * The peer is lost while it was good. Nothing is answered until it is durably recorded as stale
+ * (R4: shrink), and that needs its own word or the arbiter's:
+ *
+ *	beats go on, stream lost:	DROPPING: "record yourself stale in epoch + 1" (wants_drop);
+ *its word is its record in a beat. Without it for 300 ms: arbiter. no two-way beat for silence -
+ *margin (R7): HELD: answers are held at once, by the true age of the last two-way beat, whoever was
+ *late; arbiter.
+ *
+ * The primary may ask as long as the peer could not have taken over yet: until `silence`; a node
+ *that was late itself asks later, then only while nobody else answers at the service address.
+ *Beyond that it stays held: the other node may serve. What it hears, a person, or freeze_max ends
+ *that.
+ */
+#include "core/core_internal.h"
+
+static int64_t hold_after_ns(const struct core *core)
+{
+	return core->config.silence_ns - core->config.margin_ns;
+}
+
+static bool is_held_step(enum step step)
+{
+	return step >= STEP_GROWING && step <= STEP_DRAINING;
+}
+
+/* Holds answers in time, even while a record is being written. Never moves. */
+bool primary_guard(struct core *core, struct module *module)
+{
+	uint8_t peer = module->config.peer;
+	bool is_peer_good = record_is_good(&module->record, peer) ||
+			    (module->is_writing && record_is_good(&module->writing, peer));
+
+	if (!is_held_step(module->step) || module->is_held || !is_peer_good ||
+		module->step == STEP_SHRINKING || module->step == STEP_PARTING)
+		return false;
+	if (member_age_ns(core, peer) < hold_after_ns(core) && !core->members[peer].is_gone) {
+		wake_at(module, member_age_at(core, peer, hold_after_ns(core)));
+		return false;
+	}
+	order_fs(core, module, FS_ORDER_HOLD);
+	module->is_held = true;
+	module->held_ns = core->now_ns;
+	module->first_ask_ns = 0;
+	module->ask_ns = core->now_ns;
+	text_add(log_add(core, module, "module.held", SEVERITY_WARNING),
+		"the other node is not heard: answers to the application wait until it is clear "
+		"who goes on");
+	return false;
+}
+
+static bool resume(struct core *core, struct module *module)
+{
+	order_fs(core, module, FS_ORDER_RESUME);
+	module->is_held = false;
+	module->application.is_address_wanted = true;
+	text_add(log_add(core, module, "module.resumed", SEVERITY_INFO),
+		"the other node is heard again: nothing was changed");
+	if (!module->is_peer_lost)
+		return mirror_move(core, module, STEP_PAIRED);
+	module->wants_drop = true;
+	return mirror_move(core, module, STEP_DROPPING);
+}
+
+/* A planted bug: the order goes out before the record, although it belongs after it. */
+static void order_too_early(struct core *core, struct module *module)
+{
+	struct action *list = core->actions->list;
+
+	order_fs(core, module, FS_ORDER_GO_ALONE);
+	struct action order = list[core->actions->count - 1];
+	order.fs.epoch = module->writing.epoch;
+	order.fs.generation = module->writing.generation;
+	list[core->actions->count - 1] = list[core->actions->count - 2];
+	list[core->actions->count - 2] = order;
+	module->fs_epoch = module->writing.epoch;
+}
+
+static bool shrink(struct core *core, struct module *module)
+{
+	module->wants_forced_prim = false;
+	module->is_handed = false;
+	tenure_shrink(core, module);
+	if (planted(PLANTED_RECORD_AFTER))
+		order_too_early(core, module);
+	return mirror_move(core, module, STEP_SHRINKING);
+}
+
+/* ---- asking ---- */
+
+/* Since the peer could have taken over: only where nobody answers for the address. */
+static bool is_address_silent(struct core *core, struct module *module)
+{
+	if (module->config.address_count == 0)
+		return true;
+	if (module->is_probed && module->probe_ns >= module->held_ns)
+		return module->probe == PROBE_SILENT;
+	address_probe(core, module);
+	return false;
+}
+
+static bool may_ask_held(struct core *core, struct module *module)
+{
+	uint8_t peer = module->config.peer;
+
+	if (core->members[peer].is_gone)
+		return true;
+	if (member_suspicion_ns(core, peer) < hold_after_ns(core)) {
+		wake_at(module, member_suspicion_at(core, peer, hold_after_ns(core)));
+		return false;
+	}
+	if (member_age_ns(core, peer) < core->config.silence_ns)
+		return true;
+	return member_suspicion_ns(core, peer) < core->config.silence_ns &&
+	       is_address_silent(core, module);
+}
+
+static bool ask(struct core *core, struct module *module)
+{
+	if (core->config.arbiter != ARBITER_PING)
+		return false;
+	if (core->now_ns < module->ask_ns) {
+		wake_at(module, module->ask_ns);
+		return false;
+	}
+	if (!module->record.has_intent) {
+		tenure_intend(core, module);
+		return mirror_move(core, module, STEP_INTENDING);
+	}
+	(void)ask_arbiter(core, module);
+	return mirror_move(core, module, STEP_ASKING);
+}
+
+static enum step trouble_of(const struct module *module)
+{
+	return module->is_held ? STEP_HELD : STEP_DROPPING;
+}
+
+static bool is_heard_in_time(const struct core *core, const struct module *module)
+{
+	return member_age_ns(core, module->config.peer) < hold_after_ns(core) &&
+	       !core->members[module->config.peer].is_gone;
+}
+
+static bool asking_advance(struct core *core, struct module *module)
+{
+	if (peer_has_resigned(core, module))
+		return shrink(core, module);
+	if (module->is_held && is_heard_in_time(core, module))
+		return mirror_move(core, module, STEP_HELD);
+	if (module->is_answer_open)
+		return false;
+	if (module->answer == ARBITER_GRANTED) {
+		text_add(log_add(core, module, "arbiter.granted", SEVERITY_WARNING),
+			"the arbiter lets this node go on alone");
+		return shrink(core, module);
+	}
+	module->ask_ns = core->now_ns + ASK_GAP_NS;
+	return mirror_move(core, module, trouble_of(module));
+}
+
+/* ---- held and dropping ---- */
+
+/* Cut off for good: no answer leaves, and from `silence` on nothing else of the service either. */
+static bool step_down_slowly(struct core *core, struct module *module)
+{
+	bool is_operator = core->config.arbiter == ARBITER_OPERATOR;
+
+	if (is_operator || !module->config.has_failover)
+		return false;
+	uint8_t peer = module->config.peer;
+	if (member_age_ns(core, peer) >= core->config.silence_ns)
+		module->application.is_address_wanted = false;
+	else
+		wake_at(module, member_age_at(core, peer, core->config.silence_ns));
+	if (has_passed(core, module, module->held_ns, FREEZE_MAX_NS))
+		return fence(core, module, WAIT_CUT_OFF);
+	return false;
+}
+
+static bool held_advance(struct core *core, struct module *module)
+{
+	if (peer_has_resigned(core, module) || module->wants_forced_prim)
+		return shrink(core, module);
+	if (is_heard_in_time(core, module))
+		return resume(core, module);
+	if (may_ask_held(core, module) && ask(core, module))
+		return true;
+	return step_down_slowly(core, module);
+}
+
+static bool dropping_advance(struct core *core, struct module *module)
+{
+	if (peer_has_resigned(core, module) || module->wants_forced_prim)
+		return shrink(core, module);
+	if (module->is_held)
+		return mirror_move(core, module, STEP_HELD);
+	if (!has_passed(core, module, module->since_ns, DROP_PATIENCE_NS))
+		return false;
+	return ask(core, module);
+}
+
+static bool part(struct core *core, struct module *module)
+{
+	bool was_ordered = planted(PLANTED_RECORD_AFTER) &&
+			   module->fs_epoch.number == module->record.epoch.number;
+
+	if (!was_ordered)
+		order_fs(core, module, FS_ORDER_GO_ALONE);
+	if (module->is_held)
+		order_fs(core, module, FS_ORDER_RESUME);
+	module->is_held = false;
+	module->wants_drop = false;
+	module->wants_swap = false;
+	return mirror_move(core, module, STEP_PARTING);
+}
+
+static bool parting_advance(struct core *core, struct module *module)
+{
+	if (module->is_order_open)
+		return false;
+	module->application.is_address_wanted = true;
+	text_add(log_add(core, module, "module.alone", SEVERITY_WARNING),
+		"this node serves alone; the other copy is recorded as stale");
+	return mirror_move(core, module, STEP_ALONE);
+}
+
+bool loss_advance(struct core *core, struct module *module)
+{
+	if (primary_common(core, module))
+		return true;
+	switch (module->step) {
+	case STEP_HELD: return held_advance(core, module);
+	case STEP_DROPPING: return dropping_advance(core, module);
+	case STEP_INTENDING:
+		(void)ask_arbiter(core, module);
+		return mirror_move(core, module, STEP_ASKING);
+	case STEP_ASKING: return asking_advance(core, module);
+	case STEP_SHRINKING: return part(core, module);
+	case STEP_PARTING: return parting_advance(core, module);
+	default: break; /* EXCEPTION: the other steps have files of their own */
+	}
+	CHECK(false);
+	return false;
+}

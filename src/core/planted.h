@@ -1,0 +1,59 @@
+/*
+ * Wrong versions of safety rules, on purpose: the simulator must find each of them (its budget of
+ * seeds stands in sim/), else it proves nothing. A build without -DPLANTED=n has none of them;
+ * numbers from 100 on belong to repl/planted.h.
+ *
+ *	 1  a secondary takes over without asking the arbiter
+ *	 2  a secondary takes over although its record does not call it good
+ *	 3  a primary goes on alone without recording it
+ *	 4  a primary records that it is alone only after it has told evenkeel-fs to answer
+ *	 5  a node starts alone although its record does not say that it is the only good one
+ *	 6  a copy that was being brought up to date may become primary
+ *	 7  a secondary shows that it is no longer good before that is durable
+ *	 8  swap: the old primary keeps serving after it recorded the other as holder
+ *	 9  a secondary takes over as soon as its silence margin starts (R7 turned round)
+ *	10  a target calls itself good when it has adopted, without the primary's word
+ *	11  a beat of an earlier boot or with an old counter is believed (R21)
+ *	12  the lateness guard is ignored (no data is lost by it: needless failovers)
+ */
+#ifndef EVENKEEL_CORE_PLANTED_H
+#define EVENKEEL_CORE_PLANTED_H
+
+#include <stdbool.h>
+
+enum {
+	PLANTED_NO_ARBITER = 1,
+	PLANTED_NOT_GOOD = 2,
+	PLANTED_NO_RECORD = 3,
+	PLANTED_RECORD_AFTER = 4,
+	PLANTED_STALE_START = 5,
+	PLANTED_INCOMPLETE = 6,
+	PLANTED_SHOWN_EARLY = 7,
+	PLANTED_BOTH_HOLD = 8,
+	PLANTED_IMPATIENT = 9,
+	PLANTED_SELF_MADE_GOOD = 10,
+	PLANTED_OLD_BEATS = 11,
+	PLANTED_NO_GUARD = 12,
+};
+
+static inline bool planted(int number)
+{
+#ifdef PLANTED
+	return number == PLANTED;
+#else
+	(void)number;
+	return false;
+#endif
+}
+
+/* The invariants of core_verify() would stop a node before a planted bug shows its damage. */
+static inline bool is_planted_build(void)
+{
+#ifdef PLANTED
+	return PLANTED > 0 && PLANTED < 100;
+#else
+	return false;
+#endif
+}
+
+#endif

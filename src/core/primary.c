@@ -1,0 +1,363 @@
+/*
+ * Serving. The peer is brought up to date and recorded as good (R4: grow), lost (loss.c), or the
+ * service is handed over to it in order:
+ *
+ *	scripts stop, address goes, drain, ONE record (epoch + 1, holder = peer, good = both),
+ *	which the peer sees in a beat; it records good = {itself} in the epoch after that and
+ *serves.
+ *
+ * Before that record this node is the holder, after it the peer is; there is nothing between. From
+ * then on this node is a good secondary that serves again only as such.
+ */
+#include "core/core_internal.h"
+
+static void serve(struct module *module)
+{
+	module->application.is_address_wanted = true;
+	application_want(module, UP_BOTH | UP_PRIM);
+}
+
+static bool has_fs_failed(struct core *core, struct module *module)
+{
+	if (module->is_local_failed || module->is_refused || module->is_stop_reported)
+		return true;
+	return module->is_dead && has_passed(core, module, module->dead_ns, FS_PATIENCE_NS);
+}
+
+static enum wait_reason fs_failure(const struct module *module)
+{
+	if (module->is_rolled_back)
+		return WAIT_ROLLED_BACK;
+	return module->is_refused ? WAIT_REFUSED : WAIT_DISK;
+}
+
+static bool mount(struct core *core, struct module *module)
+{
+	enum fs_order order = FS_ORDER_PRIMARY;
+
+	if (module->fs_role == FS_SECONDARY)
+		order = FS_ORDER_PROMOTE;
+	if (module->fs_role == FS_PRIMARY)
+		order = FS_ORDER_GO_ALONE;
+	order_fs(core, module, order);
+	if (module->is_held)
+		order_fs(core, module, FS_ORDER_RESUME);
+	module->is_held = false;
+	return mirror_move(core, module, STEP_MOUNTING);
+}
+
+bool mounting_advance(struct core *core, struct module *module)
+{
+	if (module->step == STEP_CLAIMING)
+		return mount(core, module);
+	if (peer_outranks(core, module))
+		return fence(core, module, WAIT_NONE);
+	if (has_fs_failed(core, module) || module->is_rolled_back)
+		return fence(core, module, fs_failure(module));
+	if (module->is_order_open || module->fs_role != FS_PRIMARY)
+		return false;
+	serve(module);
+	return mirror_move(core, module, STEP_ALONE);
+}
+
+/* ---- common to all serving steps ---- */
+
+/* Our disk failed: the good peer goes on, without anything of ours that still could run. */
+static bool hand_over_failed(struct core *core, struct module *module)
+{
+	text_add(log_add(core, module, "module.local_failed", SEVERITY_ERROR),
+		"the disk or evenkeel-fs failed on this node; the other node takes over");
+	application_kill(core, module);
+	module->application.is_address_wanted = false;
+	module->is_fenced = true;
+	tenure_yield(core, module, true);
+	return mirror_move(core, module, STEP_YIELDING);
+}
+
+static bool on_fs_failure(struct core *core, struct module *module)
+{
+	if (module->step == STEP_PAIRED && peer_is_good_second(core, module))
+		return hand_over_failed(core, module);
+	return fence(core, module, fs_failure(module));
+}
+
+static bool hand_over(struct core *core, struct module *module)
+{
+	application_want(module, 0);
+	return mirror_move(core, module, STEP_QUIETING);
+}
+
+static bool on_application_failed(struct core *core, struct module *module)
+{
+	if (module->step == STEP_PAIRED && peer_is_good_second(core, module))
+		return hand_over(core, module);
+	module_block(core, module, WAIT_APPLICATION);
+	return leave(core, module);
+}
+
+static bool is_loss_step(enum step step)
+{
+	return step >= STEP_HELD && step <= STEP_PARTING;
+}
+
+static bool on_stop(struct core *core, struct module *module)
+{
+	if (module->step == STEP_PAIRED && peer_is_good_second(core, module))
+		return hand_over(core, module);
+	/* Answers are held, so no script that writes could end: the application is killed. */
+	if (module->is_held || module->step == STEP_DROPPING)
+		return fence(core, module, WAIT_NONE);
+	return leave(core, module);
+}
+
+bool primary_common(struct core *core, struct module *module)
+{
+	bool is_leaving_late = module->step == STEP_SHRINKING || module->step == STEP_PARTING;
+
+	if (peer_outranks(core, module) && !planted(PLANTED_BOTH_HOLD)) {
+		text_add(log_add(core, module, "module.lost", SEVERITY_ERROR),
+			"the other node serves in a newer epoch: this node stops serving at once");
+		return fence(core, module, WAIT_NONE);
+	}
+	if (has_fs_failed(core, module))
+		return on_fs_failure(core, module);
+	if (is_leaving_late || module->step == STEP_GROWING)
+		return false;
+	if (module->wants_stop)
+		return on_stop(core, module);
+	if (module->application.is_failed && !is_loss_step(module->step))
+		return on_application_failed(core, module);
+	return false;
+}
+
+/* ---- bringing the peer up to date ---- */
+
+static bool is_peer_following(const struct core *core, const struct module *module)
+{
+	const struct summary *peer = &module->peer;
+
+	return peer_is_heard(core, module) && peer->fs_role == FS_SECONDARY &&
+	       peer->record.role == RECORD_ROLE_SECONDARY &&
+	       peer->record.epoch.number == module->record.epoch.number &&
+	       peer->record.epoch.node == module->record.epoch.node &&
+	       set_id_is_equal(&peer->record, &module->record);
+}
+
+/* After three drops in ten minutes the next attempt waits until the first of them is old (R20). */
+static bool is_resting(struct core *core, struct module *module)
+{
+	int64_t oldest = module->drops_ns[module->drops_next];
+
+	return oldest != 0 && !has_passed(core, module, oldest, DROPS_WINDOW_NS);
+}
+
+static bool alone_advance(struct core *core, struct module *module)
+{
+	bool is_target = is_peer_following(core, module) && !module->peer.record.is_complete;
+
+	if (module->wants_overrule) {
+		tenure_shrink(core, module);
+		return mirror_move(core, module, STEP_SHRINKING);
+	}
+	if (!is_target || !application_is_settled(module) || is_resting(core, module))
+		return false;
+	order_fs(core, module, FS_ORDER_CONNECT);
+	return mirror_move(core, module, STEP_CONNECTING);
+}
+
+static bool give_up_target(struct core *core, struct module *module)
+{
+	tenure_shrink(core, module);
+	return mirror_move(core, module, STEP_SHRINKING);
+}
+
+static bool connecting_advance(struct core *core, struct module *module)
+{
+	if (module->is_peer_lost)
+		return give_up_target(core, module);
+	if (module->fs_link != FS_LINK_NONE || module->is_target_complete)
+		return mirror_move(core, module, STEP_RESYNCING);
+	if (has_passed(core, module, module->since_ns, CONNECT_PATIENCE_NS))
+		return give_up_target(core, module);
+	return false;
+}
+
+static bool is_adopted_there(const struct core *core, const struct module *module)
+{
+	const struct record *theirs = &module->peer.record;
+
+	return is_peer_following(core, module) && theirs->is_complete &&
+	       generation_is_equal(theirs->generation, module->record.generation);
+}
+
+static bool resyncing_advance(struct core *core, struct module *module)
+{
+	if (module->is_peer_lost)
+		return give_up_target(core, module);
+	bool was_reported_before = module->is_resync_known && is_adopted_there(core, module);
+	if (module->is_target_complete || was_reported_before)
+		return mirror_move(core, module, STEP_COMPLETE);
+	return false;
+}
+
+static bool complete_advance(struct core *core, struct module *module)
+{
+	if (module->is_peer_lost)
+		return give_up_target(core, module);
+	if (!is_adopted_there(core, module))
+		return false;
+	tenure_grow(core, module);
+	return mirror_move(core, module, STEP_GROWING);
+}
+
+/* ---- paired ---- */
+
+static bool is_swap_wanted(struct core *core, struct module *module)
+{
+	if (module->wants_swap && has_passed(core, module, module->wants_swap_ns, SWAP_PATIENCE_NS))
+		module->wants_swap = false;
+	if (module->wants_swap || module->peer.wants_swap)
+		return true;
+	bool is_misplaced = module->config.preferred == module->config.peer;
+	return is_misplaced && !module->is_handed && !module->peer.is_second_only &&
+	       has_passed(core, module, module->since_ns, PREFERRED_AFTER_NS);
+}
+
+static void note_drop(struct core *core, struct module *module)
+{
+	module->drops_ns[module->drops_next] = core->now_ns;
+	module->drops_next = (uint8_t)((module->drops_next + 1) % DROPS_REMEMBERED);
+	struct text *text = log_add(core, module, "peer.dropped", SEVERITY_WARNING);
+	text_add(text, "the copy on the other node cannot follow");
+	if (module->detail[0] != '\0') {
+		text_add(text, " (");
+		text_add(text, module->detail);
+		text_add(text, ")");
+	}
+	text_add(text, ": it is recorded as stale, this node goes on alone");
+}
+
+static bool paired_advance(struct core *core, struct module *module)
+{
+	if (module->is_held)
+		return mirror_move(core, module, STEP_HELD);
+	if (peer_has_resigned(core, module)) {
+		tenure_shrink(core, module);
+		return mirror_move(core, module, STEP_SHRINKING);
+	}
+	if (module->is_peer_lost) {
+		note_drop(core, module);
+		module->wants_drop = true;
+		return mirror_move(core, module, STEP_DROPPING);
+	}
+	serve(module);
+	if (is_swap_wanted(core, module) && peer_is_good_second(core, module))
+		return hand_over(core, module);
+	return false;
+}
+
+bool primary_advance(struct core *core, struct module *module)
+{
+	if (primary_common(core, module))
+		return true;
+	switch (module->step) {
+	case STEP_ALONE: return alone_advance(core, module);
+	case STEP_CONNECTING: return connecting_advance(core, module);
+	case STEP_RESYNCING: return resyncing_advance(core, module);
+	case STEP_COMPLETE: return complete_advance(core, module);
+	case STEP_GROWING:
+		order_fs(core, module, FS_ORDER_PAIR);
+		return mirror_move(core, module, STEP_PAIRED);
+	case STEP_PAIRED: return paired_advance(core, module);
+	default: break; /* EXCEPTION: the other steps have files of their own */
+	}
+	CHECK(false);
+	return false;
+}
+
+/* ---- handing over ---- */
+
+/* The peer went away meanwhile: this node stays the holder; PAIRED knows what to do about it. */
+static bool take_back(struct core *core, struct module *module)
+{
+	text_add(log_add(core, module, "swap.given_up", SEVERITY_WARNING),
+		"the other node cannot take over now: this node keeps the service");
+	module->wants_swap = false;
+	serve(module);
+	return mirror_move(core, module, STEP_PAIRED);
+}
+
+static bool is_peer_usable(const struct module *module)
+{
+	return !module->is_held && !module->is_peer_lost;
+}
+
+static bool quieting_advance(struct core *core, struct module *module)
+{
+	if (!is_peer_usable(module) || !peer_is_good_second(core, module))
+		return take_back(core, module);
+	if (!application_is_down(module))
+		return false;
+	module->application.is_address_wanted = false;
+	application_advance(core, module);
+	order_fs(core, module, FS_ORDER_DRAIN);
+	return mirror_move(core, module, STEP_DRAINING);
+}
+
+static bool draining_advance(struct core *core, struct module *module)
+{
+	if (!is_peer_usable(module))
+		return take_back(core, module);
+	if (!module->is_drained)
+		return false;
+	tenure_yield(core, module, false);
+	return mirror_move(core, module, STEP_YIELDING);
+}
+
+static bool yielded_advance(struct core *core, struct module *module)
+{
+	bool is_serving_there = peer_is_primary(core, module) &&
+				module->peer.record.epoch.number > module->record.epoch.number;
+
+	if (is_serving_there && !module->wants_stop && module_can_follow(core, module))
+		return accept_primary(core, module);
+	if (is_serving_there && module->wants_stop)
+		return leave(core, module);
+	if (member_is_silent(core, module->config.peer))
+		return module->wants_stop ? leave(core, module)
+					  : mirror_move(core, module, STEP_SUSPECTING);
+	wake_at(module, member_suspicion_at(core, module->config.peer, core->config.silence_ns));
+	if (has_fs_failed(core, module) && !is_serving_there)
+		return leave(core, module);
+	if (!has_passed(core, module, module->since_ns, YIELD_PATIENCE_NS))
+		return false;
+	return leave(core, module);
+}
+
+static bool yield(struct core *core, struct module *module)
+{
+	module->wants_swap = false;
+	if (planted(PLANTED_BOTH_HOLD)) {
+		module->record.holder = core->config.self;
+		serve(module);
+	}
+	if (module->is_fenced) {
+		module_block(core, module, fs_failure(module));
+		return leave(core, module);
+	}
+	return mirror_move(core, module, STEP_YIELDED);
+}
+
+bool yielding_advance(struct core *core, struct module *module)
+{
+	if (module->step == STEP_YIELDING)
+		return yield(core, module);
+	if (module->step == STEP_YIELDED)
+		return yielded_advance(core, module);
+	if (peer_outranks(core, module))
+		return fence(core, module, WAIT_NONE);
+	if (has_fs_failed(core, module))
+		return fence(core, module, fs_failure(module));
+	return module->step == STEP_QUIETING ? quieting_advance(core, module)
+					     : draining_advance(core, module);
+}

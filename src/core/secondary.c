@@ -1,0 +1,221 @@
+/*
+ * Following a primary. The record says "incomplete, not good" durably before the first change to
+ * this copy, "complete" when everything is here and durable, and "good" only after the primary has
+ * recorded it (R4: grow). A secondary that cannot keep up, or leaves, says so in its own record
+ * first ("not good since epoch + 1"): then the primary needs no arbiter to go on without it.
+ */
+#include "core/core_internal.h"
+
+bool accept_primary(struct core *core, struct module *module)
+{
+	module->reason = WAIT_NONE;
+	module->application.is_address_wanted = false;
+	tenure_accept(core, module);
+	return mirror_move(core, module, STEP_ACCEPTING);
+}
+
+static bool resign(struct core *core, struct module *module)
+{
+	tenure_resign(core, module);
+	return mirror_move(core, module, STEP_RESIGNING);
+}
+
+static bool has_failed(struct core *core, struct module *module)
+{
+	if (module->is_local_failed || module->is_refused)
+		return true;
+	if (module->is_stop_reported)
+		return true;
+	return module->is_dead && has_passed(core, module, module->dead_ns, FS_PATIENCE_NS);
+}
+
+static bool is_good_here(const struct core *core, const struct module *module)
+{
+	return record_is_good(&module->record, core->config.self) && module->record.is_complete;
+}
+
+static bool on_failure(struct core *core, struct module *module)
+{
+	enum wait_reason reason = module->is_refused ? WAIT_REFUSED : WAIT_DISK;
+
+	struct text *text = log_add(core, module, "module.local_failed", SEVERITY_ERROR);
+	text_add(text, "this copy cannot follow");
+	if (module->detail[0] != '\0') {
+		text_add(text, " (");
+		text_add(text, module->detail);
+		text_add(text, ")");
+	}
+	text_add(text, ": it counts as stale until it has been brought up to date again");
+	module_block(core, module, reason);
+	return leave(core, module);
+}
+
+/* ---- on the way to SECOND ---- */
+
+static bool attaching_advance(struct core *core, struct module *module)
+{
+	if (has_failed(core, module))
+		return on_failure(core, module);
+	if (module->wants_stop || module->wants_forced_prim)
+		return leave(core, module);
+	if (module->is_order_open || module->fs_role != FS_SECONDARY)
+		return false;
+	application_want(module, UP_BOTH | UP_SECOND);
+	return mirror_move(core, module, STEP_FOLLOWING);
+}
+
+static bool is_primary_gone(struct core *core, struct module *module)
+{
+	if (member_is_silent(core, module->config.peer))
+		return true;
+	wake_at(module, member_suspicion_at(core, module->config.peer, core->config.silence_ns));
+	return peer_is_heard(core, module) && !peer_is_primary(core, module);
+}
+
+static bool is_epoch_equal(const struct module *module)
+{
+	return module->peer.record.epoch.number == module->record.epoch.number &&
+	       module->peer.record.epoch.node == module->record.epoch.node;
+}
+
+/* True if the module moved, or has nothing more to do in its own step. */
+static bool is_following_over(struct core *core, struct module *module, bool *out_moved)
+{
+	*out_moved = true;
+	if (has_failed(core, module))
+		return on_failure(core, module);
+	if (module->wants_stop || module->wants_forced_prim)
+		return leave(core, module);
+	if (is_primary_gone(core, module))
+		return leave(core, module);
+	if (module_can_follow(core, module) && !is_epoch_equal(module))
+		return accept_primary(core, module);
+	*out_moved = false;
+	return !is_epoch_equal(module) || !module->is_peer_known;
+}
+
+static bool following_advance(struct core *core, struct module *module)
+{
+	bool has_moved;
+
+	if (is_following_over(core, module, &has_moved))
+		return has_moved;
+	if (!module->is_adopted)
+		return false;
+	tenure_adopt(core, module);
+	return mirror_move(core, module, STEP_ADOPTING);
+}
+
+static bool adopted_advance(struct core *core, struct module *module)
+{
+	bool has_moved;
+
+	if (is_following_over(core, module, &has_moved))
+		return has_moved;
+	bool is_called_good =
+		record_is_good(&module->peer.record, core->config.self) &&
+		generation_is_equal(module->peer.record.generation, module->record.generation);
+	if (!is_called_good && !planted(PLANTED_SELF_MADE_GOOD))
+		return false;
+	tenure_join(core, module);
+	return mirror_move(core, module, STEP_JOINING);
+}
+
+/* ---- SECOND ---- */
+
+bool peer_has_handed_over(const struct core *core, const struct module *module)
+{
+	const struct record *theirs = &module->peer.record;
+
+	return module->is_peer_known && theirs->holder == core->config.self &&
+	       theirs->epoch.node == core->config.self &&
+	       theirs->epoch.number > module->record.epoch.number &&
+	       record_is_good(theirs, core->config.self) && is_good_here(core, module) &&
+	       generation_is_equal(theirs->generation, module->record.generation);
+}
+
+bool secondary_claim(struct core *core, struct module *module, bool is_handed)
+{
+	application_want(module, UP_BOTH);
+	module->is_handed = is_handed;
+	tenure_claim(core, module);
+	module->wants_forced_prim = false;
+	module->wants_swap = false;
+	return mirror_move(core, module, STEP_CLAIMING);
+}
+
+static bool is_swap_over(struct core *core, struct module *module)
+{
+	return module->wants_swap &&
+	       has_passed(core, module, module->wants_swap_ns, SWAP_PATIENCE_NS);
+}
+
+static bool suspect_if_silent(struct core *core, struct module *module)
+{
+	int64_t threshold = core->config.silence_ns - core->config.margin_ns;
+	uint8_t peer = module->config.peer;
+
+	if (core->members[peer].is_gone || member_suspicion_ns(core, peer) >= threshold)
+		return mirror_move(core, module, STEP_SUSPECTING);
+	wake_at(module, member_suspicion_at(core, peer, threshold));
+	return false;
+}
+
+static bool second_advance(struct core *core, struct module *module)
+{
+	module_eligible(core, module);
+	if (peer_has_handed_over(core, module))
+		return secondary_claim(core, module, true);
+	if (module_can_follow(core, module) && !is_epoch_equal(module))
+		return accept_primary(core, module);
+	bool is_dropped =
+		module->is_peer_known && module->peer.wants_drop && is_epoch_equal(module);
+	if (module->wants_stop || has_failed(core, module) || is_dropped)
+		return resign(core, module);
+	if (is_swap_over(core, module))
+		module->wants_swap = false;
+	if (peer_is_heard(core, module) && !peer_is_primary(core, module) &&
+		module_is_chosen(core, module))
+		return secondary_claim(core, module, false);
+	return suspect_if_silent(core, module);
+}
+
+static bool resigned_advance(struct core *core, struct module *module)
+{
+	bool is_peer_on = module->is_peer_known &&
+			  module->peer.record.epoch.number >= module->record.epoch.number;
+	bool has_failed_here = has_failed(core, module);
+
+	if (module->wants_stop || has_failed_here) {
+		if (!is_peer_on && !member_is_silent(core, module->config.peer) &&
+			!has_passed(core, module, module->since_ns, RESIGN_PATIENCE_NS))
+			return false;
+		return has_failed_here && !module->wants_stop ? on_failure(core, module)
+							      : leave(core, module);
+	}
+	if (module_can_follow(core, module))
+		return accept_primary(core, module);
+	return is_primary_gone(core, module) ? leave(core, module) : false;
+}
+
+bool secondary_advance(struct core *core, struct module *module)
+{
+	switch (module->step) {
+	case STEP_ACCEPTING:
+		order_fs(core, module, FS_ORDER_SECONDARY);
+		return mirror_move(core, module, STEP_ATTACHING);
+	case STEP_ATTACHING: return attaching_advance(core, module);
+	case STEP_FOLLOWING: return following_advance(core, module);
+	case STEP_ADOPTING:
+		module->is_rolled_back = false;
+		return mirror_move(core, module, STEP_ADOPTED);
+	case STEP_ADOPTED: return adopted_advance(core, module);
+	case STEP_JOINING: return mirror_move(core, module, STEP_SECOND);
+	case STEP_SECOND: return second_advance(core, module);
+	case STEP_RESIGNING: return mirror_move(core, module, STEP_RESIGNED);
+	case STEP_RESIGNED: return resigned_advance(core, module);
+	default: break; /* EXCEPTION: the other steps have files of their own */
+	}
+	CHECK(false);
+	return false;
+}
