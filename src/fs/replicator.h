@@ -77,6 +77,8 @@ int replicator_find_request(
 	struct replicator *replicator, uint64_t request, struct op *out_op) MUST_CHECK;
 /* OP_SYNC of this sequence is durable here. */
 void replicator_synced_here(struct replicator *replicator, uint64_t sequence);
+/* The local sync of this OP_SYNC failed, and was reported: on_synced() will not come. */
+void replicator_sync_abandoned(struct replicator *replicator, uint64_t sequence);
 /* Makes sure that at least count ids are in the tree's lease; blocks while a new lease is made
  * durable on both. */
 int replicator_ensure_ids(struct replicator *replicator, uint64_t count) MUST_CHECK;

@@ -1,0 +1,111 @@
+/*
+ * The frames of the stream between two copies, and their bytes.
+ *
+ *	+----------+---------+------------------+
+ *	| u32 size | u8 kind | payload          |   size counts kind and payload; big-endian
+ *	+----------+---------+------------------+
+ *
+ * The payloads stand in docs/architecture.md ("The stream"). Lengths and kinds are checked here,
+ * once. Not for: what is inside an operation (repl/op.h), who may say what when. Any thread.
+ */
+#ifndef EVENKEEL_FS_STREAM_FRAME_H
+#define EVENKEEL_FS_STREAM_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/macros.h"
+#include "core/record.h"
+#include "repl/op.h"
+
+#define STREAM_VERSION	    1
+#define STREAM_PREFACE_SIZE 80
+#define STREAM_ANSWER_SIZE  8
+#define STREAM_KIND_MODULE  1
+#define FRAME_LEAD_SIZE	    5		/* size and kind */
+#define HASH_BLOCK_SIZE	    (64 * 1024) /* bytes under one hash */
+#define HASH_SIZE	    16		/* XXH3-128 */
+#define HASHES_MAX	    64		/* of one frame */
+#define FRAME_TEXT_MAX	    255
+#define FRAME_SIZE_MAX	    (FRAME_LEAD_SIZE + OP_SIZE_MAX)
+
+enum frame_kind {
+	FRAME_NONE,
+	FRAME_HELLO,
+	FRAME_OP,
+	FRAME_ACK,
+	FRAME_SYNCED,
+	FRAME_HASHES,
+	FRAME_PROGRESS,
+	FRAME_ERROR,
+	FRAME_COMPLETE,
+	FRAME_KEEP,
+	FRAME_KIND_COUNT
+};
+
+enum stream_wants { STREAM_CONTINUE, STREAM_COMPARE, STREAM_SET_ASIDE, STREAM_WANTS_COUNT };
+
+struct frame_hello {
+	uint16_t version;
+	uint8_t set_id[SET_ID_SIZE];
+	struct epoch epoch;
+	struct generation generation;
+	uint64_t session;  /* 0: this side has none that could go on */
+	uint64_t received; /* secondary: all up to here are in its log; primary: what comes first,
+			      less one */
+	uint64_t durable;
+	uint64_t id_limit; /* no object id from here on was ever given away (R11) */
+	enum stream_wants wants;
+};
+
+struct frame {
+	enum frame_kind kind;
+	union {
+		struct frame_hello hello;
+		struct bytes op; /* one encoded operation */
+		struct {
+			uint64_t epoch, applied, durable;
+		} ack;
+		struct {
+			uint64_t sequence;
+			int32_t error;
+		} synced;
+		struct {
+			uint64_t object, offset, size;
+			uint32_t count;
+			struct bytes hashes; /* count x HASH_SIZE */
+		} hashes;
+		struct {
+			uint64_t applied, working_on;
+			int64_t duration_ns;
+		} progress;
+		struct {
+			int32_t error;
+			char text[FRAME_TEXT_MAX + 1];
+		} error;
+		struct {
+			uint64_t sequence;
+		} complete; /* and keep */
+	};
+};
+
+/* Errors: -ERROR_RANGE if size_max is too small. */
+int frame_encode(
+	const struct frame *frame, uint8_t *out, size_t size_max, size_t *out_size) MUST_CHECK;
+/*
+ * Decodes the one frame at the start of bytes; op and hashes point into bytes. Errors: -ERROR_AGAIN
+ * if there is less than a whole frame, -ERROR_BAD_MESSAGE on anything that no peer sends.
+ */
+int frame_decode(struct bytes bytes, struct frame *out_frame, size_t *out_size) MUST_CHECK;
+/* The lead of a frame whose payload of this size follows elsewhere. */
+void frame_encode_lead(enum frame_kind kind, size_t payload_size, uint8_t out[FRAME_LEAD_SIZE]);
+
+/* What opens a connection, in clear, for the peer's evenkeeld. */
+void stream_preface_encode(uint8_t caller, const char *module, uint8_t out[STREAM_PREFACE_SIZE]);
+/* Errors: -ERROR_BAD_MESSAGE if it is no answer at all. */
+int stream_answer_decode(const uint8_t bytes[STREAM_ANSWER_SIZE], uint16_t *out_version,
+	uint16_t *out_status) MUST_CHECK;
+
+#endif
