@@ -1,0 +1,89 @@
+#include "sim/world.h"
+
+/*
+ * What lies where. Each write knows the one it replaced, so "this copy contains that write" is a
+ * walk back along the writes of one object; two nodes that wrote apart from each other have chains
+ * that part.
+ */
+
+uint32_t copy_write(struct world *world, struct node *node, uint8_t object)
+{
+	CHECK(world->write_count < WRITES_MAX);
+	uint32_t id = world->write_count++;
+
+	world->writes[id] = (struct written){
+		.previous = node->copy.cached[object],
+		.tenure = node->tenure,
+		.object = object,
+		.node = node->id,
+	};
+	node->copy.cached[object] = id;
+	return id;
+}
+
+bool copy_contains(const struct world *world, uint32_t have, uint32_t write)
+{
+	while (have > write)
+		have = world->writes[have].previous;
+	return have == write;
+}
+
+/* The page cache is gone. What had not been synced may have been written back, or not. */
+void copy_lose_unsynced(struct world *world, struct node *node)
+{
+	for (int i = 0; i < OBJECTS; i++) {
+		if (chance_is(&world->chance, 500))
+			node->copy.cached[i] = node->copy.durable[i];
+		else
+			node->copy.durable[i] = node->copy.cached[i];
+	}
+}
+
+static bool is_held_by(const struct world *world, const struct node *node, uint32_t write)
+{
+	uint8_t object = world->writes[write].object;
+
+	return copy_contains(world, node->copy.cached[object], write);
+}
+
+/* Who may be good, as the youngest durable record has it. */
+static uint64_t good_mask(const struct world *world)
+{
+	const struct record *a = &world->nodes[0].record, *b = &world->nodes[1].record;
+
+	if (a->epoch.number != b->epoch.number)
+		return a->epoch.number > b->epoch.number ? a->good : b->good;
+	return a->good | b->good;
+}
+
+/*
+ * `durability: call` promises that losing one server loses no completed call. Where both are down
+ * at once and one of them lost its unsynced writes, or the only good one did, a write that was
+ * completed but not synced may be gone: from here on it is not missed any more.
+ */
+static bool is_excused(const struct world *world, uint32_t write)
+{
+	const struct node *one = &world->nodes[0], *two = &world->nodes[1];
+	bool has_one = is_held_by(world, one, write), has_two = is_held_by(world, two, write);
+
+	if (world->writes[write].is_synced || (has_one && has_two))
+		return false;
+	if (!has_one && !has_two)
+		return true;
+	const struct node *holder = has_one ? one : two, *other = has_one ? two : one;
+	bool is_other_good = (good_mask(world) & BIT64(other->id - 1)) != 0;
+	return !holder->is_up && is_other_good;
+}
+
+void copy_excuse(struct world *world)
+{
+	for (int i = 0; i < OBJECTS; i++) {
+		uint32_t *acknowledged = &world->promise.acknowledged[i];
+		while (*acknowledged != 0 && is_excused(world, *acknowledged)) {
+			world->counters.excused++;
+			do
+				*acknowledged = world->writes[*acknowledged].previous;
+			while (*acknowledged != 0 && !world->writes[*acknowledged].is_acknowledged);
+		}
+	}
+}

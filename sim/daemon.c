@@ -1,0 +1,424 @@
+#include <stdlib.h>
+
+#include "sim/world.h"
+
+/*
+ * Plays evenkeeld around the real core: performs actions in order (those after a record wait until
+ * it is durable), arms the timer, renews the address, pings the target. What it leaves running when
+ * it is killed is what its successor is told.
+ */
+
+#define RENEW_NS	 (500 * NS_PER_MS)
+#define LIFETIME_NS	 (3 * NS_PER_S)
+#define PROBE_TIMEOUT_NS (300 * NS_PER_MS)
+#define PING_TIMEOUT_NS	 (500 * NS_PER_MS)
+#define TARGET_EVERY_NS	 (2 * NS_PER_S)
+
+static struct core_config core_config(struct world *world, const struct node *node)
+{
+	return (struct core_config){
+		.self = node->id,
+		.boot_nonce = chance_next(&world->chance) | 1,
+		.node_count = NODES,
+		.nodes = { 1, 2 },
+		.beat_ns = 200 * NS_PER_MS,
+		.silence_ns = 2 * NS_PER_S,
+		.margin_ns = 500 * NS_PER_MS,
+		.arbiter = world->arbiter,
+	};
+}
+
+static struct module_config module_config(const struct node *node)
+{
+	struct module_config config = {
+		.peer = node->id == 1 ? 2 : 1,
+		.has_failover = true,
+		.address_count = 1,
+		.repairs_max = 3,
+		.repairs_window_ns = 24 * 3600 * NS_PER_S,
+		.address_lifetime_ns = LIFETIME_NS,
+	};
+
+	config.has_script[SCRIPT_START_PRIM] = true;
+	config.has_script[SCRIPT_STOP_PRIM] = true;
+	return config;
+}
+
+/* An event that this node's daemon will handle as soon as it may. */
+void daemon_post(struct world *world, struct node *node, struct event *event)
+{
+	if (!node->daemon.is_running)
+		return;
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_CORE, 0)->core.event = *event;
+}
+
+/* ---- performing ---- */
+
+static void write_record(struct world *world, struct node *node, const struct record *record)
+{
+	int64_t duration = chance_between(&world->chance, NS_PER_MS, 15 * NS_PER_MS);
+
+	if (chance_is(&world->chance, 20))
+		duration *= 30; /* a slow disk */
+	node->daemon.is_writing = true;
+	node->daemon.writing = *record;
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_RECORD, duration);
+}
+
+static void order_fs(struct world *world, struct node *node, const struct action *action)
+{
+	int64_t delay = chance_between(&world->chance, 50 * NS_PER_US, 2 * NS_PER_MS);
+	struct daemon *daemon = &node->daemon;
+	bool is_role =
+		action->fs.order == FS_ORDER_PRIMARY || action->fs.order == FS_ORDER_SECONDARY;
+
+	if (!node->fs.is_running && is_role)
+		fs_start(world, node);
+	daemon->last_order_at = MAX_OF(world->now + delay, daemon->last_order_at);
+	happen_to(world, node, PROCESS_FS, HAPPEN_ORDER, daemon->last_order_at - world->now)
+		->order_fs = *action;
+}
+
+static void renew(struct world *world, struct node *node)
+{
+	if (!node->daemon.is_renewing)
+		return;
+	node->address_until = world->now + LIFETIME_NS;
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_RENEW, RENEW_NS);
+}
+
+static void hold_address(struct world *world, struct node *node)
+{
+	struct event event = {
+		.type = EVENT_ADDRESS_CHANGED,
+		.module = MODULE,
+		.address = { .change = ADDRESS_HELD },
+	};
+
+	if (!node->daemon.is_renewing) {
+		node->daemon.is_renewing = true;
+		renew(world, node);
+	}
+	node->address_until = world->now + LIFETIME_NS;
+	daemon_post(world, node, &event);
+}
+
+/* ARP on the client network: the other node's kernel answers as long as it has the address. */
+static void probe_address(struct world *world, struct node *node)
+{
+	struct node *other = other_node(world, node);
+	bool is_answered = network_carries(world, node, LINK_CLIENT) &&
+			   network_carries(world, other, LINK_CLIENT) &&
+			   node_has_address(world, other);
+	int64_t delay = is_answered ? chance_between(&world->chance, NS_PER_MS, 20 * NS_PER_MS)
+				    : PROBE_TIMEOUT_NS;
+
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_PROBE, delay)->number = is_answered;
+}
+
+static void ask_arbiter(struct world *world, struct node *node, const struct action *action)
+{
+	bool can_reach = world->arbiter == ARBITER_PING && network_reaches_target(world, node);
+	int64_t delay = world->arbiter == ARBITER_OPERATOR ? NS_PER_MS
+			: can_reach ? chance_between(&world->chance, NS_PER_MS, 30 * NS_PER_MS)
+				    : PING_TIMEOUT_NS;
+	struct happening *answer = happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, delay);
+
+	answer->number = action->arbiter.nonce;
+	answer->extra = can_reach;
+}
+
+static void perform(struct world *world, struct node *node, const struct action *action)
+{
+	switch (action->type) {
+	case ACTION_WRITE_RECORD: write_record(world, node, &action->write_record.record); break;
+	case ACTION_ORDER_FS: order_fs(world, node, action); break;
+	case ACTION_RUN_SCRIPT: script_run(world, node, action); break;
+	case ACTION_HOLD_ADDRESS: hold_address(world, node); break;
+	case ACTION_RELEASE_ADDRESS:
+		node->address_until = 0;
+		node->daemon.is_renewing = false;
+		break;
+	case ACTION_PROBE_ADDRESS: probe_address(world, node); break;
+	case ACTION_ASK_ARBITER: ask_arbiter(world, node, action); break;
+	case ACTION_START_CHECKS: node->is_checking = true; break;
+	case ACTION_STOP_CHECKS: node->is_checking = false; break;
+	case ACTION_KILL_APPLICATION: application_stop(world, node); break;
+	case ACTION_ANSWER_COMMAND: person_on_answer(world, node, action); break;
+	case ACTION_LOG:
+		SAY(world, "node %d: %s: %s", node->id, action->log.id, action->log.sentence.data);
+		break;
+	case ACTION_SEND_BEAT:
+	case ACTION_TYPE_COUNT: CHECK(false);
+	}
+}
+
+static void perform_queue(struct world *world, struct node *node)
+{
+	struct daemon *daemon = &node->daemon;
+
+	while (daemon->queued_count > 0 && !daemon->is_writing) {
+		struct action action = daemon->queued[daemon->queued_first];
+		daemon->queued_first = (daemon->queued_first + 1) % QUEUED_MAX;
+		daemon->queued_count--;
+		perform(world, node, &action);
+	}
+}
+
+static void send_beat(struct world *world, struct node *node)
+{
+	static struct happening beat; /* large; filled anew each time */
+	struct event *event = &beat.core.event;
+
+	*event = (struct event){ .type = EVENT_BEAT_HEARD };
+	core_beat(node->daemon.core, node->id == 1 ? 2 : 1, node_clock(world, node), &event->beat);
+	event->beat.summary_count = core_summaries(node->daemon.core, &beat.core.summary, 1);
+	/* What the wire leaves out. */
+	beat.core.summary.record.has_intent = false;
+	beat.core.summary.record.intent_epoch = (struct epoch){ 0 };
+	beat.core.summary.record.intent_good = 0;
+	beat.core.summary.record.intent_nonce = 0;
+	network_send_beat(world, node, &beat);
+}
+
+static void say_order(struct world *world, struct node *node, const struct action *action)
+{
+	static const char *const orders[FS_ORDER_COUNT] = {
+		[FS_ORDER_STOP] = "stop",
+		[FS_ORDER_PRIMARY] = "primary",
+		[FS_ORDER_SECONDARY] = "secondary",
+		[FS_ORDER_PROMOTE] = "promote",
+		[FS_ORDER_CONNECT] = "connect",
+		[FS_ORDER_PAIR] = "pair",
+		[FS_ORDER_GO_ALONE] = "go alone",
+		[FS_ORDER_HOLD] = "hold",
+		[FS_ORDER_RESUME] = "resume",
+		[FS_ORDER_DRAIN] = "drain",
+	};
+
+	if (action->type == ACTION_ORDER_FS)
+		SAY(world, "node %d: order '%s' epoch %llu", node->id, orders[action->fs.order],
+			(unsigned long long)action->fs.epoch.number);
+	if (action->type == ACTION_WRITE_RECORD)
+		SAY(world,
+			"node %d: record epoch %llu holder %d good %llx%s%s%s generation %llu/%llx",
+			node->id, (unsigned long long)action->write_record.record.epoch.number,
+			action->write_record.record.holder,
+			(unsigned long long)action->write_record.record.good,
+			action->write_record.record.is_complete ? " complete" : "",
+			action->write_record.record.is_clean ? " clean" : "",
+			action->write_record.record.has_intent ? " intent" : "",
+			(unsigned long long)action->write_record.record.generation.number,
+			(unsigned long long)action->write_record.record.generation.tag & 0xffff);
+}
+
+static void take_action(struct world *world, struct node *node, const struct action *action)
+{
+	struct daemon *daemon = &node->daemon;
+
+	if (action->type == ACTION_SEND_BEAT) {
+		send_beat(world, node);
+		return;
+	}
+	world_hash(world, (uint64_t)action->type << 8 | node->id);
+	if (world->is_verbose)
+		say_order(world, node, action);
+	CHECK(daemon->queued_count < QUEUED_MAX);
+	daemon->queued[(daemon->queued_first + daemon->queued_count) % QUEUED_MAX] = *action;
+	daemon->queued_count++;
+	perform_queue(world, node);
+}
+
+static void arm_timer(struct world *world, struct node *node)
+{
+	int64_t deadline = core_deadline(node->daemon.core);
+
+	if (deadline == node->daemon.deadline || deadline == INT64_MAX)
+		return;
+	node->daemon.deadline = deadline;
+	int64_t lateness = chance_between(&world->chance, 0, world->weather.lateness_max);
+	int64_t delay = MAX_OF(deadline - node_clock(world, node), 0) + lateness;
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_DEADLINE, delay)->number = (uint64_t)deadline;
+}
+
+static void step(struct world *world, struct node *node, struct event *event)
+{
+	event->now_ns = node_clock(world, node);
+	core_step(node->daemon.core, event, &world->actions);
+	core_verify(node->daemon.core);
+	/* Performing never steps: what it brings about happens later. */
+	for (uint16_t i = 0; i < world->actions.count; i++)
+		take_action(world, node, &world->actions.list[i]);
+	arm_timer(world, node);
+}
+
+/* ---- life and death ---- */
+
+static void add_module(struct world *world, struct node *node)
+{
+	struct event event = {
+		.type = EVENT_MODULE_ADDED,
+		.module = MODULE,
+		.module_added = { .config = module_config(node),
+			.record = node->record,
+			.fs_role = node->fs.is_running ? node->fs.role : FS_NONE,
+			.fs_link = fs_link_of(node),
+			.is_application_running = node->is_application_running,
+			.is_address_held = node_has_address(world, node) },
+	};
+
+	for (int i = 0; i < 4; i++)
+		event.module_added.random[i] = chance_next(&world->chance);
+	step(world, node, &event);
+}
+
+/* A successor of an evenkeel-fs that ended meanwhile is started before the core is told. */
+void daemon_start(struct world *world, struct node *node)
+{
+	struct daemon *daemon = &node->daemon;
+	struct core_config config = core_config(world, node);
+
+	CHECK(!daemon->is_running);
+	daemon->is_running = true;
+	daemon->life = ++world->last_life;
+	daemon->is_writing = false;
+	daemon->queued_count = 0;
+	daemon->deadline = INT64_MAX;
+	daemon->last_order_at = 0;
+	daemon->is_renewing = false;
+	if (!node->fs.is_running && node->held.role != FS_NONE)
+		fs_start(world, node);
+	core_init(daemon->core, &config);
+	step(world, node, &(struct event){ .type = EVENT_STARTED });
+	add_module(world, node);
+	if (node_has_address(world, node)) {
+		daemon->is_renewing = true;
+		renew(world, node);
+	}
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_TRY_TARGET, 0);
+	fs_tell_again(world, node);
+}
+
+void daemon_kill(struct world *world, struct node *node)
+{
+	struct daemon *daemon = &node->daemon;
+
+	/* A record under way: the old one or the new one, never a mixture (platform/slotfile.h). */
+	if (daemon->is_running && daemon->is_writing && chance_is(&world->chance, 500)) {
+		struct record before = node->record;
+		node->record = daemon->writing;
+		promise_on_record(world, node, &before);
+	}
+	daemon->is_running = false;
+	daemon->is_renewing = false;
+}
+
+void daemon_command(struct world *world, struct node *node, enum command command, bool is_forced)
+{
+	struct event event = {
+		.type = EVENT_COMMAND_GIVEN,
+		.module = MODULE,
+		.command = { .command = command,
+			.request = (uint32_t)++world->last_request,
+			.is_forced = is_forced },
+	};
+
+	SAY(world, "node %d: person: %s%s", node->id, command_name(command),
+		is_forced ? " (insists)" : "");
+	daemon_post(world, node, &event);
+}
+
+/* ---- what happens to it ---- */
+
+static void on_record(struct world *world, struct node *node)
+{
+	struct event event = { .type = EVENT_RECORD_WRITTEN, .module = MODULE };
+
+	struct record before = node->record;
+	node->record = node->daemon.writing;
+	node->daemon.is_writing = false;
+	promise_on_record(world, node, &before);
+	perform_queue(world, node);
+	step(world, node, &event);
+}
+
+static void on_deadline(struct world *world, struct node *node, const struct happening *happening)
+{
+	struct event event = { .type = EVENT_TIME_PASSED };
+
+	if ((uint64_t)node->daemon.deadline != happening->number)
+		return; /* armed again since */
+	node->daemon.deadline = INT64_MAX;
+	if (node_clock(world, node) < (int64_t)happening->number) {
+		arm_timer(world, node); /* this node's clock is slow */
+		return;
+	}
+	step(world, node, &event);
+}
+
+static void on_probe(struct world *world, struct node *node, bool is_answered)
+{
+	struct event event = {
+		.type = EVENT_PROBE_ENDED,
+		.module = MODULE,
+		.probe = { .outcome = is_answered ? PROBE_PEER_ANSWERS : PROBE_SILENT },
+	};
+
+	step(world, node, &event);
+}
+
+static void on_arbiter(struct world *world, struct node *node, const struct happening *happening)
+{
+	struct event event = {
+		.type = EVENT_ARBITER_ANSWERED,
+		.module = MODULE,
+		.arbiter = { .answer = happening->extra ? ARBITER_GRANTED : ARBITER_REFUSED,
+			.nonce = happening->number },
+	};
+
+	SAY(world, "node %d: arbiter: %s", node->id, happening->extra ? "granted" : "refused");
+	step(world, node, &event);
+}
+
+static void try_target(struct world *world, struct node *node)
+{
+	struct event event = {
+		.type = EVENT_TARGET_TRIED,
+		.target = { .is_reachable = network_reaches_target(world, node) },
+	};
+
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_TRY_TARGET, TARGET_EVERY_NS);
+	if (world->arbiter == ARBITER_PING)
+		step(world, node, &event);
+}
+
+static void on_core(struct world *world, struct node *node, const struct happening *happening)
+{
+	struct event event = happening->core.event;
+	struct summary summary = happening->core.summary;
+
+	if (event.type == EVENT_BEAT_HEARD)
+		event.beat.summaries = &summary;
+	step(world, node, &event);
+}
+
+void daemon_handle(struct world *world, struct node *node, const struct happening *happening)
+{
+	/* EXCEPTION: a switch over all kinds would name those of others; these are the daemon's. */
+	if (happening->kind == HAPPEN_CORE)
+		on_core(world, node, happening);
+	else if (happening->kind == HAPPEN_DEADLINE)
+		on_deadline(world, node, happening);
+	else if (happening->kind == HAPPEN_RECORD)
+		on_record(world, node);
+	else if (happening->kind == HAPPEN_RENEW)
+		renew(world, node);
+	else if (happening->kind == HAPPEN_TRY_TARGET)
+		try_target(world, node);
+	else if (happening->kind == HAPPEN_PROBE)
+		on_probe(world, node, happening->number != 0);
+	else if (happening->kind == HAPPEN_ARBITER)
+		on_arbiter(world, node, happening);
+	else
+		CHECK(false);
+}

@@ -1,0 +1,108 @@
+#include "sim/world.h"
+
+/*
+ * The operator: starts the module, names the first primary, gives commands at random while troubles
+ * last, insists where told what would be lost, and puts things in order in the end, as far as the
+ * product leaves that to people.
+ */
+
+#define FIRST_START_NS (1 * NS_PER_S)
+#define FIRST_PRIM_NS  (4 * NS_PER_S)
+#define CALM_LOOK_NS   (5 * NS_PER_S)
+#define HELP_AFTER_NS  (60 * NS_PER_S)
+
+/* Somebody who looks at both consoles does not make a second primary beside one that writes. */
+static bool is_other_writing(struct world *world, const struct node *node)
+{
+	const struct node *other = other_node(world, node);
+
+	return primary_is_serving(other) && !other->fs.sender.is_muted &&
+	       other->fs.sender.mode != SENDER_HELD;
+}
+
+void person_on_answer(struct world *world, struct node *node, const struct action *action)
+{
+	SAY(world, "node %d: answer: %s %s", node->id,
+		action->answer.refusal == REFUSAL_NONE ? "done."
+						       : refusal_sentence(action->answer.refusal),
+		action->answer.sentence.data);
+	if (action->answer.request != world->asked_prim[node->id - 1]) {
+		if (action->answer.refusal != REFUSAL_NONE)
+			node->is_loss_announced = false;
+		return;
+	}
+	world->asked_prim[node->id - 1] = 0;
+	bool may_insist = world->has_fault[FAULT_FORCE] || world->is_calm;
+	if (action->answer.refusal != REFUSAL_WOULD_LOSE || !may_insist ||
+		is_other_writing(world, node))
+		return;
+	node->is_loss_announced = true;
+	daemon_command(world, node, COMMAND_PRIM, true);
+}
+
+static void ask_prim(struct world *world, struct node *node)
+{
+	daemon_command(world, node, COMMAND_PRIM, false);
+	world->asked_prim[node->id - 1] = (uint32_t)world->last_request;
+}
+
+static void act_at_random(struct world *world)
+{
+	static const enum command commands[] = { COMMAND_SWAP, COMMAND_SWAP, COMMAND_STOP,
+		COMMAND_START, COMMAND_START, COMMAND_PRIM, COMMAND_SECOND, COMMAND_RESTART };
+	struct node *node = &world->nodes[chance_below(&world->chance, NODES)];
+	enum command command = commands[chance_below(&world->chance, ARRAY_COUNT(commands))];
+	int64_t gap = chance_between(&world->chance, NS_PER_S, 20 * NS_PER_S);
+
+	happen(world, gap, HAPPEN_PERSON);
+	if (!node->daemon.is_running)
+		return;
+	if (command == COMMAND_PRIM)
+		ask_prim(world, node);
+	else
+		daemon_command(world, node, command, false);
+}
+
+static enum mirror_state state_of(const struct node *node)
+{
+	struct summary summary;
+
+	if (!node->daemon.is_running || core_summaries(node->daemon.core, &summary, 1) != 1)
+		return MIRROR_STOP;
+	return summary.state;
+}
+
+/* Nothing more happens: whoever was stopped is started; a pair that waits for a word gets it. */
+static void put_in_order(struct world *world)
+{
+	struct node *one = &world->nodes[0], *two = &world->nodes[1];
+	bool is_waiting = state_of(one) == MIRROR_WAIT && state_of(two) == MIRROR_WAIT;
+
+	happen(world, CALM_LOOK_NS, HAPPEN_PERSON);
+	for (int i = 0; i < NODES; i++)
+		if (state_of(&world->nodes[i]) == MIRROR_STOP)
+			daemon_command(world, &world->nodes[i], COMMAND_START, false);
+	if (!is_waiting || world->now - world->calm_since < HELP_AFTER_NS)
+		return;
+	bool is_one_newer = one->record.epoch.number >= two->record.epoch.number;
+	world->counters.helped++;
+	ask_prim(world, is_one_newer ? one : two);
+}
+
+void person_acts(struct world *world)
+{
+	if (world->is_calm)
+		put_in_order(world);
+	else if (world->commanded == 0)
+		for (int i = 0; i < NODES; i++)
+			daemon_command(world, &world->nodes[i], COMMAND_START, false);
+	else if (world->commanded == 1)
+		ask_prim(world, &world->nodes[0]);
+	else
+		act_at_random(world);
+	if (world->commanded == 0)
+		happen(world, FIRST_PRIM_NS, HAPPEN_PERSON);
+	else if (world->commanded == 1 && world->has_fault[FAULT_OPERATOR])
+		happen(world, 20 * NS_PER_S, HAPPEN_PERSON);
+	world->commanded++;
+}

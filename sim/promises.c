@@ -1,0 +1,251 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/world.h"
+
+/*
+ * The judge. Sees the whole world at once, asks no node what it believes.
+ *
+ *	1  acknowledged is on every node that is called good   promise_on_acknowledged, _on_record
+ *	2  a stale copy never serves by itself                 promise_on_serving
+ *	3  one writer                                          promise_on_acknowledged
+ *	4  promoted: a prefix with all that was acknowledged   promise_on_serving
+ */
+
+#define RECENT_NS (15 * NS_PER_S)
+
+void promise_broken(struct world *world, int promise, const char *format, ...)
+{
+	va_list values;
+
+	if (world->promise.is_broken)
+		return; /* the first one is the one to look at */
+	int size = snprintf(world->promise.what, sizeof(world->promise.what),
+		"%s%d: ", promise == 0 ? "convergence " : "promise ", promise);
+	va_start(values, format);
+	(void)vsnprintf(world->promise.what + size, sizeof(world->promise.what) - (size_t)size,
+		format, values);
+	va_end(values);
+	world->promise.is_broken = true;
+	SAY(world, "BROKEN %s", world->promise.what);
+}
+
+/* ---- serving ---- */
+
+static bool is_state_at(const struct world *world, uint32_t write, const uint32_t *state)
+{
+	const struct tenure *tenure = &world->tenures[world->writes[write].tenure];
+	uint32_t replayed[OBJECTS];
+
+	memcpy(replayed, tenure->base, sizeof(replayed));
+	for (uint32_t id = tenure->first_write; id <= write; id++)
+		if (world->writes[id].tenure == world->writes[write].tenure)
+			replayed[world->writes[id].object] = id;
+	return memcmp(replayed, state, sizeof(replayed)) == 0;
+}
+
+/* Did some primary's tree really go through this state? */
+static bool is_prefix(const struct world *world, const uint32_t *state)
+{
+	uint32_t newest = 0;
+
+	for (int i = 0; i < OBJECTS; i++)
+		newest = MAX_OF(newest, state[i]);
+	if (newest == 0 || is_state_at(world, newest, state))
+		return true;
+	for (uint32_t i = world->tenure_count; i-- > 0;)
+		if (memcmp(world->tenures[i].base, state, sizeof(world->tenures[i].base)) == 0)
+			return true;
+	return false;
+}
+
+static void lose_announced(struct world *world, const struct node *node, int object)
+{
+	uint32_t *acknowledged = &world->promise.acknowledged[object];
+
+	while (*acknowledged != 0 &&
+		(!world->writes[*acknowledged].is_acknowledged ||
+			!copy_contains(world, node->copy.cached[object], *acknowledged))) {
+		world->counters.announced++;
+		*acknowledged = world->writes[*acknowledged].previous;
+	}
+}
+
+void promise_on_serving(struct world *world, struct node *node, bool is_promotion)
+{
+	SAY(world, "node %d: serves in epoch %llu%s", node->id,
+		(unsigned long long)node->fs.epoch.number, is_promotion ? ", promoted" : "");
+	for (int i = 0; i < OBJECTS; i++) {
+		uint32_t acknowledged = world->promise.acknowledged[i];
+		if (copy_contains(world, node->copy.cached[i], acknowledged))
+			continue;
+		if (node->is_loss_announced)
+			lose_announced(world, node, i);
+		else
+			promise_broken(world, is_promotion ? 4 : 2,
+				"node %d serves without the acknowledged write %u of object %d "
+				"(it has %u)",
+				node->id, acknowledged, i, node->copy.cached[i]);
+	}
+	node->is_loss_announced = false;
+	/* The tenure that begins here has this very state as its base: look among the others. */
+	world->tenure_count--;
+	if (is_promotion && !is_prefix(world, node->copy.cached))
+		promise_broken(
+			world, 4, "node %d serves a state that no primary ever had", node->id);
+	world->tenure_count++;
+}
+
+/* ---- answers ---- */
+
+static bool was_cut_since(const struct node *node, int64_t since)
+{
+	return node->power_cut_at >= since;
+}
+
+static bool has_values(const struct world *world, const uint32_t *have, const uint32_t *values)
+{
+	for (int i = 0; i < OBJECTS; i++)
+		if (!copy_contains(world, have[i], values[i]))
+			return false;
+	return true;
+}
+
+static void check_good(struct world *world, struct node *node, const struct request *request)
+{
+	for (int i = 0; i < NODES; i++) {
+		struct node *good = &world->nodes[i];
+		if ((node->record.good & BIT64(good->id - 1)) == 0 ||
+			was_cut_since(good, request->since))
+			continue;
+		if (request->is_sync) {
+			if (!has_values(world, good->copy.durable, request->values))
+				promise_broken(world, 1,
+					"node %d answered a sync that is not durable on node %d",
+					node->id, good->id);
+			continue;
+		}
+		uint8_t object = world->writes[request->write].object;
+		if (!copy_contains(world, good->copy.cached[object], request->write))
+			promise_broken(world, 1,
+				"node %d acknowledged write %u, which is not on node %d, a good "
+				"copy by its record",
+				node->id, request->write, good->id);
+	}
+}
+
+static void check_writer(struct world *world, struct node *node, const struct request *request)
+{
+	struct promise_state *state = &world->promise;
+	uint64_t epoch = node->fs.sender.epoch;
+
+	if (node->record.holder != node->id || epoch > node->record.epoch.number)
+		promise_broken(world, 3,
+			"node %d acknowledges in epoch %llu; its record has epoch %llu, holder %d",
+			node->id, (unsigned long long)epoch,
+			(unsigned long long)node->record.epoch.number, node->record.holder);
+	if (epoch == state->acknowledged_epoch && state->writer != node->id)
+		promise_broken(world, 3, "both nodes acknowledge in epoch %llu",
+			(unsigned long long)epoch);
+	/* An answer may be late; the write must have been handed over then. */
+	const struct node *writer = &world->nodes[state->writer == 2 ? 1 : 0];
+	uint8_t object = world->writes[request->write].object;
+	if (epoch < state->acknowledged_epoch && writer->id != node->id && !request->is_sync &&
+		!copy_contains(world, writer->copy.cached[object], request->write))
+		promise_broken(world, 3,
+			"node %d acknowledges in epoch %llu after node %d did in epoch %llu",
+			node->id, (unsigned long long)epoch, writer->id,
+			(unsigned long long)state->acknowledged_epoch);
+	if (epoch > state->acknowledged_epoch) {
+		state->acknowledged_epoch = epoch;
+		state->writer = node->id;
+	}
+}
+
+static void note_synced(struct world *world, const struct request *request)
+{
+	for (int i = 0; i < OBJECTS; i++)
+		for (uint32_t id = request->values[i]; id != 0 && !world->writes[id].is_synced;
+			id = world->writes[id].previous)
+			world->writes[id].is_synced = true;
+	world->counters.syncs++;
+}
+
+static void note_written(struct world *world, struct node *node, uint32_t write)
+{
+	uint32_t *acknowledged = &world->promise.acknowledged[world->writes[write].object];
+	bool is_newer = copy_contains(world, write, *acknowledged);
+
+	if (!is_newer && !copy_contains(world, *acknowledged, write))
+		promise_broken(world, 3,
+			"node %d acknowledged write %u, made without the acknowledged write %u",
+			node->id, write, *acknowledged);
+	if (is_newer)
+		*acknowledged = write;
+	world->writes[write].is_acknowledged = true;
+	world->counters.acknowledged++;
+}
+
+void promise_on_acknowledged(struct world *world, struct node *node, uint32_t client)
+{
+	const struct request *request = &node->held.ring[client];
+
+	world_hash(world, (uint64_t)request->write << 8 | node->id);
+	check_good(world, node, request);
+	check_writer(world, node, request);
+	if (request->is_sync)
+		note_synced(world, request);
+	else
+		note_written(world, node, request->write);
+}
+
+/* A node that is called good from now on has everything that was acknowledged. */
+void promise_on_record(struct world *world, struct node *node, const struct record *before)
+{
+	struct node *other = other_node(world, node);
+	uint64_t bit = BIT64(other->id - 1);
+	bool is_grown = (node->record.good & bit) != 0 && (before->good & bit) == 0;
+
+	if (!is_grown || node->record.holder != node->id ||
+		was_cut_since(other, world->now - RECENT_NS))
+		return;
+	for (int i = 0; i < OBJECTS; i++)
+		if (!copy_contains(world, other->copy.cached[i], world->promise.acknowledged[i]))
+			promise_broken(world, 1,
+				"node %d calls node %d good, which has not write %u of object %d",
+				node->id, other->id, world->promise.acknowledged[i], i);
+}
+
+/* ---- the end ---- */
+
+static bool is_equal_and_complete(const struct world *world)
+{
+	const struct copy *one = &world->nodes[0].copy, *two = &world->nodes[1].copy;
+
+	if (memcmp(one->cached, two->cached, sizeof(one->cached)) != 0)
+		return false;
+	return has_values(world, one->cached, world->promise.acknowledged);
+}
+
+bool world_is_ready(struct world *world)
+{
+	struct summary summaries[NODES];
+	int primaries = 0, secondaries = 0;
+
+	for (int i = 0; i < NODES; i++) {
+		if (!world->nodes[i].daemon.is_running)
+			return false;
+		if (core_summaries(world->nodes[i].daemon.core, &summaries[i], 1) != 1)
+			return false;
+		bool is_ready = summaries[i].readiness == READY;
+		primaries += is_ready && summaries[i].state == MIRROR_PRIM;
+		secondaries += is_ready && summaries[i].state == MIRROR_SECOND;
+	}
+	return primaries == 1 && secondaries == 1;
+}
+
+bool world_is_converged(struct world *world)
+{
+	return world_is_ready(world) && is_equal_and_complete(world);
+}

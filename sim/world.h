@@ -1,0 +1,432 @@
+/*
+ * The simulated world: two nodes, their networks, disks, processes, clients and people, in one
+ * process, from one seed. The core of evenkeeld and the sender, receiver and log of evenkeel-fs are
+ * the product's own code; everything around them is played here.
+ *
+ *	 clients ----- client network (link 2, gateway = ping target) -----+
+ *	                  |                                                |
+ *	      node 1: kernel (address, page cache, disk)      node 2: the same
+ *	              hold   (logs, ring)
+ *	              daemon (core) --orders--> fs === stream === fs <-- daemon
+ *	                  |                                                |
+ *	                  +--------------- hb1, hb2 (links 0, 1) ----------+
+ *
+ * Files: run.c plays one seed; queue.c orders what happens; node.c crashes, cuts, freezes; daemon.c
+ * performs actions; fs*.c play evenkeel-fs; network.c loses and delays; copy.c knows what lies
+ * where; clients.c write; faults.c and people.c make trouble; promises.c judges. Time is in
+ * nanoseconds of the world's own clock; each node's boot clock is derived from it.
+ */
+#ifndef EVENKEEL_SIM_WORLD_H
+#define EVENKEEL_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "repl/oplog.h"
+#include "repl/receiver.h"
+#include "repl/sender.h"
+#include "sim/random.h"
+
+#define NODES		2
+#define LINKS		3
+#define LINK_CLIENT	2
+#define OBJECTS		12
+#define CLIENTS		4
+#define WRITES_MAX	40000
+#define TENURES_MAX	4000
+#define EVENTS_MAX	20000
+#define CHANNEL_MAX	512
+#define FRAME_OP_MAX	256
+#define QUEUED_MAX	256
+#define MODULE		1
+#define LOG_MEMORY_SIZE (OPLOG_HEADER_SIZE + OP_SIZE_MAX + 4096)
+#define FIRST_OBJECT	1024 /* object id of object 0 */
+#define TENURE_BITS	40   /* as evenkeel-fs: sequences of one tenure */
+
+struct world;
+
+/* ---- what happens ---- */
+
+enum happening_kind {
+	HAPPEN_CORE,	   /* daemon: an event for the core */
+	HAPPEN_DEADLINE,   /* daemon: its timer */
+	HAPPEN_RECORD,	   /* daemon: the record's write is done */
+	HAPPEN_RENEW,	   /* daemon: renew the address */
+	HAPPEN_TRY_TARGET, /* daemon: ping the target */
+	HAPPEN_ARBITER,	   /* daemon: the ping before going on alone has its answer */
+	HAPPEN_PROBE,	   /* daemon: somebody answers for the address, or nobody */
+	HAPPEN_NODE_STARTS,
+	HAPPEN_DAEMON_STARTS, /* node: life is its boot */
+	HAPPEN_FS_STARTS,     /* node: likewise */
+	HAPPEN_SCRIPT,	      /* node: a script comes to its end */
+	HAPPEN_ORDER,	      /* fs */
+	HAPPEN_TICK,	      /* fs */
+	HAPPEN_FRAME,	      /* channel: its first frame arrives */
+	HAPPEN_CONNECT,	      /* fs: a connection comes about, or not */
+	HAPPEN_APPLY,	      /* fs: the next received operation is applied */
+	HAPPEN_SYNC,	      /* fs: a sync of the disk is done */
+	HAPPEN_RESYNC,	      /* fs: the walk goes on */
+	HAPPEN_CLIENT,
+	HAPPEN_FAULT, /* the next trouble */
+	HAPPEN_HEAL,  /* a trouble ends */
+	HAPPEN_PERSON,
+	HAPPEN_COUNT,
+};
+
+/* Whose life a happening belongs to: it is void when that process has died since. */
+enum process { PROCESS_NONE, PROCESS_DAEMON, PROCESS_FS, PROCESS_COUNT };
+
+struct happening {
+	int64_t at;
+	uint64_t order; /* of those at the same time */
+	enum happening_kind kind;
+	uint8_t node;
+	enum process process;
+	uint64_t life;
+	uint64_t number; /* client, connection, sequence, nonce: see the kind */
+	uint64_t extra;
+	union {
+		struct {
+			struct event event;
+			struct summary summary; /* of a beat */
+		} core;
+		struct action order_fs;
+	};
+};
+
+/* ---- the network ---- */
+
+enum frame_kind {
+	FRAME_HELLO,
+	FRAME_OP,
+	FRAME_ACK,
+	FRAME_COMPLETE,
+	FRAME_KEEP,
+	FRAME_FAILED, /* the peer cannot do what we did */
+	FRAME_CLOSED, /* what the kernel says when the other end is gone */
+};
+
+struct frame {
+	enum frame_kind kind;
+	uint64_t connection;
+	int64_t ready_at;
+	uint64_t epoch, session, received, durable, sequence;
+	bool wants_compare;
+	uint16_t size;
+	uint8_t bytes[FRAME_OP_MAX];
+};
+
+struct channel { /* one direction of a connection, in order */
+	uint64_t connection;
+	uint32_t first, count;
+	bool is_scheduled;
+	int64_t last_ready;
+	struct frame frames[CHANNEL_MAX];
+};
+
+struct weather {				/* how strong the troubles of this run are */
+	uint32_t loss_permille, twice_permille; /* of beats */
+	uint32_t frame_permille;		/* of the stream: lost, doubled, swapped */
+	int64_t delay_min, delay_max;
+	int64_t lateness_max; /* of timers */
+};
+
+/* ---- what lies where ---- */
+
+struct copy {
+	uint32_t cached[OBJECTS];  /* what a read on this node returns: ids of writes */
+	uint32_t durable[OBJECTS]; /* what a power cut leaves at least */
+};
+
+struct written {	   /* one write of the application; its id is its place in the list */
+	uint32_t previous; /* write that it replaced; 0: none */
+	uint32_t tenure;
+	uint8_t object, node;
+	bool is_acknowledged, is_synced;
+};
+
+struct tenure { /* a node serving, from when it began */
+	uint8_t node;
+	uint64_t epoch;
+	uint32_t first_write;
+	uint32_t base[OBJECTS];
+};
+
+/* ---- processes ---- */
+
+struct request { /* of a client, in the ring that outlives evenkeel-fs */
+	bool is_pending, is_sync;
+	int64_t since;
+	uint32_t write;
+	uint64_t sequence;
+	uint32_t values[OBJECTS]; /* sync: what has to be durable */
+};
+
+struct held { /* what evenkeel-hold keeps */
+	enum fs_role role;
+	struct epoch epoch;
+	uint64_t next_sequence;
+	bool is_muted, is_in_sync, is_complete_told;
+	bool has_send_log, has_receive_log;
+	struct request ring[CLIENTS];
+	uint8_t *send_memory, *receive_memory;
+};
+
+enum link_want { LINK_IDLE, LINK_RESYNC, LINK_CONTINUE };
+
+struct fs {
+	bool is_running;
+	uint64_t life;
+	enum fs_role role;
+	struct epoch epoch;
+	struct sender sender;
+	struct receiver receiver;
+	struct oplog send_log, receive_log;
+	struct oplog_cursor send_cursor, apply_cursor;
+	uint64_t connection; /* 0: none */
+	bool is_connecting;
+	int64_t heard_at, lost_at, progress_at;
+	enum link_want want;
+	bool is_loss_told, is_draining, is_applying, is_syncing, is_sync_wanted;
+	uint64_t sync_to; /* what the running sync will have made durable */
+	uint32_t syncing[OBJECTS];
+	bool is_promoting;
+	uint64_t promote_after; /* the last sequence to apply before serving */
+	struct epoch promote_epoch;
+	uint64_t old_connection; /* of a secondary that was promoted */
+	uint32_t resync_next;	 /* object to copy next */
+	uint64_t end_sequence;	 /* of OP_RESYNC_END: to be applied, synced and told */
+	bool is_adopted;
+};
+
+struct daemon {
+	bool is_running;
+	uint64_t life;
+	struct core *core;
+	bool is_writing, is_failed;
+	struct record writing;
+	uint32_t queued_first, queued_count;
+	struct action queued[QUEUED_MAX];
+	int64_t deadline; /* what the armed timer waits for, boot clock */
+	int64_t last_order_at;
+	bool is_renewing;
+};
+
+struct node {
+	uint8_t id;
+	bool is_up;
+	int64_t clock_offset;
+	int64_t drift_ppm;
+	int64_t frozen_until[PROCESS_COUNT];
+	int64_t last_report_at;
+	struct record record; /* durable */
+	struct copy copy;
+	uint64_t barrier, peer_barrier; /* durable: evenkeel-fs's own slot file */
+	struct held held;
+	struct daemon daemon;
+	struct fs fs;
+	bool is_application_running, is_checking;
+	bool is_script_running;
+	int64_t script_since;
+	int64_t address_until; /* the kernel's lifetime of the service address */
+	int detached;	       /* troubles that keep it off the client network */
+	int64_t power_cut_at;
+	uint64_t boots;
+	uint32_t tenure;	/* while it serves */
+	bool is_loss_announced; /* an operator was told, and insisted */
+};
+
+/* ---- the run ---- */
+
+enum fault {
+	FAULT_LINK_CUT,	  /* one link, both ways */
+	FAULT_SPLIT,	  /* all links */
+	FAULT_ONE_WAY,	  /* one direction of some links */
+	FAULT_CRASH,	  /* all processes of a node */
+	FAULT_POWER,	  /* the machine */
+	FAULT_FAST_CRASH, /* all processes, back at once */
+	FAULT_KILL_DAEMON,
+	FAULT_KILL_FS,
+	FAULT_FREEZE, /* all processes of a node */
+	FAULT_FREEZE_DAEMON,
+	FAULT_FREEZE_FS,
+	FAULT_STREAM,	/* the connection breaks */
+	FAULT_GATEWAY,	/* the ping target is away for everybody */
+	FAULT_ADDRESS,	/* somebody removes the address */
+	FAULT_OPERATOR, /* start, stop, swap, ... at random */
+	FAULT_FORCE,	/* an operator who insists */
+	FAULT_COUNT,
+};
+
+struct promise_state {
+	uint32_t acknowledged[OBJECTS]; /* the newest that must not be missing */
+	uint64_t acknowledged_epoch;	/* highest in which something was acknowledged */
+	uint8_t writer;			/* node that did */
+	bool is_broken;
+	char what[256];
+};
+
+struct counters {
+	uint64_t acknowledged, syncs, tenures, promotions, resyncs, excused, announced, faults;
+	uint64_t helped; /* times an operator had to say who is primary in the end */
+};
+
+struct world {
+	uint64_t seed;
+	bool is_verbose;
+	struct chance chance;
+	int64_t now;
+	uint64_t steps, order, hash;
+	enum arbiter_kind arbiter;
+	struct weather weather;
+	bool has_fault[FAULT_COUNT];
+	int64_t fault_gap_min, fault_gap_max;
+	bool is_calm;		/* faults have stopped */
+	bool is_quiet;		/* clients rest */
+	int cuts[LINKS][NODES]; /* troubles that keep a link down, from this node to the other */
+	int gateway_cuts;
+	int commanded; /* what the operator has done so far */
+	int64_t calm_since, steady_since;
+	struct node nodes[NODES];
+	struct channel channels[NODES]; /* from this node */
+	uint64_t last_connection, last_session, last_life, last_request;
+	uint32_t asked_prim[NODES]; /* request number of an unforced `prim`; 0: none */
+	uint32_t write_count, tenure_count;
+	struct written writes[WRITES_MAX];
+	struct tenure tenures[TENURES_MAX];
+	struct promise_state promise;
+	struct counters counters;
+	uint32_t heap_count, free_count;
+	uint32_t heap[EVENTS_MAX], free[EVENTS_MAX];
+	struct happening happenings[EVENTS_MAX];
+	struct actions actions;
+};
+
+/* ---- queue.c ---- */
+
+/* Space for a happening after this delay; the caller fills in what belongs to the kind. */
+struct happening *happen(struct world *world, int64_t delay, enum happening_kind kind);
+/* The same, for a process of a node: void when that process has died by then. */
+struct happening *happen_to(struct world *world, struct node *node, enum process process,
+	enum happening_kind kind, int64_t delay);
+/* The next one, removed from the queue; NULL at the end. Valid until the next call of happen(). */
+struct happening *queue_next(struct world *world);
+/* Puts it back, to happen later but before all that is younger. */
+void queue_postpone(struct world *world, const struct happening *happening, int64_t at);
+void queue_clear(struct world *world);
+
+/* ---- run.c ---- */
+
+#define SAY(world, ...)                                  \
+	do {                                             \
+		if ((world)->is_verbose)                 \
+			world_say((world), __VA_ARGS__); \
+	} while (0)
+void world_say(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+void world_hash(struct world *world, uint64_t value);
+struct world *world_new(void);
+void world_free(struct world *world);
+/* Plays one seed; true if no promise was broken. */
+bool world_run(struct world *world, uint64_t seed);
+static inline struct node *other_node(struct world *world, const struct node *node)
+{
+	return &world->nodes[node->id == 1 ? 1 : 0];
+}
+
+/* ---- node.c ---- */
+
+int64_t node_clock(const struct world *world, const struct node *node);
+void node_start(struct world *world, struct node *node);
+void node_crash(struct world *world, struct node *node);
+void node_cut_power(struct world *world, struct node *node);
+void node_freeze(struct world *world, struct node *node, enum process process, int64_t duration);
+bool node_has_address(const struct world *world, const struct node *node);
+void script_run(struct world *world, struct node *node, const struct action *action);
+void script_on_end(struct world *world, struct node *node, const struct happening *happening);
+void application_stop(struct world *world, struct node *node);
+
+/* ---- daemon.c ---- */
+
+void daemon_start(struct world *world, struct node *node);
+void daemon_kill(struct world *world, struct node *node);
+void daemon_post(struct world *world, struct node *node, struct event *event);
+void daemon_handle(struct world *world, struct node *node, const struct happening *happening);
+/* A report of evenkeel-fs travels to the daemon, if there is one. */
+void daemon_command(struct world *world, struct node *node, enum command command, bool is_forced);
+
+/* ---- network.c ---- */
+
+bool network_carries(const struct world *world, const struct node *from, int link);
+bool network_reaches_target(const struct world *world, const struct node *node);
+void network_send_beat(struct world *world, struct node *from, const struct happening *beat);
+uint64_t network_connect(struct world *world);
+/* False if the channel is full now. */
+bool network_send(struct world *world, struct node *from, const struct frame *frame);
+void network_close(struct world *world, struct node *from, uint64_t connection);
+void network_on_frame(struct world *world, struct node *from);
+bool network_has_stream(const struct world *world);
+
+/* ---- copy.c ---- */
+
+uint32_t copy_write(struct world *world, struct node *node, uint8_t object);
+/* True if what is named by have is that write or one made on top of it. */
+bool copy_contains(const struct world *world, uint32_t have, uint32_t write);
+void copy_lose_unsynced(struct world *world, struct node *node);
+void copy_excuse(struct world *world);
+
+/* ---- fs.c, fs_primary.c, fs_secondary.c ---- */
+
+void fs_start(struct world *world, struct node *node);
+void fs_kill(struct world *world, struct node *node);
+void fs_order(struct world *world, struct node *node, const struct action *order);
+void fs_report(struct world *world, struct node *node, enum fs_report report);
+void fs_handle(struct world *world, struct node *node, const struct happening *happening);
+void fs_on_frame(struct world *world, struct node *node, const struct frame *frame);
+void fs_close(struct world *world, struct node *node);
+void fs_sync(struct world *world, struct node *node);
+enum fs_link fs_link_of(const struct node *node);
+/* A daemon that has just started learns what still holds. */
+void fs_tell_again(struct world *world, struct node *node);
+
+void primary_begin(struct world *world, struct node *node, struct epoch epoch, uint64_t sequence);
+void primary_resume(struct world *world, struct node *node);
+void primary_order(struct world *world, struct node *node, const struct action *order);
+void primary_tick(struct world *world, struct node *node);
+void primary_on_frame(struct world *world, struct node *node, const struct frame *frame);
+void primary_on_connected(struct world *world, struct node *node, uint64_t connection);
+void primary_on_lost(struct world *world, struct node *node);
+void primary_on_synced(struct world *world, struct node *node);
+void primary_walk(struct world *world, struct node *node);
+void primary_answer(struct world *world, struct node *node);
+/* False if it has to be tried again: no room, or not serving. */
+bool primary_request(struct world *world, struct node *node, uint32_t client, bool is_sync);
+bool primary_is_serving(const struct node *node);
+
+void secondary_begin(struct world *world, struct node *node, struct epoch epoch);
+void secondary_resume(struct world *world, struct node *node);
+void secondary_promote(struct world *world, struct node *node, const struct action *order);
+void secondary_on_frame(struct world *world, struct node *node, const struct frame *frame);
+void secondary_apply(struct world *world, struct node *node);
+void secondary_on_synced(struct world *world, struct node *node);
+
+/* ---- clients.c, faults.c, people.c ---- */
+
+void client_wake(struct world *world, uint32_t client);
+void faults_draw(struct world *world);
+void fault_strike(struct world *world);
+void fault_heal(struct world *world, const struct happening *happening);
+void faults_end(struct world *world);
+void person_acts(struct world *world);
+void person_on_answer(struct world *world, struct node *node, const struct action *action);
+
+/* ---- promises.c ---- */
+
+void promise_broken(struct world *world, int promise, const char *format, ...) PRINTF_LIKE(3, 4);
+void promise_on_serving(struct world *world, struct node *node, bool is_promotion);
+void promise_on_acknowledged(struct world *world, struct node *node, uint32_t client);
+void promise_on_record(struct world *world, struct node *node, const struct record *before);
+bool world_is_ready(struct world *world);
+bool world_is_converged(struct world *world);
+
+#endif
