@@ -6,16 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
-#define ASK_TIMEOUT_S  60  /* until taken or refused: the node is looked at first */
-#define WAIT_TIMEOUT_S 600 /* scripts may take 300 s; a first copy is not waited for */
-#define LOOK_EVERY_NS  (200 * NS_PER_MS)
-#define SETTLED_NS     (3 * NS_PER_S) /* a node that waits for so long waits for a person */
-#define VERIFY_S       86400
+#define ASK_TIMEOUT_S	 60  /* until taken or refused: the node is looked at first */
+#define WAIT_TIMEOUT_S	 600 /* scripts may take 300 s; a first copy is not waited for */
+#define LOOK_EVERY_NS	 (200 * NS_PER_MS)
+#define SETTLED_NS	 (3 * NS_PER_S) /* a node that waits for so long waits for a person */
+#define LOST_NS		 (10 * NS_PER_S)
+#define SWAP_PATIENCE_NS (35 * NS_PER_S)
+#define VERIFY_S	 86400
 
-enum goal { GOAL_SERVING, GOAL_STOPPED, GOAL_PRIMARY, GOAL_SECONDARY, GOAL_OTHER };
+enum goal { GOAL_SERVING, GOAL_STOPPED, GOAL_PRIMARY, GOAL_OTHER };
 
 static int64_t now_ns(void)
 {
@@ -51,6 +54,11 @@ static bool is_state(const json_t *module, const char *state)
 	return strcmp(text_of(module, "state"), state) == 0;
 }
 
+static bool is_readiness(const json_t *module, const char *readiness)
+{
+	return strcmp(text_of(module, "readiness"), readiness) == 0;
+}
+
 static bool is_primary(const json_t *module)
 {
 	return is_state(module, "ALONE") || is_state(module, "PRIM");
@@ -59,13 +67,12 @@ static bool is_primary(const json_t *module)
 static bool is_reached(const json_t *module, enum goal goal, const char *state_before)
 {
 	if (goal == GOAL_STOPPED)
-		return is_state(module, "STOP");
-	if (strcmp(text_of(module, "readiness"), "Ready") != 0)
+		return is_state(module, "STOP") && is_readiness(module, "NotReady");
+	if (!is_readiness(module, "Ready"))
 		return false;
 	switch (goal) {
 	case GOAL_SERVING: return is_primary(module) || is_state(module, "SECOND");
 	case GOAL_PRIMARY: return is_primary(module);
-	case GOAL_SECONDARY: return is_state(module, "SECOND");
 	case GOAL_OTHER:
 		return (is_primary(module) || is_state(module, "SECOND")) &&
 		       !is_state(module, state_before);
@@ -92,52 +99,90 @@ struct waiting {
 	const char *name;
 	enum goal goal;
 	char state_before[16];
+	char said[SENTENCE_SIZE_MAX]; /* the last sentence shown on the way */
 	int64_t until_ns;
+	int64_t answered_ns; /* when evenkeeld was last there */
+	int64_t stuck_ns;    /* since when it does not get further by itself; 0: it does */
 };
 
-/* A node that waits for something a person must do, or that stopped instead, does not get further
- * by itself. */
-static bool is_settled_elsewhere(const json_t *module, enum goal goal)
+/* A node that waits for a person, that stopped instead, or that stayed what it was. */
+static bool is_stuck(const struct waiting *waiting, const json_t *module)
 {
 	bool wants_person = text_of(module, "to_do")[0] != '\0';
-	return goal != GOAL_STOPPED &&
-	       ((is_state(module, "WAIT") && wants_person) || is_state(module, "STOP"));
+	bool is_quiet = !is_readiness(module, "Transient");
+	if (waiting->goal == GOAL_STOPPED || !is_quiet)
+		return false;
+	if (waiting->goal == GOAL_OTHER && is_state(module, waiting->state_before))
+		return true;
+	return (is_state(module, "WAIT") && wants_person) || is_state(module, "STOP");
 }
 
-static int wait_for_goal(const struct waiting *waiting)
+/* On a terminal, what goes on is said each time that it changes. */
+static void say_way(struct waiting *waiting, const json_t *module)
 {
-	int64_t settled_since_ns = 0, answered_ns = now_ns();
-	for (;;) {
+	const char *now = text_of(module, "now");
+	if (waiting->arguments->is_json || isatty(STDOUT_FILENO) == 0 ||
+		strcmp(waiting->said, now) == 0)
+		return;
+	snprintf(waiting->said, sizeof(waiting->said), "%s", now);
+	printf("  %s\n", now);
+	(void)fflush(stdout); /* if nobody reads, the last line tells */
+}
+
+enum way { WAY_ON, WAY_DONE, WAY_STUCK, WAY_LATE };
+
+static enum way look_once(struct waiting *waiting, const json_t *module)
+{
+	int64_t at_ns = now_ns();
+	/* A swap may take long to begin: the core tries for 30 s. */
+	int64_t patience_ns = waiting->goal == GOAL_OTHER ? SWAP_PATIENCE_NS : SETTLED_NS;
+	waiting->answered_ns = at_ns;
+	if (is_reached(module, waiting->goal, waiting->state_before))
+		return WAY_DONE;
+	if (!is_stuck(waiting, module))
+		waiting->stuck_ns = 0;
+	else if (waiting->stuck_ns == 0)
+		waiting->stuck_ns = at_ns;
+	else if (at_ns - waiting->stuck_ns >= patience_ns)
+		return WAY_STUCK;
+	say_way(waiting, module);
+	return at_ns >= waiting->until_ns ? WAY_LATE : WAY_ON;
+}
+
+static int say_end(const struct waiting *waiting, enum way way, const json_t *module)
+{
+	say_state(waiting->arguments, module);
+	if (way == WAY_DONE)
+		return EXIT_DONE;
+	if (way == WAY_LATE)
+		return refuse(waiting->arguments,
+			"'%s' is not there yet; 'evenkeel status -w' shows how it goes on",
+			waiting->name);
+	/* `start` is done when the module is started, even if it waits for a person. */
+	if (waiting->goal == GOAL_SERVING && is_state(module, "WAIT"))
+		return EXIT_DONE;
+	return refuse(waiting->arguments, "it did not come about; 'evenkeel log' tells more");
+}
+
+static int wait_for_goal(struct waiting *waiting)
+{
+	enum way way = WAY_ON;
+	waiting->answered_ns = now_ns();
+	while (way == WAY_ON) {
 		json_t *module = module_status(waiting->arguments, waiting->name);
-		int64_t at_ns = now_ns();
-		bool is_settled = module != NULL && is_settled_elsewhere(module, waiting->goal);
-		bool is_done =
-			module != NULL && is_reached(module, waiting->goal, waiting->state_before);
-		answered_ns = module != NULL ? at_ns : answered_ns;
-		settled_since_ns = !is_settled		   ? 0
-				   : settled_since_ns == 0 ? at_ns
-							   : settled_since_ns;
-		if (is_done || (is_settled && at_ns - settled_since_ns >= SETTLED_NS) ||
-			(module != NULL && at_ns >= waiting->until_ns)) {
-			/* `start` is done when the module is started, even if it waits. */
-			bool is_good = is_done || (waiting->goal == GOAL_SERVING && is_settled &&
-							  is_state(module, "WAIT"));
-			say_state(waiting->arguments, module);
-			json_decref(module);
-			if (!is_good && !is_settled)
-				return refuse(waiting->arguments,
-					"'%s' is not there yet; 'evenkeel status -w' shows how it "
-					"goes on",
-					waiting->name);
-			return is_good ? EXIT_DONE : EXIT_REFUSED;
-		}
-		json_decref(module);
-		if (at_ns - answered_ns > 10 * NS_PER_S)
+		if (module != NULL)
+			way = look_once(waiting, module);
+		else if (now_ns() - waiting->answered_ns > LOST_NS)
 			return refuse(waiting->arguments, "evenkeeld took the command and does not "
 							  "answer any more; 'evenkeel "
 							  "status' tells when it is back");
+		int code = way != WAY_ON ? say_end(waiting, way, module) : EXIT_DONE;
+		json_decref(module);
+		if (way != WAY_ON)
+			return code;
 		pause_ns(LOOK_EVERY_NS);
 	}
+	return EXIT_DONE;
 }
 
 /* --node is only understood as "here": commands act on the node where they are given. */

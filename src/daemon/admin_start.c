@@ -125,12 +125,12 @@ static bool is_looked_at(const struct admin *admin, uint16_t module)
 	return false;
 }
 
-/* A module that runs has its mounts over the directories: there is nothing to look at. */
+/* A module that runs, or is still stopping, has its mounts over the directories. */
 static bool is_at_rest(struct daemon *daemon, const struct module *module)
 {
 	struct status status;
 	return core_status(daemon->core, module->settings.number, &status) == 0 &&
-	       status.state == MIRROR_STOP;
+	       status.state == MIRROR_STOP && status.readiness == NOT_READY;
 }
 
 void admin_start(struct admin_client *client, struct module *module, const struct event *event)
