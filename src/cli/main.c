@@ -87,7 +87,8 @@ bool option_given(const struct arguments *arguments, enum option option)
 	return arguments->value_count[option] > 0;
 }
 
-static void complain(const struct arguments *arguments, const char *format, va_list values)
+static void PRINTF_LIKE(2, 0)
+	complain(const struct arguments *arguments, const char *format, va_list values)
 {
 	fprintf(stderr, "evenkeel%s%s: ", arguments->command[0] != '\0' ? " " : "",
 		arguments->command);
