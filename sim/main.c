@@ -5,10 +5,13 @@
  *	sim --seeds FROM..TO         one after the other
  *	sim --seconds S [--from N]   as many as fit
  *
- * Prints each seed's hash (--hashes), and at the end how much simulated time went by in a real
- * second. Exit code: 0 all promises kept, 1 one was broken, 2 wrong use.
+ * --all goes on after a broken promise. Prints each seed's hash (--hashes), and at the end how much
+ *simulated time went by in a real second. Exit code: 0 all promises kept, 1 one was broken, 2 wrong
+ *use.
  */
 #include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +22,11 @@
 struct options {
 	uint64_t from, to;
 	double seconds; /* 0: no limit */
-	bool is_verbose, has_hashes;
+	bool is_verbose, has_hashes, is_all;
 };
 
 struct totals {
-	uint64_t seeds, steps, hash;
+	uint64_t seeds, steps, hash, broken;
 	int64_t simulated_ns;
 	struct counters counters;
 };
@@ -63,6 +66,8 @@ static bool parse_option(int *at, int count, char **values, struct options *opti
 		return options->is_verbose = true;
 	if (strcmp(name, "--hashes") == 0)
 		return options->has_hashes = true;
+	if (strcmp(name, "--all") == 0)
+		return options->is_all = true;
 	if (++*at >= count)
 		return false;
 	char *value = values[*at];
@@ -109,6 +114,8 @@ static void tell_totals(const struct totals *totals, double seconds)
 	       "needed at the end\n",
 		counters->acknowledged, counters->syncs, counters->excused, counters->announced,
 		counters->helped);
+	if (totals->broken > 0)
+		printf("%" PRIu64 " seeds broke a promise\n", totals->broken);
 	printf("hash %016" PRIx64 "\n", totals->hash);
 	printf("%.1f h simulated in %.1f s: %.0f simulated seconds a second\n",
 		(double)totals->simulated_ns / 3.6e12, seconds,
@@ -122,24 +129,49 @@ static void tell_broken(const struct world *world, const char *program)
 	printf("replay: %s --seed %" PRIu64 " --verbose\n", program, world->seed);
 }
 
+/* ---- a CHECK that fails inside the product's code ---- */
+
+static sigjmp_buf before_run;
+
+static void on_trap(int number)
+{
+	siglongjmp(before_run, number);
+}
+
+/* Traps are synchronous: the world is garbage then, and begins anew with the next seed. */
+static bool run_one(struct world *world, uint64_t seed)
+{
+	struct sigaction action = { .sa_handler = on_trap };
+
+	(void)sigaction(SIGILL, &action, NULL); /* cannot fail for this signal, nor the next */
+	(void)sigaction(SIGTRAP, &action, NULL);
+	if (sigsetjmp(before_run, 1) == 0)
+		return world_run(world, seed);
+	promise_broken(world, 0, "a CHECK failed: a process stopped itself");
+	return false;
+}
+
 static bool run_all(struct world *world, const struct options *options, const char *program)
 {
 	struct totals totals = { 0 };
 	double started = real_seconds();
-	bool is_kept = true;
 
-	for (uint64_t seed = options->from; seed <= options->to && is_kept; seed++) {
+	for (uint64_t seed = options->from; seed <= options->to; seed++) {
 		if (options->seconds > 0 && real_seconds() - started >= options->seconds)
 			break;
-		is_kept = world_run(world, seed);
+		bool is_kept = run_one(world, seed);
 		add_up(&totals, world);
 		if (options->has_hashes || options->from == options->to)
 			printf("seed %" PRIu64 " hash %016" PRIx64 "\n", seed, world->hash);
+		if (!is_kept) {
+			totals.broken++;
+			tell_broken(world, program);
+		}
+		if (!is_kept && !options->is_all)
+			break;
 	}
-	if (!is_kept)
-		tell_broken(world, program);
 	tell_totals(&totals, real_seconds() - started);
-	return is_kept;
+	return totals.broken == 0;
 }
 
 int main(int count, char **values)
@@ -150,7 +182,7 @@ int main(int count, char **values)
 		if (!parse_option(&at, count, values, &options)) {
 			fprintf(stderr,
 				"usage: %s --seed N [--verbose] | --seeds FROM..TO | "
-				"--seconds S [--from N] [--hashes]\n",
+				"--seconds S [--from N] [--all] [--hashes]\n",
 				values[0]);
 			return 2;
 		}

@@ -81,12 +81,19 @@ static void schedule(struct world *world, struct channel *channel, uint8_t from,
 	arrival->node = from;
 }
 
+/* A transport that breaks its word: the receiver has to notice. Only what is numbered. */
+static bool is_dropped(struct world *world, const struct frame *frame)
+{
+	return world->weather.frame_permille > 0 && frame->kind == FRAME_OP &&
+	       chance_is(&world->chance, world->weather.frame_permille);
+}
+
 bool network_send(struct world *world, struct node *from, const struct frame *frame)
 {
 	struct channel *channel = &world->channels[from->id - 1];
 	int64_t delay = draw_delay(world);
 
-	if (channel->connection != frame->connection)
+	if (channel->connection != frame->connection || is_dropped(world, frame))
 		return true; /* made again since: what is sent into the old one is lost */
 	if (channel->count == CHANNEL_MAX)
 		return false;

@@ -12,8 +12,9 @@
 #define TROUBLE_FROM_NS (15 * NS_PER_S)
 #define TROUBLE_MIN_NS	(30 * NS_PER_S)
 #define TROUBLE_MAX_NS	(150 * NS_PER_S)
-#define CONVERGE_NS	(800 * NS_PER_S) /* three drops in ten minutes: the next attempt waits (R20) \
-					  */
+#define CONVERGE_NS                                                                  \
+	(800 * NS_PER_S) /* three drops in ten minutes: the next attempt waits (R20) \
+			  */
 #define STEADY_NS (4 * NS_PER_S)
 
 void world_say(struct world *world, const char *format, ...)

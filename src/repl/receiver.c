@@ -16,7 +16,7 @@ void receiver_init(struct receiver *receiver, uint64_t epoch, uint64_t received)
 
 enum verdict receiver_on_arrived(struct receiver *receiver, uint64_t epoch, uint64_t sequence)
 {
-	if (receiver->is_promoted && !IS_PLANTED(PLANTED_PROMOTED_STILL_RECEIVES))
+	if (receiver->is_promoted && !IS_PLANTED(PLANTED_PROMOTED_RECEIVES))
 		return VERDICT_STALE_EPOCH;
 	if (epoch != receiver->epoch && !IS_PLANTED(PLANTED_OLD_EPOCH_TAKEN))
 		return VERDICT_STALE_EPOCH;
@@ -60,8 +60,7 @@ int receiver_promote(struct receiver *receiver, uint64_t *out_last)
 	if (!receiver->is_in_sync && !IS_PLANTED(PLANTED_PROMOTE_NOT_IN_SYNC))
 		return -ERROR_INVALID;
 	receiver->is_promoted = true;
-	*out_last =
-		IS_PLANTED(PLANTED_PROMOTE_WITHOUT_REST) ? receiver->applied : receiver->received;
+	*out_last = receiver->received;
 	return 0;
 }
 

@@ -54,7 +54,7 @@ bool sender_is_sending(const struct sender *sender)
 
 uint64_t sender_answerable(const struct sender *sender)
 {
-	if (sender->is_muted && !IS_PLANTED(PLANTED_ANSWER_IGNORES_MUTE))
+	if (sender->is_muted)
 		return 0;
 	switch (sender->mode) {
 	case SENDER_ALONE:
@@ -71,11 +71,13 @@ uint64_t sender_answerable(const struct sender *sender)
 int sender_on_acknowledged(
 	struct sender *sender, uint64_t epoch, uint64_t applied, uint64_t durable)
 {
-	if (epoch != sender->epoch && !IS_PLANTED(PLANTED_OLD_ACK_TAKEN))
+	if (epoch != sender->epoch)
 		return -ERROR_STALE;
 	if (applied > last_given(sender) || durable > applied)
 		return -ERROR_INVALID;
 	sender->acked = MAX_OF(sender->acked, applied);
+	if (IS_PLANTED(PLANTED_APPLIED_IS_DURABLE))
+		durable = applied;
 	sender->peer_barrier = MAX_OF(sender->peer_barrier, durable);
 	sender_verify(sender);
 	return 0;
@@ -102,7 +104,7 @@ int sender_pair(struct sender *sender)
 void sender_peer_lost(struct sender *sender)
 {
 	if (sender->mode == SENDER_PAIRED)
-		sender->mode = SENDER_HELD;
+		sender->mode = IS_PLANTED(PLANTED_LOST_IS_ALONE) ? SENDER_ALONE : SENDER_HELD;
 	else if (sender->mode == SENDER_CATCHING_UP)
 		sender->mode = SENDER_ALONE;
 	sender_verify(sender);
@@ -112,15 +114,14 @@ int sender_reconnected(struct sender *sender, uint64_t received)
 {
 	if (sender->mode != SENDER_HELD)
 		return -ERROR_INVALID;
-	bool is_possible = received >= sender->acked && received <= last_given(sender);
-	if (!is_possible && !IS_PLANTED(PLANTED_RECONNECT_UNCHECKED))
+	if (received < sender->acked || received > last_given(sender))
 		return -ERROR_INVALID;
 	return sender_move(sender, SENDER_PAIRED);
 }
 
 int sender_go_alone(struct sender *sender, uint64_t epoch)
 {
-	if (epoch <= sender->epoch && !IS_PLANTED(PLANTED_ALONE_IN_OLD_EPOCH))
+	if (epoch <= sender->epoch)
 		return -ERROR_INVALID;
 	int error = sender_move(sender, SENDER_ALONE);
 	if (error == 0)
