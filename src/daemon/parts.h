@@ -25,8 +25,11 @@ uint64_t daemon_random(void);
 
 /* Stops all modules, says goodbye, and then stops the loop. A second call does not wait. */
 void shutdown_start(struct daemon *daemon);
-/* Starts what was stopped only because this daemon ended as planned. */
-void shutdown_resume(struct module *module);
+
+/* ---- reaper.c ---- */
+
+/* Takes a child over that was killed and may take its time to die. */
+void reaper_take(struct daemon *daemon, struct process *process);
 
 /* ---- modules.c: the set of modules, and each one's way in and out ---- */
 
@@ -75,6 +78,8 @@ void fs_close(struct daemon *daemon);
 int fs_add(struct module *module) MUST_CHECK;
 void fs_remove(struct module *module);
 void fs_order(struct module *module, const struct action *action);
+/* Does an evenkeel-fs run here that receives? */
+bool fs_is_secondary(const struct module *module);
 /* Hands an accepted connection over. Takes fd. Errors: -ENOTCONN: there is no secondary here. */
 int fs_hand_stream(struct module *module, uint8_t peer, int fd) MUST_CHECK;
 int fs_verify(struct module *module, uint32_t request) MUST_CHECK;
