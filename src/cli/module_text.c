@@ -18,7 +18,12 @@ static bool line_gives(const char *line, const char *key)
 /* What belongs to the key above: indented, an item of its list, a closing bracket. */
 static bool line_continues(const char *line)
 {
-	return line[0] != '\0' && strchr(" \t-]}", line[0]) != NULL && strncmp(line, "---", 3) != 0;
+	return strchr(" \t-]}", line[0]) != NULL && strncmp(line, "---", 3) != 0;
+}
+
+static bool line_is_empty(const char *line)
+{
+	return line[0] == '\n' || line[0] == '#';
 }
 
 bool module_text_has(const char *text, const char *key)
@@ -37,8 +42,12 @@ static void put_commented(const char *text, const char *key, FILE *out)
 	bool is_inside = false;
 	while (*text != '\0') {
 		size_t size = strcspn(text, "\n");
-		is_inside = line_gives(text, key) || (is_inside && line_continues(text));
-		fprintf(out, "%s%.*s\n", is_inside ? "# " : "", (int)size, text);
+		if (line_is_empty(text)) { /* ends nothing, and says nothing */
+			fprintf(out, "%.*s\n", (int)size, text);
+		} else {
+			is_inside = line_gives(text, key) || (is_inside && line_continues(text));
+			fprintf(out, "%s%.*s\n", is_inside ? "# " : "", (int)size, text);
+		}
 		text += size;
 		text += *text == '\n' ? 1 : 0;
 	}

@@ -1,0 +1,148 @@
+/* Parts of the command line that are no programs: texts of module.yaml, keys, files. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/cli.h"
+#include "cli/keys.h"
+#include "cli/module_text.h"
+
+/* What main.c has for the others. */
+int refuse(const struct arguments *arguments, const char *format, ...)
+{
+	(void)arguments;
+	(void)format;
+	return EXIT_REFUSED;
+}
+
+static void a_setting_is_replaced_and_lines_keep_their_numbers(void **state)
+{
+	(void)state;
+	char *text = strdup("# mine\n"
+			    "directories:\n"
+			    "  - /a\n"
+			    "\n"
+			    "- /b\n"
+			    "kind: mirror\n"
+			    "checks:\n"
+			    "- tcp: 1");
+	assert_true(module_text_has(text, "kind"));
+	assert_true(module_text_has(text, "directories"));
+	assert_false(module_text_has(text, "tcp"));
+	assert_false(module_text_has(text, "director"));
+	assert_int_equal(module_text_set(&text, "kind", "farm"), 0);
+	assert_int_equal(module_text_set(&text, "checks", "[]"), 0);
+	assert_int_equal(module_text_unset(&text, "nothing"), 0);
+	assert_string_equal(text, "# mine\n"
+				  "directories:\n"
+				  "  - /a\n"
+				  "\n"
+				  "- /b\n"
+				  "# kind: mirror\n"
+				  "# checks:\n"
+				  "# - tcp: 1\n"
+				  "kind: farm\n"
+				  "checks: []\n");
+	assert_int_equal(module_text_set(&text, "directories", "[\"/c\"]"), 0);
+	assert_non_null(strstr(text, "# directories:\n#   - /a\n\n# - /b\n# kind"));
+	free(text);
+}
+
+static void a_list_is_quoted(void **state)
+{
+	(void)state;
+	char out[64];
+	const char *const items[] = { "/a b", "say \"x\\y\"" };
+	assert_int_equal(module_text_list(items, 2, out, sizeof(out)), 0);
+	assert_string_equal(out, "[\"/a b\", \"say \\\"x\\\\y\\\"\"]");
+	assert_int_equal(module_text_list(items, 2, out, 12), -ERANGE);
+}
+
+static void a_node_gets_a_key_only_with_the_passphrase(void **state)
+{
+	(void)state;
+	char *ca, *ca_key, *other, *other_key, *node, *node_key;
+	assert_int_equal(keys_make_ca("demo", "right words", &ca, &ca_key), 0);
+	assert_int_equal(keys_make_ca("other", "right words", &other, &other_key), 0);
+	assert_non_null(strstr(ca_key, "BEGIN ENCRYPTED PRIVATE KEY"));
+	struct ca_texts texts = { ca, ca_key };
+	assert_int_equal(keys_make_node(&texts, "wrong words", "a", &node, &node_key), -EACCES);
+	assert_int_equal(keys_make_node(&texts, "right words", "a", &node, &node_key), 0);
+	assert_non_null(strstr(node, "BEGIN CERTIFICATE"));
+	assert_non_null(strstr(node_key, "BEGIN PRIVATE KEY"));
+	key_free(node);
+	key_free(node_key);
+	struct ca_texts mixed = { ca, other_key };
+	assert_int_equal(keys_make_node(&mixed, "right words", "a", &node, &node_key), -EBADMSG);
+	struct ca_texts nonsense = { "nonsense", ca_key };
+	assert_int_equal(keys_make_node(&nonsense, "right words", "a", &node, &node_key), -EBADMSG);
+	key_free(ca);
+	key_free(ca_key);
+	key_free(other);
+	key_free(other_key);
+}
+
+static void a_passphrase_is_never_twice_the_same(void **state)
+{
+	(void)state;
+	char first[PASSPHRASE_SIZE], second[PASSPHRASE_SIZE];
+	assert_int_equal(keys_make_passphrase(first), 0);
+	assert_int_equal(keys_make_passphrase(second), 0);
+	assert_int_equal(strlen(first), PASSPHRASE_SIZE - 1);
+	assert_int_equal(first[5], '-');
+	assert_string_not_equal(first, second);
+}
+
+static void a_folder_is_copied_with_its_modes_and_removed(void **state)
+{
+	(void)state;
+	char base[] = "/tmp/evenkeel-test-cli-XXXXXX", from[PATH_SIZE_MAX], to[PATH_SIZE_MAX],
+	     path[PATH_SIZE_MAX], *text;
+	struct stat status;
+	size_t size;
+	assert_non_null(mkdtemp(base));
+	path_join(from, base, "from");
+	path_join(to, base, "to");
+	path_join(path, from, "bin/deep");
+	assert_int_equal(folder_make(path, 0755), 0);
+	path_join(path, from, "bin/run");
+	assert_int_equal(file_write(path, "hello", 5, 0755), 0);
+	path_join(path, from, "bin/link");
+	assert_int_equal(symlink("run", path), 0);
+	assert_int_equal(folder_copy(from, to), 0);
+	path_join(path, to, "bin/run");
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0755);
+	path_join(path, to, "bin/link");
+	assert_int_equal(file_read(path, &text, &size), 0);
+	assert_string_equal(text, "hello");
+	free(text);
+	assert_int_equal(folder_copy(from, to), -EEXIST);
+	path_join(path, from, "pipe");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(folder_remove(to), 0);
+	assert_int_equal(folder_copy(from, to), -EINVAL);
+	assert_int_equal(folder_remove(base), 0);
+	assert_int_equal(folder_remove(base), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_setting_is_replaced_and_lines_keep_their_numbers),
+		cmocka_unit_test(a_list_is_quoted),
+		cmocka_unit_test(a_node_gets_a_key_only_with_the_passphrase),
+		cmocka_unit_test(a_passphrase_is_never_twice_the_same),
+		cmocka_unit_test(a_folder_is_copied_with_its_modes_and_removed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
