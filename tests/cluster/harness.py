@@ -156,9 +156,8 @@ class Cluster:
         if done.returncode != 0:
             return None
         for each in json.loads(done.stdout)["modules"]:
-            if each["name"] == (module or self.module) and "self" in each:
-                return each | {"state": each["self"]["state"], "readiness": each["self"]["readiness"],
-                               "is_peer_heard": each["peer"]["is_heard"]}
+            if each["name"] == (module or self.module) and "state" in each:
+                return each
         return None
 
     def state(self, name, module=None):

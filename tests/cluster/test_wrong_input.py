@@ -181,6 +181,6 @@ def test_unknown_command_and_option(cluster):
 
 def test_no_daemon(cluster):
     """A command on a machine where nothing runs says so, and what to do."""
-    done = cluster.node("node1").run(["evenkeel", "--run", "/run/nowhere", "status"], check=False)
+    done = cluster.node("node1").run(["evenkeel", "status", "--run", "/run/nowhere"], check=False)
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "evenkeeld" in said, said

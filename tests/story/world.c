@@ -1,0 +1,543 @@
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EPOCH_NS   (1000 * NS_PER_S) /* the machines run for a while already; printed as 0 */
+#define NET_NS	   (1 * NS_PER_MS)
+#define WRITE_NS   (2 * NS_PER_MS)
+#define SCRIPT_NS  (10 * NS_PER_MS)
+#define FS_NS	   (10 * NS_PER_MS)
+#define PROBE_NS   (80 * NS_PER_MS)
+#define ARBITER_NS (20 * NS_PER_MS)
+#define PEER_NS	   (1 * NS_PER_S) /* evenkeel-fs tries so long to reconnect */
+#define SLOW_NS	   (5 * NS_PER_S)
+
+void world_say(struct world *world, int node, const char *format, ...)
+{
+	va_list arguments;
+
+	int64_t time_ns = world->now_ns - EPOCH_NS;
+
+	fprintf(world->out, "%4lld.%03lld %c  ", (long long)(time_ns / NS_PER_S),
+		(long long)(time_ns % NS_PER_S / NS_PER_MS), node < 0 ? '-' : 'a' + node);
+	va_start(arguments, format);
+	vfprintf(world->out, format, arguments);
+	va_end(arguments);
+	fputc('\n', world->out);
+}
+
+/* ---- the queue ---- */
+
+static struct story_item *push(struct world *world, int node, int64_t delay_ns)
+{
+	CHECK(world->count < QUEUE_MAX);
+	struct story_item *item = &world->queue[world->count++];
+	*item = (struct story_item){
+		.time_ns = world->now_ns + delay_ns,
+		.order = ++world->orders,
+		.node = node,
+		.incarnation = world->nodes[node].incarnation,
+	};
+	item->event.module = STORY_MODULE;
+	return item;
+}
+
+static int next_item(const struct world *world)
+{
+	int best = -1;
+
+	for (int i = 0; i < world->count; i++) {
+		const struct story_item *item = &world->queue[i];
+		if (world->nodes[item->node].is_frozen)
+			continue;
+		if (best < 0 || item->time_ns < world->queue[best].time_ns ||
+			(item->time_ns == world->queue[best].time_ns &&
+				item->order < world->queue[best].order))
+			best = i;
+	}
+	return best;
+}
+
+static void report_in(struct world *world, int node, int64_t delay_ns, enum fs_report report)
+{
+	struct story_item *item = push(world, node, delay_ns);
+
+	item->event.type = EVENT_FS_REPORTED;
+	item->event.fs.report = report;
+	item->event.fs.epoch = world->nodes[node].fs_epoch;
+	item->event.fs.barrier = 100;
+	item->event.fs.done = 50;
+	item->event.fs.total = 100;
+}
+
+/* ---- what an action brings about ---- */
+
+static const char *const order_names[FS_ORDER_COUNT] = {
+	[FS_ORDER_STOP] = "stop",
+	[FS_ORDER_PRIMARY] = "primary",
+	[FS_ORDER_SECONDARY] = "secondary",
+	[FS_ORDER_PROMOTE] = "promote",
+	[FS_ORDER_CONNECT] = "connect",
+	[FS_ORDER_PAIR] = "pair",
+	[FS_ORDER_GO_ALONE] = "go_alone",
+	[FS_ORDER_HOLD] = "hold",
+	[FS_ORDER_RESUME] = "resume",
+	[FS_ORDER_DRAIN] = "drain",
+};
+
+static const char *good_words(uint64_t good)
+{
+	static const char *const words[] = { "-", "a", "b", "a,b" };
+
+	return words[good & 3];
+}
+
+static char node_letter(uint8_t id)
+{
+	return id == 0 ? '-' : (char)('a' + id - 1);
+}
+
+static void say_record(struct world *world, int node, const struct record *record)
+{
+	world_say(world, node, "record   epoch %llu/%c good %s holder %c generation %llu%s%s%s%s%s",
+		(unsigned long long)record->epoch.number, node_letter(record->epoch.node),
+		good_words(record->good), node_letter(record->holder),
+		(unsigned long long)record->generation.number,
+		record->is_complete ? "" : " incomplete", record->is_foreign ? " foreign" : "",
+		record->is_clean ? " clean" : "", record->has_intent ? " intent" : "",
+		record->should_run ? "" : " stopped");
+}
+
+static void do_write(struct world *world, int node, const struct record *record)
+{
+	struct story_item *item = push(world, node, WRITE_NS);
+
+	say_record(world, node, record);
+	item->event.type = EVENT_RECORD_WRITTEN;
+	item->is_record = true;
+	item->record = *record;
+}
+
+static void connect_peer(struct world *world, int node)
+{
+	struct story_node *source = &world->nodes[node];
+	struct story_node *target = &world->nodes[1 - node];
+	int64_t work = source->is_resync_slow ? SLOW_NS : 60 * NS_PER_MS;
+
+	if (!target->is_powered || target->fs_role != FS_SECONDARY || world->is_stream_cut ||
+		target->fs_epoch.number != source->fs_epoch.number) {
+		report_in(world, node, PEER_NS, FS_REPORT_PEER_LOST);
+		return;
+	}
+	source->fs_link = target->fs_link = FS_LINK_RESYNCING;
+	report_in(world, node, FS_NS, FS_REPORT_CONNECTED);
+	report_in(world, 1 - node, FS_NS, FS_REPORT_CONNECTED);
+	report_in(world, 1 - node, FS_NS + NET_NS, FS_REPORT_RESYNC_PROGRESS);
+	report_in(world, node, FS_NS + NET_NS, FS_REPORT_RESYNC_PROGRESS);
+	report_in(world, 1 - node, work, FS_REPORT_ADOPTED);
+	report_in(world, node, work + NET_NS, FS_REPORT_TARGET_COMPLETE);
+}
+
+static void lose_peer(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+
+	if (self->is_powered && self->fs_role == FS_PRIMARY && self->fs_link != FS_LINK_NONE)
+		report_in(world, node, PEER_NS, FS_REPORT_PEER_LOST);
+	self->fs_link = FS_LINK_NONE;
+}
+
+static void become(struct world *world, int node, enum fs_role role, enum fs_report report)
+{
+	struct story_node *self = &world->nodes[node];
+
+	if (self->is_fs_broken && role == FS_PRIMARY) {
+		report_in(world, node, FS_NS, FS_REPORT_REFUSED);
+		snprintf(world->queue[world->count - 1].event.fs.detail, 128,
+			"the directory is in use by another process");
+		return;
+	}
+	if (self->fs_role == FS_SECONDARY && role != FS_SECONDARY)
+		lose_peer(world, 1 - node);
+	self->fs_role = role;
+	self->fs_link = FS_LINK_NONE;
+	report_in(world, node, FS_NS, report);
+}
+
+static void do_order(struct world *world, int node, const struct action *action)
+{
+	struct story_node *self = &world->nodes[node];
+
+	world_say(world, node, "fs       %s epoch %llu/%c%s", order_names[action->fs.order],
+		(unsigned long long)action->fs.epoch.number, node_letter(action->fs.epoch.node),
+		action->fs.order == FS_ORDER_CONNECT && action->fs.plan == RESYNC_SET_ASIDE
+			? " set aside"
+			: "");
+	self->fs_epoch = action->fs.epoch;
+	switch (action->fs.order) {
+	case FS_ORDER_STOP: become(world, node, FS_NONE, FS_REPORT_IS_STOPPED); break;
+	case FS_ORDER_PRIMARY: become(world, node, FS_PRIMARY, FS_REPORT_IS_PRIMARY); break;
+	case FS_ORDER_SECONDARY: become(world, node, FS_SECONDARY, FS_REPORT_IS_SECONDARY); break;
+	case FS_ORDER_PROMOTE: become(world, node, FS_PRIMARY, FS_REPORT_IS_PRIMARY); break;
+	case FS_ORDER_CONNECT: connect_peer(world, node); break;
+	case FS_ORDER_PAIR: self->fs_link = world->nodes[1 - node].fs_link = FS_LINK_IN_SYNC; break;
+	case FS_ORDER_GO_ALONE:
+		self->fs_link = FS_LINK_NONE;
+		report_in(world, node, NET_NS, FS_REPORT_IS_ALONE);
+		break;
+	case FS_ORDER_DRAIN: report_in(world, node, FS_NS, FS_REPORT_DRAINED); break;
+	case FS_ORDER_HOLD:
+	case FS_ORDER_RESUME:
+	case FS_ORDER_COUNT: break;
+	}
+}
+
+static void do_script(struct world *world, int node, const struct action *action)
+{
+	struct story_node *self = &world->nodes[node];
+	enum script script = action->script.script;
+	struct story_item *item = push(world, node, SCRIPT_NS);
+
+	world_say(world, node, "script   %s%s", script_name(script),
+		action->script.is_forced ? " force" : "");
+	item->event.type = EVENT_SCRIPT_ENDED;
+	item->event.script.script = script;
+	item->event.script.is_forced = action->script.is_forced;
+	if (self->script_failures[script] == 0)
+		return;
+	self->script_failures[script]--;
+	item->event.script.outcome = SCRIPT_FAILED;
+}
+
+static void do_probe(struct world *world, int node)
+{
+	const struct story_node *other = &world->nodes[1 - node];
+	struct story_item *item = push(world, node, PROBE_NS);
+
+	item->event.type = EVENT_PROBE_ENDED;
+	item->event.probe.outcome = PROBE_SILENT;
+	if (other->is_powered && other->is_address_held && !world->is_client_cut)
+		item->event.probe.outcome = PROBE_PEER_ANSWERS;
+	if (world->nodes[node].has_foreign_address) {
+		static const uint8_t mac[6] = { 0x52, 0x54, 0, 0xab, 0xcd, 0xef };
+		item->event.probe.outcome = PROBE_FOREIGN_ANSWERS;
+		memcpy(item->event.probe.mac, mac, 6);
+	}
+	world_say(world, node, "probe    the service address");
+}
+
+static void do_ask(struct world *world, int node, const struct action *action)
+{
+	struct story_item *item = push(world, node, ARBITER_NS);
+	bool is_granted = world->nodes[node].can_reach_target;
+
+	world_say(world, node, "arbiter  epoch %llu/%c good %s?",
+		(unsigned long long)action->arbiter.epoch.number,
+		node_letter(action->arbiter.epoch.node), good_words(action->arbiter.good));
+	item->event.type = EVENT_ARBITER_ANSWERED;
+	item->event.arbiter.answer = is_granted ? ARBITER_GRANTED : ARBITER_REFUSED;
+	item->event.arbiter.nonce = action->arbiter.nonce;
+}
+
+static void do_beat(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+	int other = 1 - node;
+	struct beat beat;
+
+	core_beat(self->core, world->nodes[other].id, world->now_ns, &beat);
+	if (world->is_cut[node] || !world->nodes[other].is_up)
+		return;
+	struct story_item *item = push(world, other, NET_NS);
+	item->summary_count = core_summaries(self->core, &item->summary, 1);
+	item->event.type = EVENT_BEAT_HEARD;
+	item->event.beat = beat;
+	/* As on the wire: the intent stays at home. */
+	item->summary.record.has_intent = false;
+}
+
+static void do_log(struct world *world, int node, const struct action *action)
+{
+	static const char *const severities[] = { "info", "warning", "error" };
+
+	if (strcmp(action->log.id, "module.state") == 0)
+		world_say(world, node, "=> %s", action->log.sentence.data);
+	else
+		world_say(world, node, "%s %s: %s", severities[action->log.severity],
+			action->log.id, action->log.sentence.data);
+}
+
+static void do_action(struct world *world, int node, const struct action *action)
+{
+	struct story_node *self = &world->nodes[node];
+
+	switch (action->type) {
+	case ACTION_SEND_BEAT: do_beat(world, node); break;
+	case ACTION_WRITE_RECORD: do_write(world, node, &action->write_record.record); break;
+	case ACTION_ORDER_FS: do_order(world, node, action); break;
+	case ACTION_RUN_SCRIPT: do_script(world, node, action); break;
+	case ACTION_HOLD_ADDRESS:
+		world_say(world, node, "address  hold");
+		self->is_address_held = true;
+		break;
+	case ACTION_RELEASE_ADDRESS:
+		world_say(world, node, "address  release");
+		self->is_address_held = false;
+		break;
+	case ACTION_PROBE_ADDRESS: do_probe(world, node); break;
+	case ACTION_ASK_ARBITER: do_ask(world, node, action); break;
+	case ACTION_START_CHECKS: world_say(world, node, "checks   start"); break;
+	case ACTION_STOP_CHECKS: world_say(world, node, "checks   stop"); break;
+	case ACTION_KILL_APPLICATION:
+		world_say(world, node, "kill     the application");
+		self->scripts_up = 0;
+		break;
+	case ACTION_ANSWER_COMMAND:
+		world_say(world, node, "answer   %s: %s",
+			action->answer.refusal == REFUSAL_NONE ? "yes" : "no",
+			action->answer.sentence.data);
+		break;
+	case ACTION_LOG: do_log(world, node, action); break;
+	case ACTION_TYPE_COUNT: CHECK(false);
+	}
+}
+
+void world_event(struct world *world, int node, struct event event)
+{
+	static struct actions actions;
+	struct story_node *self = &world->nodes[node];
+
+	if (!self->is_up)
+		return;
+	event.now_ns = world->now_ns;
+	core_step(self->core, &event, &actions);
+	struct actions taken = actions;
+	for (uint16_t i = 0; i < taken.count; i++)
+		do_action(world, node, &taken.list[i]);
+}
+
+/* ---- time ---- */
+
+static void note_script(struct story_node *self, const struct event *event)
+{
+	switch (event->script.script) {
+	case SCRIPT_START_PRIM: self->scripts_up |= 1; break;
+	case SCRIPT_START_SECOND: self->scripts_up |= 2; break;
+	case SCRIPT_START_BOTH: self->scripts_up |= 4; break;
+	case SCRIPT_STOP_PRIM: self->scripts_up &= (uint8_t)~1; break;
+	case SCRIPT_STOP_SECOND: self->scripts_up &= (uint8_t)~2; break;
+	case SCRIPT_STOP_BOTH: self->scripts_up &= (uint8_t)~4; break;
+	case SCRIPT_PRESTART:
+	case SCRIPT_POSTSTOP:
+	case SCRIPT_COUNT: break;
+	}
+}
+
+static void deliver(struct world *world, int index)
+{
+	static struct story_item item;
+	struct story_node *self;
+
+	item = world->queue[index];
+	world->queue[index] = world->queue[--world->count];
+	self = &world->nodes[item.node];
+	if (!self->is_up || item.incarnation != self->incarnation)
+		return;
+	if (item.is_record && self->is_disk_failing)
+		item.event.record_written.error = -5;
+	else if (item.is_record)
+		self->disk = item.record;
+	if (item.event.type == EVENT_BEAT_HEARD) {
+		item.event.beat.summaries = &item.summary;
+		item.event.beat.summary_count = item.summary_count;
+	}
+	if (item.event.type == EVENT_SCRIPT_ENDED)
+		note_script(self, &item.event);
+	world_event(world, item.node, item.event);
+}
+
+static int64_t next_deadline(const struct world *world, int *out_node)
+{
+	int64_t next = INT64_MAX;
+
+	for (int i = 0; i < STORY_NODES; i++) {
+		if (!world->nodes[i].is_up || world->nodes[i].is_frozen)
+			continue;
+		int64_t deadline = core_deadline(world->nodes[i].core);
+		if (deadline < next) {
+			next = deadline;
+			*out_node = i;
+		}
+	}
+	return next;
+}
+
+static bool step(struct world *world, int64_t limit_ns)
+{
+	int node = 0;
+	int index = next_item(world);
+	int64_t item_ns = index < 0 ? INT64_MAX : world->queue[index].time_ns;
+	int64_t deadline_ns = next_deadline(world, &node);
+	int64_t next_ns = MIN_OF(item_ns, deadline_ns);
+
+	if (next_ns > limit_ns)
+		return false;
+	world->now_ns = MAX_OF(world->now_ns, next_ns);
+	if (item_ns <= deadline_ns)
+		deliver(world, index);
+	else
+		world_event(world, node, (struct event){ .type = EVENT_TIME_PASSED });
+	return true;
+}
+
+void world_run(struct world *world, int64_t duration_ns)
+{
+	int64_t limit = world->now_ns + duration_ns;
+
+	while (step(world, limit))
+		;
+	world->now_ns = limit;
+}
+
+static bool shows(struct world *world, int node, enum mirror_state state, enum readiness readiness)
+{
+	struct status status;
+
+	if (!world->nodes[node].is_up ||
+		core_status(world->nodes[node].core, STORY_MODULE, &status) != 0)
+		return false;
+	return status.state == state && status.readiness == readiness;
+}
+
+bool world_until(struct world *world, int node, enum mirror_state state, enum readiness readiness,
+	int64_t limit_ns)
+{
+	int64_t limit = world->now_ns + limit_ns;
+
+	while (!shows(world, node, state, readiness))
+		if (!step(world, limit))
+			return false;
+	return true;
+}
+
+void world_status(struct world *world, int node)
+{
+	struct status status;
+
+	if (core_status(world->nodes[node].core, STORY_MODULE, &status) != 0)
+		return;
+	world_say(world, node, "status   %s %s: %s", mirror_state_name(status.state),
+		readiness_name(status.readiness), status.now.data);
+	if (status.if_dies.size > 0)
+		world_say(world, node, "         %s", status.if_dies.data);
+	if (status.to_do.size > 0)
+		world_say(world, node, "         to do: %s", status.to_do.data);
+}
+
+/* ---- nodes ---- */
+
+void world_init(struct world *world, FILE *out)
+{
+	*world = (struct world){
+		.out = out,
+		.now_ns = EPOCH_NS,
+		.arbiter = ARBITER_PING,
+		.module = {
+			.has_failover = true,
+			.address_count = 1,
+			.repairs_max = 3,
+			.repairs_window_ns = 86400 * NS_PER_S,
+			.address_lifetime_ns = 3 * NS_PER_S,
+		},
+	};
+	world->module.has_script[SCRIPT_START_PRIM] = true;
+	world->module.has_script[SCRIPT_STOP_PRIM] = true;
+	for (int i = 0; i < STORY_NODES; i++) {
+		world->nodes[i].id = (uint8_t)(i + 1);
+		world->nodes[i].can_reach_target = true;
+	}
+}
+
+void world_done(struct world *world)
+{
+	for (int i = 0; i < STORY_NODES; i++)
+		free(world->nodes[i].core);
+}
+
+static void add_module(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+	struct event event = { .type = EVENT_MODULE_ADDED, .module = STORY_MODULE };
+
+	event.module_added.config = world->module;
+	event.module_added.config.peer = world->nodes[1 - node].id;
+	event.module_added.record = self->disk;
+	event.module_added.fs_role = self->fs_role;
+	event.module_added.fs_link = self->fs_link;
+	event.module_added.is_application_running = self->scripts_up != 0;
+	event.module_added.is_address_held = self->is_address_held;
+	for (int i = 0; i < 4; i++)
+		event.module_added.random[i] =
+			(uint64_t)(node + 1) * 1000 + self->boots * 10 + (uint64_t)i;
+	world_event(world, node, event);
+}
+
+void world_boot(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+	struct core_config config = {
+		.self = self->id,
+		.node_count = STORY_NODES,
+		.nodes = { 1, 2 },
+		.beat_ns = 200 * NS_PER_MS,
+		.silence_ns = 2 * NS_PER_S,
+		.margin_ns = 500 * NS_PER_MS,
+		.arbiter = world->arbiter,
+	};
+
+	CHECK(!self->is_up);
+	free(self->core);
+	self->core = malloc(core_size());
+	CHECK(self->core != NULL);
+	self->boots++;
+	self->incarnation++;
+	config.boot_nonce = (uint64_t)self->id * 1000 + self->boots;
+	core_init(self->core, &config);
+	self->is_up = true;
+	self->is_powered = true;
+	world_say(world, node, "-- the daemon starts");
+	world_event(world, node, (struct event){ .type = EVENT_STARTED });
+	struct event tried = { .type = EVENT_TARGET_TRIED };
+	tried.target.is_reachable = self->can_reach_target;
+	world_event(world, node, tried);
+	add_module(world, node);
+}
+
+void world_kill_daemon(struct world *world, int node)
+{
+	world_say(world, node, "-- the daemon is killed");
+	world->nodes[node].is_up = false;
+}
+
+void world_kill(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+
+	world_say(world, node, "-- power cut");
+	self->is_up = false;
+	self->is_powered = false;
+	self->is_frozen = false;
+	self->fs_role = FS_NONE;
+	self->fs_link = FS_LINK_NONE;
+	self->is_address_held = false;
+	self->scripts_up = 0;
+	lose_peer(world, 1 - node);
+}
+
+void world_thaw(struct world *world, int node)
+{
+	world_say(world, node, "-- goes on after a freeze");
+	world->nodes[node].is_frozen = false;
+}
