@@ -89,8 +89,8 @@ int folder_remove(const char *path) MUST_CHECK;
  * Errors: -ENOENT or -ECONNREFUSED: evenkeeld does not run; -ETIMEDOUT; -EBADMSG. */
 int client_ask(const struct arguments *arguments, json_t *request, int timeout_s,
 	json_t **out_answer) MUST_CHECK;
-/* client_ask(), and a sentence on standard error if there is no answer or it is a refusal. Gives
- * NULL then. */
+/* client_ask(), and a sentence on standard error if there is no answer or it is a refusal (but
+ * "already_so" is none). Gives NULL then. */
 json_t *client_demand(const struct arguments *arguments, json_t *request, int timeout_s);
 /* Tells a daemon that runs to read its configuration again. 0 also if none runs (*out_runs).
  * Errors: -EINVAL with the daemon's sentence. */

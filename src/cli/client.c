@@ -139,7 +139,9 @@ json_t *client_demand(const struct arguments *arguments, json_t *request, int ti
 		say_no_answer(arguments, error, timeout_s);
 		return NULL;
 	}
-	if (json_is_true(json_object_get(answer, "ok")))
+	/* What was asked for is so already: nothing is wrong. */
+	if (json_is_true(json_object_get(answer, "ok")) ||
+		strcmp(text_of(answer, "refusal"), "already_so") == 0)
 		return answer;
 	if (arguments->is_json) {
 		(void)json_dumpf(answer, stdout, JSON_COMPACT);
