@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/parts.h"
@@ -223,11 +224,16 @@ static void on_process_ended(void *owner, uint32_t events)
 	while (fs->socket >= 0)
 		on_packet(fs, 0);
 	loop_remove(&module->daemon->loop, &fs->process_watch);
-	if (fs->is_child)
-		(void)!process_reap(&fs->process, &status); /* how it ended changes nothing */
+	bool is_known = fs->is_child && process_reap(&fs->process, &status) == 0;
 	process_close(&fs->process);
 	if (!fs->is_wanted)
 		return;
+	if (is_known && WIFEXITED(status))
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.ended",
+			"evenkeel-fs ended by itself with status %d.", WEXITSTATUS(status));
+	else if (is_known)
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.killed",
+			"evenkeel-fs was ended by signal %d.", WTERMSIG(status));
 	back_off(fs);
 	post_report(module, &(struct event){ .type = EVENT_FS_REPORTED,
 				    .module = module->settings.number,

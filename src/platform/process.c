@@ -128,6 +128,21 @@ static void reset_scheduling(void)
 	(void)setpriority(PRIO_PROCESS, 0, 0);
 }
 
+/*
+ * Not by CLONE_INTO_CGROUP: Linux 6.18 compares how often cgroup.kill was written in our group and
+ * in the child's, and kills the child when the two numbers differ.
+ */
+static int enter_group(int cgroup_fd)
+{
+	if (cgroup_fd < 0)
+		return 0;
+	int fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) < 0) /* 0: the writer itself */
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 /* Puts the handed descriptors to 3, 4, ...; first out of the way, then down. */
 static int place_descriptors(struct launch *launch)
 {
@@ -163,7 +178,9 @@ static _Noreturn void become(struct launch *launch)
 		reset_protection();
 	if (order->handed_count > 0)
 		append_number(launch->listen_pid, (long)getpid());
-	int error = place_descriptors(launch);
+	int error = enter_group(order->cgroup_fd);
+	if (error == 0)
+		error = place_descriptors(launch);
 	if (error == 0 && chdir(order->folder == NULL ? "/" : order->folder) < 0)
 		error = -errno;
 	if (error == 0) {
@@ -176,16 +193,12 @@ static _Noreturn void become(struct launch *launch)
 
 /* ---- in the parent ---- */
 
-static pid_t fork_into(int cgroup_fd, int *out_pidfd)
+static pid_t fork_watched(int *out_pidfd)
 {
 	struct clone_args arguments = { .flags = CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)out_pidfd,
 		.exit_signal = SIGCHLD };
 
-	if (cgroup_fd >= 0) {
-		arguments.flags |= CLONE_INTO_CGROUP;
-		arguments.cgroup = (uint64_t)cgroup_fd;
-	}
 	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 }
 
@@ -205,7 +218,7 @@ int process_start(const struct process_order *order, struct process *out_process
 		return error;
 	}
 	launch.error_fd = ends[1];
-	process.pid = fork_into(order->cgroup_fd, &process.pidfd);
+	process.pid = fork_watched(&process.pidfd);
 	if (process.pid == 0)
 		become(&launch);
 	error = process.pid < 0 ? -errno : 0;
