@@ -231,12 +231,18 @@ static void on_event(struct core *core, const struct event *event)
 
 /* ---- advancing ---- */
 
+/* While an order is open, no role is there to rely on. */
+static enum fs_role fs_role_shown(const struct module *module)
+{
+	return module->is_order_open ? FS_NONE : module->fs_role;
+}
+
 static struct shown shown_of(const struct module *module)
 {
 	return (struct shown){
 		.state = mirror_state_of(module),
 		.readiness = mirror_readiness_of(module),
-		.fs_role = module->fs_role,
+		.fs_role = fs_role_shown(module),
 		.fs_link = module->fs_link,
 		.flags = (uint8_t)((module->wants_drop ? 1 : 0) | (module->wants_swap ? 2 : 0) |
 				   (module->is_second_only ? 4 : 0) |
@@ -270,6 +276,7 @@ static void advance(struct core *core, struct module *module)
 			break;
 		CHECK(i + 1 < ADVANCES_MAX);
 	}
+	CHECK(module->wake_ns > core->now_ns); /* else the daemon would spin */
 	struct shown next = shown_of(module);
 	if (shown_is_equal(&module->shown, &next))
 		return;
@@ -346,7 +353,7 @@ static void summary_fill(const struct core *core, const struct module *module, s
 		.state = mirror_state_of(module),
 		.readiness = mirror_readiness_of(module),
 		.record = module->record,
-		.fs_role = module->is_order_open ? FS_NONE : module->fs_role,
+		.fs_role = fs_role_shown(module),
 		.fs_link = module->fs_link,
 		.wants_drop = module->wants_drop,
 		.wants_swap = module->wants_swap && !step_is_primary(module->step),

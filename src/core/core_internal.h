@@ -287,6 +287,8 @@ void module_eligible(struct core *core, struct module *module);
 /* primary.c */
 bool mounting_advance(struct core *core, struct module *module);
 bool primary_advance(struct core *core, struct module *module);
+/* Dropped too often: the next attempt to bring the peer up to date waits (R20). */
+bool module_is_resting(const struct core *core, const struct module *module);
 bool yielding_advance(struct core *core, struct module *module);
 /* What every serving step does first: outranked, failed, told to stop. */
 bool primary_common(struct core *core, struct module *module);
@@ -345,6 +347,8 @@ void tenure_adopt(struct core *core, struct module *module);
 void tenure_grow(struct core *core, struct module *module);
 void tenure_join(struct core *core, struct module *module);
 void tenure_resign(struct core *core, struct module *module);
+/* Nothing was in flight when the role was left. */
+bool tenure_is_clean(const struct module *module);
 void tenure_close(struct core *core, struct module *module);
 void tenure_forget(struct core *core, struct module *module);
 

@@ -315,12 +315,11 @@ bool waiting_advance(struct core *core, struct module *module)
 	if (module->wants_forced_prim)
 		return mirror_move(core, module, STEP_PROBING);
 	module_eligible(core, module);
-	/* Silent for less than the limit, and heard both ways before: its last word stands. */
-	if (peer_is_heard(core, module))
-		return start_heard(core, module);
-	if (module->is_peer_known)
+	if (peer_is_heard(core, module)) {
 		wake_at(module,
 			member_suspicion_at(core, module->config.peer, core->config.silence_ns));
+		return start_heard(core, module);
+	}
 	return start_unheard(core, module);
 }
 

@@ -89,7 +89,8 @@ static void forget_tenure(struct module *module)
 /* A record that says so already is not written again. */
 static bool is_closed(const struct module *module)
 {
-	return module->record.role == RECORD_ROLE_NONE && module->record.is_clean &&
+	return module->record.role == RECORD_ROLE_NONE &&
+	       module->record.is_clean == tenure_is_clean(module) &&
 	       module->record.should_run == module->should_run;
 }
 
@@ -109,7 +110,7 @@ static bool closing_advance(struct core *core, struct module *module)
 		return true;
 	}
 	forget_tenure(module);
-	module->clean_barrier = module->record.barrier;
+	module->clean_barrier = module->record.is_clean ? module->record.barrier : 0;
 	if (!module->wants_stop) {
 		if (!module->is_blocked && module->reason != WAIT_CUT_OFF)
 			module->reason = WAIT_NONE;

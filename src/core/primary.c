@@ -144,11 +144,11 @@ static bool is_peer_following(const struct core *core, const struct module *modu
 }
 
 /* After three drops in ten minutes the next attempt waits until the first of them is old (R20). */
-static bool is_resting(struct core *core, struct module *module)
+bool module_is_resting(const struct core *core, const struct module *module)
 {
 	int64_t oldest = module->drops_ns[module->drops_next];
 
-	return oldest != 0 && !has_passed(core, module, oldest, DROPS_WINDOW_NS);
+	return oldest != 0 && core->now_ns - oldest < DROPS_WINDOW_NS;
 }
 
 static bool alone_advance(struct core *core, struct module *module)
@@ -159,8 +159,12 @@ static bool alone_advance(struct core *core, struct module *module)
 		tenure_shrink(core, module);
 		return mirror_move(core, module, STEP_SHRINKING);
 	}
-	if (!is_target || !application_is_settled(module) || is_resting(core, module))
+	if (!is_target || !application_is_settled(module))
 		return false;
+	if (module_is_resting(core, module)) {
+		wake_at(module, module->drops_ns[module->drops_next] + DROPS_WINDOW_NS);
+		return false;
+	}
 	order_fs(core, module, FS_ORDER_CONNECT);
 	return mirror_move(core, module, STEP_CONNECTING);
 }

@@ -14,19 +14,12 @@ static void say_progress(const struct module *module, struct text *text)
 	text_add(text, " %)");
 }
 
-static bool is_resting(const struct core *core, const struct module *module)
-{
-	int64_t oldest = module->drops_ns[module->drops_next];
-
-	return oldest != 0 && core->now_ns - oldest < DROPS_WINDOW_NS;
-}
-
 static void say_alone(const struct core *core, const struct module *module, struct status *status)
 {
 	text_add(&status->now, "this node serves alone; ");
 	enum relation relation =
 		module->is_peer_known ? module_relation(core, module) : RELATION_NEWER;
-	if (is_resting(core, module)) {
+	if (module_is_resting(core, module)) {
 		text_add(&status->now, "the other copy was dropped three times in ten minutes, so "
 				       "the next attempt waits");
 		text_add(&status->to_do, "look at the other node's disk and network; `evenkeel "

@@ -252,13 +252,18 @@ void tenure_resign(struct core *core, struct module *module)
 	tenure_write(core, module, &next);
 }
 
+bool tenure_is_clean(const struct module *module)
+{
+	return !module->is_fenced && !module->is_local_failed && !module->is_refused;
+}
+
 void tenure_close(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
 
 	(void)core;
 	next.role = RECORD_ROLE_NONE;
-	next.is_clean = true;
+	next.is_clean = tenure_is_clean(module);
 	tenure_write(core, module, &next);
 }
 

@@ -218,7 +218,7 @@ static bool play_node_line(struct world *world, const struct line *line, int nod
 	else if (strcmp(verb, "kill-daemon") == 0)
 		world_kill_daemon(world, node);
 	else if (strcmp(verb, "freeze") == 0)
-		self->is_frozen = true;
+		world_freeze(world, node);
 	else if (strcmp(verb, "thaw") == 0)
 		world_thaw(world, node);
 	else if (strcmp(verb, "shutdown") == 0)
@@ -317,16 +317,19 @@ static int play(FILE *scenario, FILE *out)
 	static struct world world;
 	char text[512];
 	int failures = 0;
+	bool was_comment = true;
 
 	world_init(&world, out);
 	while (fgets(text, sizeof(text), scenario) != NULL) {
 		struct line line;
 		if (text[0] == '#') {
-			fprintf(out, "%s%s", ftell(out) == 0 ? "" : "\n", text);
+			fprintf(out, "%s%s", was_comment ? "" : "\n", text);
+			was_comment = true;
 			continue;
 		}
 		if (!split(text, &line))
 			continue;
+		was_comment = false;
 		fprintf(out, "> %s", line.words[0]);
 		for (int i = 1; i < line.count; i++)
 			fprintf(out, " %s", line.words[i]);

@@ -12,6 +12,7 @@
 #define PROBE_NS   (80 * NS_PER_MS)
 #define ARBITER_NS (20 * NS_PER_MS)
 #define PEER_NS	   (1 * NS_PER_S) /* evenkeel-fs tries so long to reconnect */
+#define ADDRESS_NS (3 * NS_PER_S) /* lifetime in the kernel */
 #define SLOW_NS	   (5 * NS_PER_S)
 
 void world_say(struct world *world, int node, const char *format, ...)
@@ -218,7 +219,8 @@ static void do_probe(struct world *world, int node)
 
 	item->event.type = EVENT_PROBE_ENDED;
 	item->event.probe.outcome = PROBE_SILENT;
-	if (other->is_powered && other->is_address_held && !world->is_client_cut)
+	bool is_expired = other->is_frozen && world->now_ns - other->frozen_ns > ADDRESS_NS;
+	if (other->is_powered && other->is_address_held && !world->is_client_cut && !is_expired)
 		item->event.probe.outcome = PROBE_PEER_ANSWERS;
 	if (world->nodes[node].has_foreign_address) {
 		static const uint8_t mac[6] = { 0x52, 0x54, 0, 0xab, 0xcd, 0xef };
@@ -534,6 +536,13 @@ void world_kill(struct world *world, int node)
 	self->is_address_held = false;
 	self->scripts_up = 0;
 	lose_peer(world, 1 - node);
+}
+
+void world_freeze(struct world *world, int node)
+{
+	world_say(world, node, "-- stands still");
+	world->nodes[node].is_frozen = true;
+	world->nodes[node].frozen_ns = world->now_ns;
 }
 
 void world_thaw(struct world *world, int node)

@@ -25,6 +25,7 @@ struct story_node {
 	bool is_up;	 /* its daemon runs */
 	bool is_powered; /* its kernel, application, evenkeel-fs */
 	bool is_frozen;
+	int64_t frozen_ns;
 	bool can_reach_target;
 	uint64_t boots;
 	uint64_t incarnation; /* of the daemon: what was on its way to an earlier one is lost */
@@ -75,6 +76,7 @@ void world_boot(struct world *world, int node);
 void world_kill_daemon(struct world *world, int node);
 /* The whole node loses power. */
 void world_kill(struct world *world, int node);
+void world_freeze(struct world *world, int node);
 void world_thaw(struct world *world, int node);
 /* Hands a fact to a node now. */
 void world_event(struct world *world, int node, struct event event);
