@@ -1,0 +1,382 @@
+/*
+ * The admin socket around a real loop, with a daemon that only notes what it is told.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/admin.h"
+#include "platform/clock.h"
+
+static struct daemon *the_daemon;
+static struct module *the_module;
+static struct event posted;
+static int posted_count;
+static bool answers_at_once;
+
+/* ---- what admin.c wants of the others ---- */
+
+void daemon_post(struct daemon *daemon, const struct event *event)
+{
+	posted = *event;
+	posted_count++;
+	if (answers_at_once)
+		admin_answer(daemon, the_module, event->command.request, REFUSAL_BUSY, "");
+}
+
+struct module *daemon_module_by_name(struct daemon *daemon, const char *name)
+{
+	(void)daemon;
+	return strcmp(name, "pg") == 0 ? the_module : NULL;
+}
+
+const struct node_config *daemon_peer(const struct daemon *daemon, const struct module *module)
+{
+	(void)module;
+	return &daemon->cluster.nodes[1];
+}
+
+int daemon_reload(struct daemon *daemon, struct config_error *out_error)
+{
+	(void)daemon;
+	snprintf(out_error->sentence, sizeof(out_error->sentence), "no");
+	return -EINVAL;
+}
+
+int daemon_verify(struct daemon *daemon, struct module *module, uint32_t request)
+{
+	(void)daemon;
+	(void)module;
+	posted.command.request = request;
+	return 0;
+}
+
+bool daemon_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index)
+{
+	(void)daemon;
+	(void)node;
+	return index == 0;
+}
+
+void daemon_mesh_counters(const struct daemon *daemon, struct mesh_counters *out_counters)
+{
+	(void)daemon;
+	*out_counters = (struct mesh_counters){ 0 };
+}
+
+/* ---- a daemon in a folder of its own ---- */
+
+static int set_up(void **state)
+{
+	struct daemon *daemon = calloc(1, sizeof(*daemon));
+	struct module *module = calloc(1, sizeof(*module));
+	char folder[] = "/tmp/evenkeel-test-admin-XXXXXX";
+	(void)state;
+	if (daemon == NULL || module == NULL || mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(daemon->paths.run, sizeof(daemon->paths.run), "%s", folder);
+	snprintf(daemon->paths.config, sizeof(daemon->paths.config), "%s", folder);
+	daemon->cluster = (struct cluster_config){ .name = "demo",
+		.node_count = 2,
+		.nodes = {
+			{ .id = 1, .name = "a" }, { .id = 2, .name = "b", .address_count = 2 } } };
+	daemon->self = &daemon->cluster.nodes[0];
+	snprintf(module->settings.name, sizeof(module->settings.name), "pg");
+	module->settings.number = 7;
+	daemon->modules[0] = module;
+	daemon->module_count = 1;
+	daemon->core = malloc(core_size());
+	core_init(daemon->core, &(struct core_config){ .self = 1,
+					.node_count = 2,
+					.nodes = { 1, 2 },
+					.beat_ns = NS_PER_S,
+					.silence_ns = 10 * NS_PER_S,
+					.margin_ns = NS_PER_S });
+	the_daemon = daemon;
+	the_module = module;
+	posted_count = 0;
+	answers_at_once = false;
+	return loop_open(&daemon->loop) == 0 && admin_open(daemon) == 0 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	char path[PATH_SIZE_MAX + 16];
+	(void)state;
+	admin_close(the_daemon);
+	loop_close(&the_daemon->loop);
+	snprintf(path, sizeof(path), "%s/admin.sock", the_daemon->paths.run);
+	unlink(path);
+	rmdir(the_daemon->paths.run);
+	free(the_daemon->core);
+	free(the_daemon);
+	free(the_module);
+	return 0;
+}
+
+static void end_turn(void *owner)
+{
+	struct loop *loop = owner;
+	loop->should_stop = true;
+}
+
+/* Lets the loop work for so long. */
+static void turn(int64_t duration_ns)
+{
+	struct loop *loop = &the_daemon->loop;
+	struct timer end = { .owner = loop, .on_due = end_turn };
+	loop_arm(loop, &end, clock_boot_ns() + duration_ns);
+	loop->should_stop = false;
+	assert_int_equal(loop_run(loop), 0);
+	loop_disarm(loop, &end);
+}
+
+static int open_client(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(fd >= 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.90s/admin.sock",
+		the_daemon->paths.run);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+	turn(20 * NS_PER_MS);
+}
+
+static void expect(int fd, const char *text)
+{
+	char answer[16384] = "";
+	ssize_t size = recv(fd, answer, sizeof(answer) - 1, 0);
+	assert_true(size > 0);
+	assert_int_equal(answer[size - 1], '\n');
+	if (strstr(answer, text) == NULL)
+		fail_msg("'%s' is not in '%s'", text, answer);
+}
+
+static void expect_silence(int fd)
+{
+	char byte;
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void expect_end(int fd)
+{
+	char byte;
+	ssize_t size = recv(fd, &byte, 1, 0);
+	assert_true(size == 0 || (size < 0 && errno == ECONNRESET));
+	close(fd);
+}
+
+/* ---- tests ---- */
+
+static void the_socket_is_for_root_only(void **state)
+{
+	struct stat status;
+	char path[PATH_SIZE_MAX + 16];
+	(void)state;
+	snprintf(path, sizeof(path), "%s/admin.sock", the_daemon->paths.run);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static void a_command_reaches_the_core_and_its_answer_the_client(void **state)
+{
+	int fd = open_client();
+	(void)state;
+	say(fd, "{\"command\":\"stop\",\"module\":\"pg\",\"force\":true}\n");
+	assert_int_equal(posted_count, 1);
+	assert_int_equal(posted.type, EVENT_COMMAND_GIVEN);
+	assert_int_equal(posted.module, 7);
+	assert_int_equal(posted.command.command, COMMAND_STOP);
+	assert_true(posted.command.is_forced);
+	expect_silence(fd);
+	say(fd, "{\"command\":\"stop\",\"module\":\"pg\"}\n"); /* one at a time */
+	assert_int_equal(posted_count, 1);
+	admin_answer(the_daemon, the_module, posted.command.request, REFUSAL_NONE, "stopping");
+	turn(20 * NS_PER_MS);
+	expect(fd, "{\"ok\":true,\"sentence\":\"stopping\"}");
+	assert_int_equal(posted_count, 2);
+	admin_answer(the_daemon, the_module, posted.command.request, REFUSAL_BUSY, "");
+	expect(fd, "\"refusal\":\"busy\"");
+	close(fd);
+}
+
+static void lines_that_came_together_are_answered_in_turn(void **state)
+{
+	int fd = open_client();
+	(void)state;
+	answers_at_once = true;
+	say(fd, "{\"command\":\"swap\",\"module\":\"pg\"}\n{\"command\":\"status\"}\n{\"comm");
+	say(fd, "and\":\"reload\"}\n");
+	char all[16384] = "";
+	assert_true(recv(fd, all, sizeof(all) - 1, 0) > 0);
+	const char *busy = strstr(all, "\"busy\""), *status = strstr(all, "\"modules\""),
+		   *reload = strstr(all, "\"sentence\":\"no\"");
+	assert_non_null(busy);
+	assert_true(busy < status && status < reload);
+	close(fd);
+}
+
+static void what_nobody_knows_is_refused_in_words(void **state)
+{
+	int fd = open_client();
+	(void)state;
+	say(fd, "{\"command\":\"stop\",\"module\":\"nosuch\"}\n");
+	expect(fd, "there is no module 'nosuch' on this node");
+	say(fd, "{\"command\":\"explode\"}\n");
+	expect(fd, "evenkeeld knows no command 'explode'");
+	say(fd, "{}\n");
+	expect(fd, "evenkeeld knows no command ''");
+	assert_int_equal(posted_count, 0);
+	close(fd);
+}
+
+static void garbage_and_endless_lines_end_the_connection(void **state)
+{
+	static const char *const garbage[] = { "hello\n", "[]\n", "\n", "{\"a\":\n" };
+	char endless[ADMIN_LINE_MAX];
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(garbage); i++) {
+		int fd = open_client();
+		say(fd, garbage[i]);
+		expect_end(fd);
+	}
+	int fd = open_client();
+	memset(endless, 'x', sizeof(endless));
+	assert_int_equal(send(fd, endless, sizeof(endless), 0), sizeof(endless));
+	turn(50 * NS_PER_MS);
+	expect_end(fd);
+}
+
+static void an_answer_to_one_who_left_is_forgotten(void **state)
+{
+	int fd = open_client();
+	(void)state;
+	say(fd, "{\"command\":\"restart\",\"module\":\"pg\"}\n");
+	assert_int_equal(posted_count, 1);
+	close(fd);
+	turn(20 * NS_PER_MS);
+	admin_answer(the_daemon, the_module, posted.command.request, REFUSAL_NONE, "restarting");
+	fd = open_client();
+	say(fd, "{\"command\":\"status\"}\n");
+	expect(fd, "\"ok\":true");
+	close(fd);
+}
+
+static void the_one_idle_longest_makes_room(void **state)
+{
+	int fds[ADMIN_CLIENTS_MAX + 1];
+	(void)state;
+	for (int i = 0; i <= ADMIN_CLIENTS_MAX; i++) {
+		fds[i] = open_client();
+		turn(2 * NS_PER_MS);
+	}
+	say(fds[ADMIN_CLIENTS_MAX], "{\"command\":\"status\"}\n");
+	expect(fds[ADMIN_CLIENTS_MAX], "\"node\":\"a\"");
+	expect_end(fds[0]);
+	for (int i = 1; i <= ADMIN_CLIENTS_MAX; i++)
+		close(fds[i]);
+}
+
+static void a_flood_is_held_back_by_its_own_socket(void **state)
+{
+	static const char line[] = "{\"command\":\"status\"}\n";
+	int fd = open_client(), other = open_client();
+	size_t sent = 0;
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		while (send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL) > 0)
+			sent += sizeof(line) - 1;
+		turn(NS_PER_MS);
+	}
+	assert_true(sent < 4 * 1024 * 1024);
+	say(other, line);
+	expect(other, "\"ok\":true");
+	close(fd);
+	close(other);
+}
+
+static void a_start_is_looked_at_first(void **state)
+{
+	int fd = open_client();
+	struct event added = { .type = EVENT_MODULE_ADDED, .module = 7, .now_ns = 1 };
+	struct actions *actions = calloc(1, sizeof(*actions));
+	(void)state;
+	assert_non_null(actions);
+	core_step(the_daemon->core, &(struct event){ .type = EVENT_STARTED, .now_ns = 1 }, actions);
+	added.module_added.config.peer = 2;
+	added.module_added.config.address_lifetime_ns = 3 * NS_PER_S;
+	added.module_added.random[0] = 1;
+	core_step(the_daemon->core, &added, actions);
+	free(actions);
+	snprintf(the_module->settings.directories[0], PATH_SIZE_MAX, "/proc/none");
+	the_module->settings.directory_count = 1;
+	say(fd, "{\"command\":\"start\",\"module\":\"pg\"}\n");
+	turn(NS_PER_S);
+	expect(fd, "directory '/proc/none' cannot be replicated");
+	assert_int_equal(posted_count, 0);
+	the_module->settings.directory_count = 0;
+	say(fd, "{\"command\":\"start\",\"module\":\"pg\"}\n");
+	turn(NS_PER_S);
+	assert_int_equal(posted_count, 1);
+	assert_int_equal(posted.command.command, COMMAND_START);
+	close(fd);
+}
+
+static void a_comparison_is_answered_with_its_numbers(void **state)
+{
+	int fd = open_client();
+	struct control_message message;
+	(void)state;
+	memset(&message, 0, sizeof(message));
+	message.type = CONTROL_VERIFIED;
+	say(fd, "{\"command\":\"verify\",\"module\":\"pg\"}\n");
+	message.verified.request = posted.command.request;
+	message.verified.objects = 12;
+	message.verified.differences = 1;
+	snprintf(message.verified.detail, sizeof(message.verified.detail), "/data/x");
+	admin_verified(the_daemon, the_module, &message);
+	expect(fd, "\"objects\":12,\"bytes\":0,\"differences\":1,\"detail\":\"/data/x\"");
+	say(fd, "{\"command\":\"verify\",\"module\":\"pg\"}\n");
+	message.verified.request = posted.command.request;
+	message.verified.error = -EHOSTDOWN;
+	admin_verified(the_daemon, the_module, &message);
+	expect(fd, "the copies could not be compared: Host is down: /data/x");
+	close(fd);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_socket_is_for_root_only),
+		TEST(a_command_reaches_the_core_and_its_answer_the_client),
+		TEST(lines_that_came_together_are_answered_in_turn),
+		TEST(what_nobody_knows_is_refused_in_words),
+		TEST(garbage_and_endless_lines_end_the_connection),
+		TEST(an_answer_to_one_who_left_is_forgotten),
+		TEST(the_one_idle_longest_makes_room),
+		TEST(a_flood_is_held_back_by_its_own_socket),
+		TEST(a_start_is_looked_at_first),
+		TEST(a_comparison_is_answered_with_its_numbers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
