@@ -109,7 +109,9 @@ static void close_log(struct oplog *log)
 static int open_parts(struct replicator *r)
 {
 	struct tls_error why = { 0 };
-	int error = tls_context_new(r->config.tls_folder, &r->tls, &why);
+	int error = 0;
+	if (r->config.tls_folder != NULL) /* standalone: there is no peer */
+		error = tls_context_new(r->config.tls_folder, &r->tls, &why);
 	if (error != 0) {
 		replicator_say_simple(r, FS_REPORT_REFUSED, error, why.sentence);
 		return error;

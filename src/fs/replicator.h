@@ -53,7 +53,7 @@ struct replicator_config {
 					    when new */
 	bool is_fresh;			 /* both memfds are new: there is no predecessor */
 	const char *state_path;		 /* the module's fs slot file: barriers, lease */
-	const char *tls_folder;		 /* ca.pem, node.pem, node.key */
+	const char *tls_folder; /* ca.pem, node.pem, node.key; NULL: never connects (standalone) */
 };
 
 int replicator_open(const struct replicator_config *config,

@@ -19,6 +19,7 @@
 #include "base/error.h"
 
 #define BATCH_BYTES	(512 * 1024)
+#define SESSION_GAP	((uint64_t)1 << 24)
 #define REFUSE_AFTER_NS (5 * NS_PER_S) /* a peer that cannot be reached for so long is reported */
 
 _Static_assert(BATCH_BYTES > FRAME_SIZE_MAX, "every operation fits a batch");
@@ -238,8 +239,9 @@ static struct frame our_hello(struct replicator *r, enum link_want want, uint64_
 {
 	struct frame frame = { .kind = FRAME_HELLO, .hello = replicator_hello(r) };
 	frame.hello.session = session;
+	/* Answers go on while HELLO is under way: the new session begins well above them. */
 	frame.hello.received =
-		want == LINK_CONTINUE ? r->sender.acked : r->sender.next_sequence - 1;
+		want == LINK_CONTINUE ? r->sender.acked : r->sender.next_sequence + SESSION_GAP;
 	frame.hello.durable = r->sender.local_barrier;
 	frame.hello.wants = want == LINK_CONTINUE	  ? STREAM_CONTINUE
 			    : r->plan == RESYNC_SET_ASIDE ? STREAM_SET_ASIDE
@@ -262,12 +264,15 @@ static int continue_session(struct replicator *r, const struct frame_hello *thei
 }
 
 /* A new session: its first operation is the first of the resynchronisation. */
-static int begin_session(struct replicator *r, uint64_t session)
+static int begin_session(struct replicator *r, uint64_t session, uint64_t told)
 {
 	CHECK(r->resync == NULL);
+	if (r->sender.next_sequence > told + 1)
+		return -EAGAIN;
 	int error = sender_catch_up(&r->sender);
 	if (error != 0)
 		return error;
+	r->sender.next_sequence = told + 1;
 	r->sender.acked = r->sender.next_sequence - 1;
 	r->is_complete_reported = false;
 	replicator_format_send_log(r, session);
@@ -278,13 +283,14 @@ static int begin_session(struct replicator *r, uint64_t session)
 }
 
 static int say_hello(struct replicator *r, struct stream *stream, enum link_want want,
-	uint64_t session, struct frame *out_theirs)
+	uint64_t session, uint64_t *out_told, struct frame *out_theirs)
 {
 	uint64_t id_limit = replicator_id_limit(r);
 	pthread_mutex_lock(&r->lock);
 	struct frame ours = our_hello(r, want, session);
 	pthread_mutex_unlock(&r->lock);
 	ours.hello.id_limit = id_limit;
+	*out_told = ours.hello.received;
 	int error = stream_send(stream, &ours);
 	if (error == 0)
 		error = stream_receive(stream, HELLO_TIMEOUT_NS, out_theirs);
@@ -305,7 +311,8 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 	enum link_want want = r->want;
 	uint64_t session = want == LINK_CONTINUE ? r->send_log.header->session : new_session();
 	pthread_mutex_unlock(&r->lock);
-	int error = say_hello(r, stream, want, session, &theirs);
+	uint64_t told = 0;
+	int error = say_hello(r, stream, want, session, &told, &theirs);
 	if (theirs.kind == FRAME_ERROR)
 		(void)snprintf(
 			out_why->sentence, sizeof(out_why->sentence), "%s", theirs.error.text);
@@ -317,7 +324,7 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 	else if (want == LINK_CONTINUE)
 		error = continue_session(r, &theirs.hello);
 	else
-		error = begin_session(r, session);
+		error = begin_session(r, session, told);
 	if (error == 0) {
 		r->want = LINK_IDLE;
 		stream_get(stream);

@@ -206,6 +206,8 @@ static int take_op(struct replicator *r, const struct op *op, struct bytes encod
 {
 	while (!has_room(r) && r->has_session && !r->is_leaving && r->taken_fd < 0)
 		replicator_wait(r, &r->changed, TICK_NS);
+	if (r->is_apply_failed)
+		return 0; /* the error is on its way; the primary ends the connection */
 	if (!has_room(r) || !r->has_session)
 		return -ECONNRESET;
 	switch (receiver_on_arrived(&r->receiver, op->epoch, op->sequence)) {

@@ -95,6 +95,14 @@ bool tree_is_hidden_xattr(const char *name);
 int tree_xattrs_encode(struct tree *tree, uint64_t object, uint8_t *out, size_t size_max,
 	size_t *out_size) MUST_CHECK;
 
+/* One value, or all names (terminated each, ours left out). Errors: -ENODATA, -ERANGE, others. */
+int tree_get_xattr(struct tree *tree, uint64_t object, const char *name, uint8_t *out,
+	size_t size_max, size_t *out_size) MUST_CHECK;
+int tree_list_xattrs(struct tree *tree, uint64_t object, char *out, size_t size_max,
+	size_t *out_size) MUST_CHECK;
+/* Has it lost its last name, and is it kept for its users? */
+bool tree_is_orphan(struct tree *tree, uint64_t object);
+
 /* Everything of the roots durable (syncfs). */
 int tree_sync(struct tree *tree) MUST_CHECK;
 /* Of the file system underneath. root: index. */

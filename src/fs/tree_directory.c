@@ -10,7 +10,9 @@
 #define LISTING_SIZE 32768
 
 struct tree_directory {
+	struct tree *tree;
 	uint64_t object;
+	bool shows_dots;
 	int fd;
 	size_t size, position; /* of what getdents64(2) gave */
 	_Alignas(struct dirent64) uint8_t listing[LISTING_SIZE];
@@ -29,7 +31,9 @@ int tree_directory_open(struct tree *tree, uint64_t object, struct tree_director
 		tree_release(tree, &grip);
 		return -ENOMEM;
 	}
+	directory->tree = tree;
 	directory->object = object;
+	directory->shows_dots = false;
 	directory->size = directory->position = 0;
 	directory->fd = openat(grip.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
 	error = directory->fd < 0 ? -errno : 0;
@@ -58,7 +62,7 @@ int tree_directory_seek(struct tree_directory *directory, uint64_t cookie)
 static bool is_ours(const struct tree_directory *directory, struct bytes name)
 {
 	if (name.data[0] == '.' && (name.size == 1 || (name.size == 2 && name.data[1] == '.')))
-		return true;
+		return !directory->shows_dots;
 	return is_hidden(directory->object, name);
 }
 
@@ -95,4 +99,26 @@ int tree_directory_next(struct tree_directory *directory, struct tree_name *out_
 		out_name->type = type_of(directory, entry);
 		return 1;
 	}
+}
+
+void tree_directory_show_dots(struct tree_directory *directory)
+{
+	directory->shows_dots = true;
+}
+
+uint64_t tree_directory_identify(struct tree_directory *directory, const struct tree_name *name)
+{
+	const char *text = (const char *)name->name.data;
+	bool is_root = directory->object <= (uint64_t)directory->tree->root_count;
+	struct place place;
+	struct stat st;
+	uint64_t object;
+
+	/* Above a root lies what is not ours. */
+	if (strcmp(text, ".") == 0 || (is_root && strcmp(text, "..") == 0))
+		return directory->object;
+	if (fstatat(directory->fd, text, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		id_read(directory->tree, directory->fd, text, &st, &place, &object) != 0)
+		return 0;
+	return object;
 }

@@ -289,6 +289,18 @@ int unlink_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	return error;
 }
 
+bool tree_is_orphan(struct tree *tree, uint64_t object)
+{
+	struct terminated name;
+	struct stat st;
+	uint8_t root;
+
+	if (tree_root_of(tree, object, &root) != 0)
+		return false;
+	id_name(object, &name);
+	return fstatat(tree->roots[root].orphan_fd, name.data, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* The last user of an orphan is gone. */
 int forget_apply(struct tree *tree, const struct op *op)
 {

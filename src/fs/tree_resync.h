@@ -28,6 +28,10 @@ int tree_directory_open(
 	struct tree *tree, uint64_t object, struct tree_directory **out_directory) MUST_CHECK;
 void tree_directory_close(struct tree_directory *directory);
 int tree_directory_seek(struct tree_directory *directory, uint64_t cookie) MUST_CHECK;
+/* From now on "." and ".." are listed, too. */
+void tree_directory_show_dots(struct tree_directory *directory);
+/* The id of the name that was read last, 0 if it has none. Gives nobody an id. */
+uint64_t tree_directory_identify(struct tree_directory *directory, const struct tree_name *name);
 /* 1: out_name is filled; 0: the end; negative: the error. Leaves out ".", ".." and what is ours. */
 int tree_directory_next(struct tree_directory *directory, struct tree_name *out_name) MUST_CHECK;
 

@@ -170,3 +170,52 @@ int tree_xattrs_apply(struct tree *tree, uint64_t object, struct bytes encoded)
 	tree_release(tree, &grip);
 	return error;
 }
+
+int tree_get_xattr(struct tree *tree, uint64_t object, const char *name, uint8_t *out,
+	size_t size_max, size_t *out_size)
+{
+	char path[PROC_PATH_SIZE];
+	struct grip grip;
+	int error = tree_grip(tree, object, WANTS_ANY, &grip);
+
+	if (error != 0)
+		return error;
+	proc_path(path, grip.fd, "");
+	ssize_t size = getxattr(path, name, out, size_max);
+	error = size < 0 ? -errno : 0;
+	tree_release(tree, &grip);
+	if (error == 0)
+		*out_size = (size_t)size;
+	return error;
+}
+
+int tree_list_xattrs(
+	struct tree *tree, uint64_t object, char *out, size_t size_max, size_t *out_size)
+{
+	char path[PROC_PATH_SIZE];
+	char *names = NULL;
+	size_t size = 0, written = 0;
+	struct grip grip;
+	int error = tree_grip(tree, object, WANTS_ANY, &grip);
+
+	if (error != 0)
+		return error;
+	proc_path(path, grip.fd, "");
+	error = list_names(path, &names, &size);
+	for (size_t at = 0; error == 0 && at < size; at += strlen(names + at) + 1) {
+		size_t length = strlen(names + at) + 1;
+		if (tree_is_hidden_xattr(names + at))
+			continue;
+		if (length > size_max - written) {
+			error = -ERANGE;
+			break;
+		}
+		memcpy(out + written, names + at, length);
+		written += length;
+	}
+	free(names);
+	tree_release(tree, &grip);
+	if (error == 0)
+		*out_size = written;
+	return error;
+}

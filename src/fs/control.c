@@ -1,0 +1,292 @@
+/* The talk with the daemon over control.sock (docs/architecture.md). */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/service.h"
+#include "platform/clock.h"
+
+#define RECONNECT_MS  50
+#define SEND_TRIES    100 /* of 10 ms: a daemon that does not read for so long is asked anew */
+#define FAILED_MAX_NS (10 * NS_PER_S) /* an answer whose disk failed waits for a decision */
+
+static void wait_ms(long ms)
+{
+	struct timespec duration = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	(void)nanosleep(&duration, NULL);
+}
+
+/* ---- saying (all under socket_lock) ---- */
+
+static int send_now(struct service *service, const struct control_message *message, int fd)
+{
+	int error = -ENOTCONN;
+
+	for (int i = 0; service->socket >= 0 && i < SEND_TRIES; i++) {
+		error = control_send(service->socket, message, fd);
+		if (error != -EAGAIN)
+			return error;
+		struct pollfd poll_fd = { .fd = service->socket, .events = POLLOUT };
+		(void)poll(&poll_fd, 1, 10);
+	}
+	return error;
+}
+
+static void send_store(struct service *service, const struct stored *stored)
+{
+	struct control_message message = { .type = CONTROL_STORE };
+
+	(void)snprintf(message.store.name, sizeof(message.store.name), "%s", stored->name);
+	/* Lost with its connection: all are said again on the next one. */
+	(void)!send_now(service, &message, stored->fd);
+}
+
+static void keep_for_later(struct service *service, const struct control_message *message)
+{
+	if (service->report_count == REPORTS_MAX) { /* the newest count */
+		memmove(service->reports, service->reports + 1,
+			(REPORTS_MAX - 1) * sizeof(service->reports[0]));
+		service->report_count--;
+	}
+	service->reports[service->report_count++] = *message;
+}
+
+static void lock_socket(struct service *service)
+{
+	CHECK(pthread_mutex_lock(&service->socket_lock) == 0);
+}
+
+static void unlock_socket(struct service *service)
+{
+	CHECK(pthread_mutex_unlock(&service->socket_lock) == 0);
+}
+
+void service_store(void *context, const char *name, int fd)
+{
+	struct service *service = context;
+	struct stored *stored = NULL;
+
+	lock_socket(service);
+	for (int i = 0; i < STORED_MAX; i++) {
+		bool is_it = strcmp(service->stored[i].name, name) == 0;
+		if (is_it || (stored == NULL && service->stored[i].name[0] == '\0'))
+			stored = &service->stored[i];
+		if (is_it)
+			break;
+	}
+	CHECK(stored != NULL);
+	(void)snprintf(stored->name, sizeof(stored->name), "%s", name);
+	stored->fd = fd;
+	send_store(service, stored);
+	unlock_socket(service);
+}
+
+void service_unstore(void *context, const char *name)
+{
+	struct service *service = context;
+	struct control_message message = { .type = CONTROL_UNSTORE };
+
+	(void)snprintf(message.store.name, sizeof(message.store.name), "%s", name);
+	lock_socket(service);
+	for (int i = 0; i < STORED_MAX; i++) {
+		if (strcmp(service->stored[i].name, name) == 0)
+			service->stored[i] = (struct stored){ .fd = -1 };
+	}
+	(void)!send_now(service, &message, -1); /* what is kept too long is not connected */
+	unlock_socket(service);
+}
+
+static enum fs_link link_after(enum fs_report report, enum fs_link link)
+{
+	switch (report) {
+	case FS_REPORT_CONNECTED: return link == FS_LINK_NONE ? FS_LINK_CONNECTED : link;
+	case FS_REPORT_RESYNC_PROGRESS: return FS_LINK_RESYNCING;
+	case FS_REPORT_TARGET_COMPLETE:
+	case FS_REPORT_ADOPTED: return FS_LINK_IN_SYNC;
+	case FS_REPORT_IS_PRIMARY:
+	case FS_REPORT_IS_SECONDARY:
+	case FS_REPORT_IS_STOPPED:
+	case FS_REPORT_IS_ALONE:
+	case FS_REPORT_PEER_LOST:
+	case FS_REPORT_PEER_FAILED: return FS_LINK_NONE;
+	case FS_REPORT_LOCAL_FAILED:
+	case FS_REPORT_DRAINED:
+	case FS_REPORT_DIED:
+	case FS_REPORT_REFUSED: return link;
+	}
+	return link;
+}
+
+void service_say(struct service *service, const struct replicator_report *report)
+{
+	struct control_message message = { .type = CONTROL_REPORT,
+		.report = { .report = report->report,
+			.done = report->done,
+			.total = report->total,
+			.error = report->error } };
+
+	_Static_assert(sizeof(report->detail) == CONTROL_DETAIL_MAX, "the same room");
+	memcpy(message.report.detail, report->detail, sizeof(report->detail));
+	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	message.report.epoch = service->epoch;
+	service->link = link_after(report->report, service->link);
+	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	if (service->replicator != NULL)
+		replicator_barriers(
+			service->replicator, &message.report.barrier, &message.report.peer_barrier);
+	lock_socket(service);
+	if (service->report_count > 0 || send_now(service, &message, -1) != 0)
+		keep_for_later(service, &message);
+	unlock_socket(service);
+}
+
+void service_report(struct service *service, enum fs_report report, int error, const char *detail)
+{
+	struct replicator_report said = { .report = report, .error = error };
+
+	(void)snprintf(said.detail, sizeof(said.detail), "%s", detail);
+	service_say(service, &said);
+}
+
+/* ---- connecting ---- */
+
+static int say_hello(struct service *service)
+{
+	struct control_message message = { .type = CONTROL_HELLO, .hello.pid = getpid() };
+
+	(void)snprintf(
+		message.hello.module, sizeof(message.hello.module), "%s", service->options.module);
+	replicator_barriers(
+		service->replicator, &message.hello.barrier, &message.hello.peer_barrier);
+	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	message.hello.role = service->role;
+	message.hello.link = service->link;
+	message.hello.epoch = service->epoch;
+	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	return send_now(service, &message, -1);
+}
+
+static void say_what_was_missed(struct service *service)
+{
+	for (int i = 0; i < STORED_MAX; i++) {
+		if (service->stored[i].name[0] != '\0')
+			send_store(service, &service->stored[i]);
+	}
+	while (service->report_count > 0 && send_now(service, &service->reports[0], -1) == 0) {
+		service->report_count--;
+		memmove(service->reports, service->reports + 1,
+			(size_t)service->report_count * sizeof(service->reports[0]));
+	}
+}
+
+static void disconnect(struct service *service)
+{
+	lock_socket(service);
+	if (service->socket >= 0)
+		(void)close(service->socket);
+	service->socket = -1;
+	unlock_socket(service);
+}
+
+static bool connect_once(struct service *service)
+{
+	char path[PATH_SIZE_MAX];
+	int socket, error;
+
+	(void)snprintf(path, sizeof(path), "%s/control.sock", service->options.run);
+	if (control_connect(path, &socket) != 0)
+		return false;
+	lock_socket(service);
+	service->socket = socket;
+	error = say_hello(service);
+	if (error == 0)
+		say_what_was_missed(service);
+	unlock_socket(service);
+	if (error != 0)
+		disconnect(service);
+	return error == 0;
+}
+
+/* ---- hearing ---- */
+
+static void on_order(struct service *service, const struct control_message *message)
+{
+	struct replicator *replicator = service->replicator;
+	int error = 0;
+
+	switch (message->order.order) {
+	case FS_ORDER_HOLD:
+		replicator_hold(replicator, true);
+		answers_settle(&service->front);
+		break;
+	case FS_ORDER_RESUME:
+		replicator_hold(replicator, false);
+		answers_release_failed(&service->front, 0);
+		break;
+	case FS_ORDER_CONNECT: error = replicator_connect(replicator, message->order.plan); break;
+	case FS_ORDER_PAIR: error = replicator_pair(replicator, message->order.epoch); break;
+	case FS_ORDER_DRAIN: error = replicator_drain(replicator); break;
+	case FS_ORDER_STOP:
+	case FS_ORDER_PRIMARY:
+	case FS_ORDER_SECONDARY:
+	case FS_ORDER_PROMOTE:
+	case FS_ORDER_GO_ALONE: roles_push(service, message); break;
+	case FS_ORDER_COUNT: break;
+	}
+	(void)error; /* the replicator has said why itself */
+}
+
+static void on_verify(struct service *service, const struct control_message *message)
+{
+	struct control_message answer = { .type = CONTROL_VERIFIED,
+		.verified = { .request = message->verify.request, .error = -ENOSYS } };
+
+	(void)snprintf(answer.verified.detail, sizeof(answer.verified.detail),
+		"this version cannot compare the copies yet");
+	lock_socket(service);
+	(void)!send_now(service, &answer, -1); /* the one who asked sees the connection end */
+	unlock_socket(service);
+}
+
+static void on_message(struct service *service, const struct control_message *message, int fd)
+{
+	if (message->type == CONTROL_ORDER)
+		on_order(service, message);
+	else if (message->type == CONTROL_VERIFY)
+		on_verify(service, message);
+	if (message->type == CONTROL_STREAM && fd >= 0)
+		replicator_take_connection(service->replicator, fd); /* takes it */
+	else if (fd >= 0)
+		(void)close(fd);
+}
+
+static void hear(struct service *service)
+{
+	struct pollfd poll_fd = { .fd = service->socket, .events = POLLIN };
+	struct control_message message;
+	int fd;
+
+	if (poll(&poll_fd, 1, RECONNECT_MS) <= 0)
+		return;
+	int error = control_receive(service->socket, &message, &fd);
+	if (error == 0)
+		on_message(service, &message, fd);
+	else if (error != -EAGAIN && error != -EBADMSG && error != -EPROTO)
+		disconnect(service);
+}
+
+void control_run(struct service *service)
+{
+	while (!atomic_load(&service->should_end)) {
+		/* Only this thread changes the socket, so it may look without the lock. */
+		if (service->socket >= 0)
+			hear(service);
+		else if (!connect_once(service))
+			wait_ms(RECONNECT_MS);
+		answers_release_failed(&service->front, clock_boot_ns() - FAILED_MAX_NS);
+	}
+}

@@ -1,0 +1,267 @@
+/*
+ * What the module is on this node: nothing, primary or secondary, and the way from one to another.
+ *
+ *	          primary                    promote
+ *	  none ------------> PRIMARY <------------------- SECONDARY
+ *	   ^ ^                 |  |       secondary          ^ |
+ *	   | +----- stop ------+  +--------------------------+ |
+ *	   +------------------------ stop ---------------------+
+ *
+ * A demoted primary unmounts and mounts anew: nothing that its kernel cached may be served.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/service.h"
+#include "platform/clock.h"
+
+#define UNMOUNT_LIMIT_NS (2 * NS_PER_S) /* killed processes need a moment to let go (R10) */
+
+static void note(struct service *service, enum fs_role role, const struct control_message *order)
+{
+	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	service->role = role;
+	if (order != NULL) {
+		service->epoch = order->order.epoch;
+		service->generation = order->order.generation;
+		memcpy(service->set_id, order->order.set_id, SET_ID_SIZE);
+	}
+	front_note(&service->front, role, service->epoch, service->generation, service->set_id);
+	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+}
+
+static enum fs_role role_of(struct service *service)
+{
+	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	enum fs_role role = service->role;
+	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	return role;
+}
+
+static void refuse(struct service *service, int error, const char *what)
+{
+	char detail[CONTROL_DETAIL_MAX];
+
+	(void)snprintf(detail, sizeof(detail), "%s: %s", what, strerror(-error));
+	service_report(service, FS_REPORT_REFUSED, error,
+		service->front.refused[0] != '\0' ? service->front.refused : detail);
+	service->front.refused[0] = '\0';
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec duration = { .tv_nsec = ms * 1000000 };
+
+	(void)nanosleep(&duration, NULL);
+}
+
+/* Whoever still waits for an answer here will never get a true one: this copy is being left. */
+static int unmount(struct service *service)
+{
+	int64_t until_ns = clock_boot_ns() + UNMOUNT_LIMIT_NS;
+	int error = front_unmount(&service->front);
+
+	while (error == -EBUSY && clock_boot_ns() < until_ns) {
+		answers_fail_all(&service->front);
+		pause_ms(20);
+		error = front_unmount(&service->front);
+	}
+	answers_stop_failing(&service->front);
+	if (error == 0)
+		note(service, FS_NONE, NULL);
+	return error;
+}
+
+/* ---- orders ---- */
+
+static void be_primary(struct service *service, const struct control_message *order)
+{
+	int error = 0;
+
+	if (role_of(service) != FS_NONE)
+		error = unmount(service);
+	if (error == 0)
+		error = replicator_be_primary(service->replicator, order->order.epoch,
+			order->order.generation, order->order.set_id, false);
+	if (error == 0)
+		error = front_mount(&service->front, FS_PRIMARY);
+	if (error != 0) {
+		refuse(service, error, "cannot become primary");
+		return;
+	}
+	note(service, FS_PRIMARY, order);
+	service_report(service, FS_REPORT_IS_PRIMARY, 0, "");
+}
+
+static void be_secondary(struct service *service, const struct control_message *order)
+{
+	bool is_mounted = role_of(service) == FS_SECONDARY;
+	int error = 0;
+
+	if (role_of(service) == FS_PRIMARY)
+		error = unmount(service);
+	if (error == 0)
+		error = replicator_be_secondary(
+			service->replicator, order->order.epoch, order->order.set_id, false);
+	if (error == 0 && !is_mounted)
+		error = front_mount(&service->front, FS_SECONDARY);
+	if (error != 0) {
+		refuse(service, error, "cannot become secondary");
+		return;
+	}
+	note(service, FS_SECONDARY, order);
+	service_report(service, FS_REPORT_IS_SECONDARY, 0, "");
+}
+
+/* The replicator reports success itself, and roles_promoted() comes before that report. */
+static void promote(struct service *service, const struct control_message *order)
+{
+	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	struct epoch epoch = service->epoch;
+	struct generation generation = service->generation;
+	service->epoch = order->order.epoch;
+	service->generation = order->order.generation;
+	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	int error = replicator_promote(
+		service->replicator, order->order.epoch, order->order.generation);
+	if (error == 0)
+		return;
+	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	service->epoch = epoch;
+	service->generation = generation;
+	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+}
+
+void roles_promoted(struct service *service)
+{
+	if (role_of(service) != FS_SECONDARY)
+		return;
+	front_promote(&service->front);
+	note(service, FS_PRIMARY, NULL);
+}
+
+static void go_alone(struct service *service, const struct control_message *order)
+{
+	struct replicator *replicator = service->replicator;
+
+	/* Before its report, which carries the epoch; a successor that finds the new epoch and a
+	 * log of the old one is alone as well. */
+	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	service->epoch = order->order.epoch;
+	service->generation = order->order.generation;
+	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	note(service, FS_PRIMARY, NULL);
+	if (replicator_go_alone(replicator, order->order.epoch, order->order.generation) == 0)
+		answers_release_failed(&service->front, 0);
+}
+
+int roles_stop(struct service *service)
+{
+	int error = role_of(service) != FS_NONE ? unmount(service) : 0;
+
+	if (error == 0)
+		error = replicator_stop(service->replicator);
+	return error;
+}
+
+static void stop(struct service *service)
+{
+	int error = roles_stop(service);
+
+	if (error != 0) {
+		refuse(service, error, "cannot stop");
+		return;
+	}
+	service_report(service, FS_REPORT_IS_STOPPED, 0, "");
+	atomic_store(&service->should_end, true);
+}
+
+static void obey(struct service *service, const struct control_message *order)
+{
+	switch (order->order.order) {
+	case FS_ORDER_STOP: stop(service); break;
+	case FS_ORDER_PRIMARY: be_primary(service, order); break;
+	case FS_ORDER_SECONDARY: be_secondary(service, order); break;
+	case FS_ORDER_PROMOTE: promote(service, order); break;
+	case FS_ORDER_GO_ALONE: go_alone(service, order); break;
+	case FS_ORDER_CONNECT:
+	case FS_ORDER_PAIR:
+	case FS_ORDER_HOLD:
+	case FS_ORDER_RESUME:
+	case FS_ORDER_DRAIN:
+	case FS_ORDER_COUNT: CHECK(false); /* done by the control thread */
+	}
+}
+
+void roles_push(struct service *service, const struct control_message *order)
+{
+	CHECK(pthread_mutex_lock(&service->order_lock) == 0);
+	/* A daemon that orders more than that without hearing of one is not obeyed blindly. */
+	if (service->order_count < ORDERS_MAX)
+		service->orders[service->order_count++] = *order;
+	CHECK(pthread_cond_signal(&service->ordered) == 0);
+	CHECK(pthread_mutex_unlock(&service->order_lock) == 0);
+}
+
+static struct control_message next_order(struct service *service)
+{
+	CHECK(pthread_mutex_lock(&service->order_lock) == 0);
+	while (service->order_count == 0)
+		CHECK(pthread_cond_wait(&service->ordered, &service->order_lock) == 0);
+	struct control_message order = service->orders[0];
+	service->order_count--;
+	memmove(service->orders, service->orders + 1,
+		(size_t)service->order_count * sizeof(service->orders[0]));
+	CHECK(pthread_mutex_unlock(&service->order_lock) == 0);
+	return order;
+}
+
+void *roles_run(void *context)
+{
+	struct service *service = context;
+
+	while (!atomic_load(&service->should_end)) {
+		struct control_message order = next_order(service);
+		obey(service, &order);
+	}
+	return NULL;
+}
+
+/* ---- without an order ---- */
+
+/* The replicator first: the requests that are carried on need it. They may wait for the peer, so
+ * that part is the thread's. */
+int roles_resume(struct service *service)
+{
+	const struct ring_header *header = service->front.mounts[0].ring.header;
+	enum fs_role role = (enum fs_role)header->role;
+	struct control_message order = { .type = CONTROL_ORDER };
+	int error = 0;
+
+	order.order.epoch = header->epoch;
+	order.order.generation = header->generation;
+	memcpy(order.order.set_id, header->set_id, SET_ID_SIZE);
+	if (role == FS_PRIMARY)
+		error = replicator_be_primary(service->replicator, header->epoch,
+			header->generation, header->set_id, true);
+	else if (role == FS_SECONDARY)
+		error = replicator_be_secondary(
+			service->replicator, header->epoch, header->set_id, true);
+	if (error != 0)
+		return error;
+	note(service, role, &order);
+	return 0;
+}
+
+int roles_be_alone(struct service *service)
+{
+	struct control_message order = { .type = CONTROL_ORDER,
+		.order = { .order = FS_ORDER_PRIMARY,
+			.epoch = { .number = 1, .node = 1 },
+			.generation = { .number = 1, .tag = 1 } } };
+
+	be_primary(service, &order);
+	return role_of(service) == FS_PRIMARY ? 0 : -EIO;
+}

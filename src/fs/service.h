@@ -1,0 +1,90 @@
+/*
+ * One evenkeel-fs: its options, what it carries, and the daemon's orders.
+ *
+ * The control thread (main) hears orders and hands those that mount, unmount or wait on to the
+ * order thread, one after the other; hold and resume are done at once. Not for: requests (front),
+ * the peer (replicator).
+ */
+#ifndef EVENKEEL_FS_SERVICE_H
+#define EVENKEEL_FS_SERVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "api/config.h"
+#include "api/control.h"
+#include "fs/front.h"
+#include "fs/replicator.h"
+#include "platform/process.h"
+
+#define ORDERS_MAX  16
+#define REPORTS_MAX 64
+#define STORED_MAX  (3 * ROOTS_MAX + 2)
+
+struct options {
+	const char *module, *config, *state, *run;
+	bool is_standalone;
+	const char *directory; /* standalone */
+};
+
+struct stored {
+	char name[CONTROL_NAME_MAX + 1]; /* empty: free */
+	int fd;				 /* borrowed */
+};
+
+struct service {
+	struct options options;
+	struct cluster_config cluster;
+	struct module_settings module;
+	uint8_t self, peer;
+	int lock_fd, send_log_fd, receive_log_fd;
+	bool is_fresh; /* no predecessor left logs */
+	struct front front;
+	struct replicator *replicator;
+
+	pthread_mutex_t socket_lock; /* of all below: what is said to the daemon */
+	int socket; /* -1: not connected; received from by the control thread only */
+	struct stored stored[STORED_MAX];
+	struct control_message reports[REPORTS_MAX]; /* said while nobody heard */
+	int report_count;
+
+	pthread_mutex_t role_lock; /* of all below */
+	enum fs_role role;
+	enum fs_link link;
+	struct epoch epoch;
+	struct generation generation;
+	uint8_t set_id[SET_ID_SIZE];
+
+	pthread_mutex_t order_lock; /* of the queue */
+	pthread_cond_t ordered;
+	struct control_message orders[ORDERS_MAX];
+	int order_count;
+	atomic_bool should_end; /* stopped as ordered */
+};
+
+/* ---- control.c ---- */
+
+/* Hears the daemon until should_end. */
+void control_run(struct service *service);
+/* To the daemon, now or when it is there again. From any thread. */
+void service_report(struct service *service, enum fs_report report, int error, const char *detail);
+void service_say(struct service *service, const struct replicator_report *report);
+/* Keeps a descriptor for a successor. */
+void service_store(void *context, const char *name, int fd);
+void service_unstore(void *context, const char *name);
+
+/* ---- roles.c ---- */
+
+/* The order thread: role orders, one after the other. */
+void *roles_run(void *context);
+void roles_push(struct service *service, const struct control_message *order);
+/* Continues what the rings say that the predecessor did. Errors: those of the replicator. */
+int roles_resume(struct service *service) MUST_CHECK;
+/* The replicator says that it is primary now, from inside a promotion. */
+void roles_promoted(struct service *service);
+/* Standalone: primary, alone, from now on. */
+int roles_be_alone(struct service *service) MUST_CHECK;
+int roles_stop(struct service *service) MUST_CHECK;
+
+#endif
