@@ -5,7 +5,7 @@
  * Every key is a row of a settings table (config.c and config_module.c): key, type, range, default,
  * changeable while running, help. Errors are sentences with file, line, key, what was found and
  * what was expected. Not for: whether a directory exists or an address is free; that is checked
- * where it is used (daemon/preflight.c). Any thread.
+ * where it is used (api/preflight.c). Any thread.
  */
 #ifndef EVENKEEL_API_CONFIG_H
 #define EVENKEEL_API_CONFIG_H

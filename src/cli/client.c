@@ -107,7 +107,7 @@ static void say_no_answer(const struct arguments *arguments, int error, int time
 	case -ECONNREFUSED:
 		(void)refuse(arguments,
 			"evenkeeld does not run on this node (nothing listens at %s/admin.sock); "
-			"start it: systemctl start evenkeel, or evenkeel-hold by hand",
+			"start evenkeel-hold, or the unit that runs it",
 			arguments->run);
 		return;
 	case -EACCES:

@@ -297,7 +297,8 @@ int main(int argc, char **argv)
 	int count = 0;
 	if (others == NULL)
 		return EXIT_REFUSED;
-	(void)signal(SIGPIPE, SIG_IGN); /* `log | head` ends by a failed write */
+	/* `log | head` ends by a failed write */
+	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	int code = parse_words(&arguments, argv, others, &count);
 	find_folders(&arguments);
 	if (code == EXIT_DONE)

@@ -16,7 +16,7 @@
 #include "api/settings.h"
 #include "cli/cli.h"
 #include "cli/module_text.h"
-#include "daemon/preflight.h"
+#include "api/preflight.h"
 
 #define LIST_SIZE_MAX (2 * VALUES_MAX * PATH_SIZE_MAX)
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/admin_internal.h"
-#include "daemon/preflight.h"
+#include "api/preflight.h"
 
 struct preflight_job {
 	struct preflight_job *next;

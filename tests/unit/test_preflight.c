@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/holders.h"
-#include "daemon/preflight.h"
+#include "api/holders.h"
+#include "api/preflight.h"
 
 static char base[64], data[128];
 

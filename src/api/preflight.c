@@ -1,4 +1,4 @@
-#include "daemon/preflight.h"
+#include "api/preflight.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "daemon/holders.h"
+#include "api/holders.h"
 
 #define TRIED_ATTRIBUTE "trusted.evenkeel.try"
 

@@ -1,4 +1,4 @@
-#include "daemon/holders.h"
+#include "api/holders.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -7,8 +7,8 @@
  * takes it). Reads all of /proc: any thread but the daemon's own. Called by `evenkeel module add`
  * and by evenkeeld before it obeys `start`.
  */
-#ifndef EVENKEEL_DAEMON_PREFLIGHT_H
-#define EVENKEEL_DAEMON_PREFLIGHT_H
+#ifndef EVENKEEL_API_PREFLIGHT_H
+#define EVENKEEL_API_PREFLIGHT_H
 
 #include "api/config.h"
 #include "base/limits.h"

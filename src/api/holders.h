@@ -7,8 +7,8 @@
  * from its mountinfo, and paths are compared with those. Not for: holders of a mount that covers
  * the directory. Slow (reads all of /proc): never in the daemon's own thread.
  */
-#ifndef EVENKEEL_DAEMON_HOLDERS_H
-#define EVENKEEL_DAEMON_HOLDERS_H
+#ifndef EVENKEEL_API_HOLDERS_H
+#define EVENKEEL_API_HOLDERS_H
 
 #include <stdint.h>
 #include <sys/types.h>
