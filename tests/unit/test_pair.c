@@ -100,11 +100,11 @@ static X509 *new_certificate(EVP_PKEY *key, const char *name, X509 *issuer, EVP_
 	X509_set_pubkey(certificate, key);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
 		(const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(certificate,
-		X509_get_subject_name(issuer != NULL ? issuer : certificate));
+	X509_set_issuer_name(
+		certificate, X509_get_subject_name(issuer != NULL ? issuer : certificate));
 	if (issuer == NULL) {
-		X509_EXTENSION *extension = X509V3_EXT_conf_nid(
-			NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
+		X509_EXTENSION *extension =
+			X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
 		X509_add_ext(certificate, extension, -1);
 		X509_EXTENSION_free(extension);
 	}
@@ -306,12 +306,11 @@ static int setup(void **state)
 		node->id = (uint8_t)(i + 1);
 		(void)snprintf(node->name, sizeof(node->name), "%s", i == 0 ? "alpha" : "beta");
 		node->address_count = 1;
-		node->addresses[0].s_addr =
-			htonl(0x7f4d0000u | subnet << 8 | (unsigned)(i + 1));
+		node->addresses[0].s_addr = htonl(0x7f4d0000u | subnet << 8 | (unsigned)(i + 1));
 	}
-	module_settings = (struct module_settings){ .directory_count = 1,
-		.durability = DURABILITY_CALL,
-		.peer_timeout_ns = 2 * NS_PER_S };
+	module_settings = (struct module_settings){
+		.directory_count = 1, .durability = DURABILITY_CALL, .peer_timeout_ns = 2 * NS_PER_S
+	};
 	(void)snprintf(module_settings.name, sizeof(module_settings.name), "pair");
 	make_node(&nodes[0], 1);
 	make_node(&nodes[1], 2);
@@ -322,9 +321,8 @@ static void run(const char *const arguments[], int *out_status)
 {
 	extern char **environ;
 	pid_t pid = 0;
-	assert_int_equal(posix_spawnp(&pid, arguments[0], NULL, NULL, (char *const *)arguments,
-				 environ),
-		0);
+	assert_int_equal(
+		posix_spawnp(&pid, arguments[0], NULL, NULL, (char *const *)arguments, environ), 0);
 	assert_int_equal(waitpid(pid, out_status, 0), pid);
 }
 
@@ -398,23 +396,17 @@ static void wait_synced(struct node *node, uint64_t sequence)
 }
 
 /* As the front does it: here first, sequenced under the same locks, answered later. */
-static int perform(struct writer *writer, struct op *op, struct order_objects objects, bool is_all)
+static int perform(struct writer *writer, struct op *op, struct order_objects objects)
 {
 	struct node *node = writer->node;
 	uint64_t sequence = 0;
-	if (is_all)
-		order_lock_all(node->order);
-	else
-		order_lock(node->order, &objects);
+	order_lock(node->order, &objects);
 	/* The kernel would not let through what is meant for an object without a name. */
 	bool is_there = op->type == OP_CREATE || tree_has_object(node->tree, op->object);
 	int error = is_there ? tree_apply(node->tree, op, TREE_LOCAL) : -ENOENT;
 	if (error == 0)
 		sequence = replicator_submit(node->replicator, op);
-	if (is_all)
-		order_unlock_all(node->order);
-	else
-		order_unlock(node->order, &objects);
+	order_unlock(node->order, &objects);
 	if (error != 0) {
 		writer->failed++;
 		return error;
@@ -437,6 +429,17 @@ static bool new_id(struct writer *writer, uint64_t *out_id)
 	       tree_new_id(writer->node->tree, out_id) == 0;
 }
 
+/* As the kernel does it: nobody looks a name up while it is being made. */
+static int look_up_locked(
+	struct node *node, uint64_t parent, struct bytes name, struct tree_entry *out_entry)
+{
+	const struct order_objects objects = { .ids = { parent } };
+	order_lock(node->order, &objects);
+	int error = tree_lookup(node->tree, parent, name, out_entry);
+	order_unlock(node->order, &objects);
+	return error;
+}
+
 /* A directory below the root, or the root. */
 static uint64_t some_directory(struct writer *writer)
 {
@@ -445,12 +448,11 @@ static uint64_t some_directory(struct writer *writer)
 	uint64_t number = draw(writer, DIRECTORIES + 1);
 	uint64_t parent = 1;
 	if (number == DIRECTORIES ||
-		tree_lookup(writer->node->tree, 1, name_of(buffer, "d", number), &entry) != 0)
+		look_up_locked(writer->node, 1, name_of(buffer, "d", number), &entry) != 0)
 		return 1;
 	parent = entry.object;
-	if (draw(writer, 3) == 0 &&
-		tree_lookup(writer->node->tree, parent, name_of(buffer, "d", draw(writer, 3)),
-			&entry) == 0)
+	if (draw(writer, 3) == 0 && look_up_locked(writer->node, parent,
+					    name_of(buffer, "d", draw(writer, 3)), &entry) == 0)
 		parent = entry.object;
 	return parent;
 }
@@ -468,8 +470,8 @@ static void do_create(struct writer *writer, uint64_t parent)
 	if (S_ISLNK(op.attributes.mode))
 		op.data = (struct bytes){ .data = (const uint8_t *)"some/target", .size = 11 };
 	if (new_id(writer, &op.object))
-		(void)perform(writer, &op,
-			(struct order_objects){ .ids = { op.parent, op.object } }, false);
+		(void)perform(
+			writer, &op, (struct order_objects){ .ids = { op.parent, op.object } });
 }
 
 static bool look_up(struct writer *writer, uint64_t parent, char *buffer, struct bytes *out_name,
@@ -480,20 +482,39 @@ static bool look_up(struct writer *writer, uint64_t parent, char *buffer, struct
 	return tree_lookup(writer->node->tree, parent, *out_name, out_entry) == 0;
 }
 
+/* The caller shut everybody else out before it looked names up; here they come in again. */
+static void perform_locked(struct writer *writer, struct op *op)
+{
+	struct node *node = writer->node;
+	uint64_t sequence = 0;
+	int error = tree_apply(node->tree, op, TREE_LOCAL);
+	if (error == 0)
+		sequence = replicator_submit(node->replicator, op);
+	order_unlock_all(node->order);
+	if (error != 0) {
+		writer->failed++;
+		return;
+	}
+	wait_answerable(writer, sequence);
+	writer->done++;
+}
+
 static void do_unlink(struct writer *writer, uint64_t parent)
 {
 	char buffer[32];
 	struct tree_entry entry;
 	struct op op = { .type = OP_UNLINK, .parent = parent };
-	if (!look_up(writer, parent, buffer, &op.name, &entry))
+	order_lock_all(writer->node->order);
+	if (!look_up(writer, parent, buffer, &op.name, &entry)) {
+		order_unlock_all(writer->node->order);
 		return;
+	}
 	op.object = entry.object;
 	if (S_ISDIR(entry.attributes.mode))
 		op.type = OP_RMDIR;
-	(void)perform(writer, &op, (struct order_objects){ .ids = { parent, op.object } }, true);
+	perform_locked(writer, &op);
 }
 
-/* Names are read again under the lock, as two writers may want the same one. */
 static void do_rename(struct writer *writer, uint64_t parent)
 {
 	char buffer[32], new_buffer[32];
@@ -503,22 +524,19 @@ static void do_rename(struct writer *writer, uint64_t parent)
 	op.new_parent = some_directory(writer);
 	op.mask = draw(writer, 6) == 0 ? 2 : 0; /* exchange */
 	order_lock_all(node->order);
-	if (look_up(writer, parent, buffer, &op.name, &entry)) {
-		op.object = entry.object;
-		op.new_name = name_of(new_buffer, S_ISDIR(entry.attributes.mode) ? "d" : "n",
-			draw(writer, S_ISDIR(entry.attributes.mode) ? DIRECTORIES : NAMES));
-		if (tree_lookup(node->tree, op.new_parent, op.new_name, &entry) == 0)
-			op.replaced = entry.object;
-		if (op.replaced != op.object &&
-			tree_apply(node->tree, &op, TREE_LOCAL) == 0) {
-			uint64_t sequence = replicator_submit(node->replicator, &op);
-			order_unlock_all(node->order);
-			wait_answerable(writer, sequence);
-			writer->done++;
-			return;
-		}
+	if (!look_up(writer, parent, buffer, &op.name, &entry)) {
+		order_unlock_all(node->order);
+		return;
 	}
-	order_unlock_all(node->order);
+	op.object = entry.object;
+	op.new_name = name_of(new_buffer, S_ISDIR(entry.attributes.mode) ? "d" : "n",
+		draw(writer, S_ISDIR(entry.attributes.mode) ? DIRECTORIES : NAMES));
+	if (tree_lookup(node->tree, op.new_parent, op.new_name, &entry) == 0)
+		op.replaced = entry.object;
+	if (op.replaced == op.object) /* the kernel answers this itself */
+		order_unlock_all(node->order);
+	else
+		perform_locked(writer, &op);
 }
 
 static void do_link(struct writer *writer, uint64_t parent)
@@ -527,13 +545,15 @@ static void do_link(struct writer *writer, uint64_t parent)
 	struct tree_entry entry;
 	struct op op = { .type = OP_LINK };
 	struct bytes name;
-	if (!look_up(writer, parent, buffer, &name, &entry) || S_ISDIR(entry.attributes.mode))
-		return;
-	op.object = entry.object;
 	op.new_parent = some_directory(writer);
 	op.new_name = name_of(new_buffer, "n", draw(writer, NAMES));
-	(void)perform(writer, &op, (struct order_objects){ .ids = { op.new_parent, op.object } },
-		false);
+	order_lock_all(writer->node->order);
+	if (!look_up(writer, parent, buffer, &name, &entry) || S_ISDIR(entry.attributes.mode)) {
+		order_unlock_all(writer->node->order);
+		return;
+	}
+	op.object = entry.object;
+	perform_locked(writer, &op);
 }
 
 static void do_write(struct writer *writer, uint64_t object)
@@ -544,7 +564,7 @@ static void do_write(struct writer *writer, uint64_t object)
 	op.data.size = draw(writer, 20) == 0 ? 128 * 1024 : 1 + draw(writer, 9000);
 	op.data.data = data + draw(writer, 1000);
 	op.length = op.data.size;
-	(void)perform(writer, &op, (struct order_objects){ .ids = { object } }, false);
+	(void)perform(writer, &op, (struct order_objects){ .ids = { object } });
 }
 
 static void do_allocate(struct writer *writer, uint64_t object)
@@ -555,7 +575,7 @@ static void do_allocate(struct writer *writer, uint64_t object)
 	op.mask = modes[draw(writer, ARRAY_COUNT(modes))];
 	op.offset = draw(writer, 200000);
 	op.length = 1 + draw(writer, 200000);
-	(void)perform(writer, &op, (struct order_objects){ .ids = { object } }, false);
+	(void)perform(writer, &op, (struct order_objects){ .ids = { object } });
 }
 
 static void do_attributes(struct writer *writer, const struct tree_entry *entry)
@@ -565,7 +585,8 @@ static void do_attributes(struct writer *writer, const struct tree_entry *entry)
 	switch (draw(writer, 4)) {
 	case 0:
 		op.mask = ATTRIBUTE_MODE;
-		op.attributes.mode = (entry->attributes.mode & S_IFMT) | (uint32_t)draw(writer, 01000);
+		op.attributes.mode =
+			(entry->attributes.mode & S_IFMT) | (uint32_t)draw(writer, 01000);
 		break;
 	case 1:
 		op.mask = ATTRIBUTE_UID | ATTRIBUTE_GID;
@@ -583,8 +604,7 @@ static void do_attributes(struct writer *writer, const struct tree_entry *entry)
 		op.attributes.size = draw(writer, 300000);
 	}
 	if (!S_ISLNK(entry->attributes.mode))
-		(void)perform(
-			writer, &op, (struct order_objects){ .ids = { op.object } }, false);
+		(void)perform(writer, &op, (struct order_objects){ .ids = { op.object } });
 }
 
 static void do_xattr(struct writer *writer, uint64_t object)
@@ -597,7 +617,7 @@ static void do_xattr(struct writer *writer, uint64_t object)
 		op.type = OP_REMOVE_XATTR;
 		op.data = (struct bytes){ 0 };
 	}
-	(void)perform(writer, &op, (struct order_objects){ .ids = { object } }, false);
+	(void)perform(writer, &op, (struct order_objects){ .ids = { object } });
 }
 
 static void do_sync(struct writer *writer, uint64_t object)
@@ -615,11 +635,20 @@ static void do_sync(struct writer *writer, uint64_t object)
 	writer->done++;
 }
 
+static bool some_object(struct writer *writer, uint64_t parent, struct tree_entry *out_entry)
+{
+	const struct order_objects objects = { .ids = { parent } };
+	char buffer[32];
+	struct bytes name;
+	order_lock(writer->node->order, &objects);
+	bool is_there = look_up(writer, parent, buffer, &name, out_entry);
+	order_unlock(writer->node->order, &objects);
+	return is_there;
+}
+
 static void do_something(struct writer *writer)
 {
-	char buffer[32];
 	struct tree_entry entry;
-	struct bytes name;
 	uint64_t parent = some_directory(writer);
 	uint64_t choice = draw(writer, 100);
 	if (choice < 22) {
@@ -630,7 +659,7 @@ static void do_something(struct writer *writer)
 		do_rename(writer, parent);
 	} else if (choice < 48) {
 		do_link(writer, parent);
-	} else if (look_up(writer, parent, buffer, &name, &entry)) {
+	} else if (some_object(writer, parent, &entry)) {
 		bool is_file = S_ISREG(entry.attributes.mode);
 		if (choice < 75 && is_file)
 			do_write(writer, entry.object);
@@ -689,7 +718,8 @@ static uint64_t stop_writers(struct writers *writers)
 
 static void let_them_write(double seconds)
 {
-	struct timespec time = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	struct timespec time = { (time_t)seconds,
+		(long)((seconds - (double)(time_t)seconds) * 1e9) };
 	(void)nanosleep(&time, NULL);
 }
 
@@ -703,10 +733,12 @@ static void roles(void)
 	assert_int_equal(replicator_be_primary(
 				 nodes[0].replicator, first_epoch, first_generation, set_id, false),
 		0);
-	assert_int_equal(replicator_be_secondary(nodes[1].replicator, first_epoch, set_id, false), 0);
+	assert_int_equal(
+		replicator_be_secondary(nodes[1].replicator, first_epoch, set_id, false), 0);
 }
 
-static void pair(struct node *source, struct node *target, struct epoch epoch, enum resync_plan plan)
+static void pair(
+	struct node *source, struct node *target, struct epoch epoch, enum resync_plan plan)
 {
 	unsigned before = seen(source, FS_REPORT_TARGET_COMPLETE);
 	unsigned adopted = seen(target, FS_REPORT_ADOPTED);
@@ -715,8 +747,8 @@ static void pair(struct node *source, struct node *target, struct epoch epoch, e
 	wait_report(source, FS_REPORT_TARGET_COMPLETE, before);
 	wait_report(target, FS_REPORT_ADOPTED, adopted);
 	assert_int_equal(replicator_pair(source->replicator, epoch), 0);
-	print_message("  up to date in %lld ms\n",
-		(long long)((clock_boot_ns() - start_ns) / NS_PER_MS));
+	print_message(
+		"  up to date in %lld ms\n", (long long)((clock_boot_ns() - start_ns) / NS_PER_MS));
 }
 
 static void drain(struct node *node)
@@ -766,8 +798,7 @@ static void test_resync_again_and_again(void **state)
 	struct epoch epoch = first_epoch;
 	for (int round = 0; round < 5; round++) {
 		let_them_write(0.2);
-		pair(&nodes[0], &nodes[1], epoch,
-			round == 3 ? RESYNC_SET_ASIDE : RESYNC_COMPARE);
+		pair(&nodes[0], &nodes[1], epoch, round == 3 ? RESYNC_SET_ASIDE : RESYNC_COMPARE);
 		let_them_write(0.2);
 		epoch.number++;
 		unsigned before = seen(&nodes[0], FS_REPORT_IS_ALONE);
@@ -796,8 +827,8 @@ static void test_resync_cut_off(void **state)
 		let_them_write(0.01 * (round + 1));
 		close_process(&nodes[1]);
 		open_process(&nodes[1], round % 2 == 0);
-		assert_int_equal(replicator_be_secondary(nodes[1].replicator, first_epoch, set_id,
-					 round % 2 != 0),
+		assert_int_equal(replicator_be_secondary(
+					 nodes[1].replicator, first_epoch, set_id, round % 2 != 0),
 			0);
 		let_them_write(0.2);
 	}
@@ -824,9 +855,8 @@ static void test_secondary_successor(void **state)
 		atomic_store(&nodes[1].is_deaf, true);
 		close_process(&nodes[1]);
 		open_process(&nodes[1], false);
-		assert_int_equal(replicator_be_secondary(
-					 nodes[1].replicator, first_epoch, set_id, true),
-			0);
+		assert_int_equal(
+			replicator_be_secondary(nodes[1].replicator, first_epoch, set_id, true), 0);
 		atomic_store(&nodes[1].is_deaf, false);
 	}
 	let_them_write(0.3);
@@ -900,8 +930,8 @@ static void test_promotion(void **state)
 	struct generation generation = { 2, 22 };
 	int64_t start_ns = clock_boot_ns();
 	assert_int_equal(replicator_promote(nodes[1].replicator, epoch, generation), 0);
-	print_message("  promoted in %lld ms\n",
-		(long long)((clock_boot_ns() - start_ns) / NS_PER_MS));
+	print_message(
+		"  promoted in %lld ms\n", (long long)((clock_boot_ns() - start_ns) / NS_PER_MS));
 	assert_true(clock_boot_ns() - start_ns < NS_PER_S / 2);
 	assert_int_equal(seen(&nodes[1], FS_REPORT_IS_PRIMARY), 1);
 	wait_report(&nodes[0], FS_REPORT_PEER_LOST, 0);
