@@ -5,7 +5,9 @@
  *	                            |       first result
  *	                            +-- over its timeout: down
  *
- * A try never blocks: a connect in progress, or a child. What a result means is the core's.
+ * A try never blocks: a connect in progress, or a child. What a result means is the core's; so that
+ * a starting or a busy application is not taken for a dead one, down means FAILURES_TO_BE_DOWN
+ * tries in a row, and, before the first success, that START_GRACE_NS is over as well.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +24,17 @@
 #include "platform/clock.h"
 #include "platform/process.h"
 
+#define FAILURES_TO_BE_DOWN 3
+#define START_GRACE_NS	    (10 * NS_PER_S)
+
 enum check_result { CHECK_UNKNOWN, CHECK_IS_UP, CHECK_IS_DOWN };
 
 struct check {
 	struct module *module;
 	uint8_t index;
 	enum check_result last;
+	int failures; /* in a row */
+	int64_t since_ns;
 	bool is_trying;
 	int socket;
 	struct process process;
@@ -62,6 +69,16 @@ static void close_try(struct check *check)
 	check->is_trying = false;
 }
 
+/* One failure is not yet news, nor is any while the application may still be starting. */
+static bool is_premature(const struct check *check)
+{
+	if (check->failures == 0)
+		return false;
+	if (check->failures < FAILURES_TO_BE_DOWN)
+		return true;
+	return check->last == CHECK_UNKNOWN && clock_boot_ns() - check->since_ns < START_GRACE_NS;
+}
+
 static void take_result(struct check *check, bool is_up, const char *why)
 {
 	struct module *module = check->module;
@@ -70,7 +87,8 @@ static void take_result(struct check *check, bool is_up, const char *why)
 
 	close_try(check);
 	loop_arm(&module->daemon->loop, &check->timer, clock_boot_ns() + config->interval_ns);
-	if (result == check->last)
+	check->failures = is_up ? 0 : check->failures + 1;
+	if (result == check->last || is_premature(check))
 		return;
 	check->last = result;
 	daemon_log(module->daemon, module, is_up ? SEVERITY_INFO : SEVERITY_WARNING,
@@ -198,6 +216,8 @@ void checks_start(struct module *module)
 	runtime_write(module);
 	for (uint8_t i = 0; i < module->settings.check_count; i++) {
 		checks->list[i].last = CHECK_UNKNOWN;
+		checks->list[i].failures = 0;
+		checks->list[i].since_ns = now_ns;
 		loop_arm(&module->daemon->loop, &checks->list[i].timer, now_ns);
 	}
 }

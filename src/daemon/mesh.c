@@ -247,14 +247,15 @@ static void on_tick(void *owner)
 
 /* ---- sending ---- */
 
-static void send_datagram(
-	struct daemon_mesh *mesh, const struct node_config *node, struct bytes bytes)
+static void send_datagram(struct network *network, struct bytes bytes, bool is_goodbye)
 {
-	for (uint8_t i = 0; i < mesh->network_count; i++)
-		if (mesh->networks[i].knet != NULL && i < node->address_count)
-			/* A network that cannot send now is seen by its silence. */
-			(void)!knet_send_now(mesh->networks[i].knet, bytes.data, bytes.size);
-	mesh->counters.beats_sent++;
+	if (network->knet == NULL)
+		return;
+	/* A network that cannot send now is seen by its silence. */
+	if (is_goodbye)
+		(void)!knet_send_now(network->knet, bytes.data, bytes.size);
+	else
+		(void)!knet_send_queued(network->knet, bytes.data, bytes.size);
 }
 
 static void send_to_node(
@@ -267,7 +268,10 @@ static void send_to_node(
 	do {
 		int error = beat_encode(beat, &envelope, data, &size);
 		CHECK(error == 0); /* limits are asserted in beat_codec.c */
-		send_datagram(mesh, node, (struct bytes){ .data = data, .size = size });
+		for (uint8_t i = 0; i < mesh->network_count && i < node->address_count; i++)
+			send_datagram(&mesh->networks[i],
+				(struct bytes){ .data = data, .size = size }, beat->is_goodbye);
+		mesh->counters.beats_sent++;
 	} while (envelope.first < beat->summary_count);
 }
 

@@ -163,6 +163,13 @@ int knet_fd(const struct knet *knet)
 	return knet->fd;
 }
 
+int knet_send_queued(struct knet *knet, const uint8_t *data, size_t size)
+{
+	errno = 0;
+	ssize_t sent = send(knet->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sent == (ssize_t)size ? 0 : negative_errno();
+}
+
 int knet_send_now(struct knet *knet, const uint8_t *data, size_t size)
 {
 	errno = 0;
