@@ -11,7 +11,8 @@
 #define RENEW_NS	 (500 * NS_PER_MS)
 #define LIFETIME_NS	 (3 * NS_PER_S)
 #define PROBE_TIMEOUT_NS (300 * NS_PER_MS)
-#define PING_TIMEOUT_NS	 (500 * NS_PER_MS)
+#define PING_GAP_NS	 (100 * NS_PER_MS)
+#define PING_TRIES	 4
 #define TARGET_EVERY_NS	 (2 * NS_PER_S)
 
 static struct core_config core_config(struct world *world, const struct node *node)
@@ -72,11 +73,26 @@ static void order_fs(struct world *world, struct node *node, const struct action
 	bool is_role =
 		action->fs.order == FS_ORDER_PRIMARY || action->fs.order == FS_ORDER_SECONDARY;
 
-	if (!node->fs.is_running && is_role)
+	/* Nobody there: the first one is started; a dead one's successor comes by itself. */
+	if (!node->fs.is_running && is_role && node->held.role == FS_NONE)
 		fs_start(world, node);
+	if (!node->fs.is_running) {
+		if (node->pending_count < PENDING_MAX)
+			node->pending[node->pending_count++] = *action;
+		return;
+	}
 	daemon->last_order_at = MAX_OF(world->now + delay, daemon->last_order_at);
 	happen_to(world, node, PROCESS_FS, HAPPEN_ORDER, daemon->last_order_at - world->now)
 		->order_fs = *action;
+}
+
+void daemon_send_pending(struct world *world, struct node *node)
+{
+	int count = node->pending_count;
+
+	node->pending_count = 0;
+	for (int i = 0; i < count; i++)
+		order_fs(world, node, &node->pending[i]);
 }
 
 static void renew(struct world *world, struct node *node)
@@ -118,14 +134,11 @@ static void probe_address(struct world *world, struct node *node)
 
 static void ask_arbiter(struct world *world, struct node *node, const struct action *action)
 {
-	bool can_reach = world->arbiter == ARBITER_PING && network_reaches_target(world, node);
-	int64_t delay = world->arbiter == ARBITER_OPERATOR ? NS_PER_MS
-			: can_reach ? chance_between(&world->chance, NS_PER_MS, 30 * NS_PER_MS)
-				    : PING_TIMEOUT_NS;
-	struct happening *answer = happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, delay);
+	int64_t delay = chance_between(&world->chance, NS_PER_MS, 30 * NS_PER_MS);
+	struct happening *try = happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, delay);
 
-	answer->number = action->arbiter.nonce;
-	answer->extra = can_reach;
+	try->number = action->arbiter.nonce;
+	try->extra = world->arbiter == ARBITER_PING ? PING_TRIES : 0;
 }
 
 static void perform(struct world *world, struct node *node, const struct action *action)
@@ -143,7 +156,7 @@ static void perform(struct world *world, struct node *node, const struct action 
 	case ACTION_ASK_ARBITER: ask_arbiter(world, node, action); break;
 	case ACTION_START_CHECKS: node->is_checking = true; break;
 	case ACTION_STOP_CHECKS: node->is_checking = false; break;
-	case ACTION_KILL_APPLICATION: application_stop(world, node); break;
+	case ACTION_KILL_APPLICATION: scripts_kill(node); break;
 	case ACTION_ANSWER_COMMAND: person_on_answer(world, node, action); break;
 	case ACTION_LOG:
 		SAY(world, "node %d: %s: %s", node->id, action->log.id, action->log.sentence.data);
@@ -262,7 +275,7 @@ static void add_module(struct world *world, struct node *node)
 		.module_added = { .config = module_config(node),
 			.record = node->record,
 			.fs_role = node->fs.is_running ? node->fs.role : FS_NONE,
-			.fs_link = fs_link_of(node),
+			.fs_link = node->fs.link,
 			.is_application_running = node->is_application_running,
 			.is_address_held = node_has_address(world, node) },
 	};
@@ -295,8 +308,9 @@ void daemon_start(struct world *world, struct node *node)
 		daemon->is_renewing = true;
 		renew(world, node);
 	}
+	fs_say_missed(world, node);
+	daemon_send_pending(world, node);
 	happen_to(world, node, PROCESS_DAEMON, HAPPEN_TRY_TARGET, 0);
-	fs_tell_again(world, node);
 }
 
 void daemon_kill(struct world *world, struct node *node)
@@ -369,14 +383,22 @@ static void on_probe(struct world *world, struct node *node, bool is_answered)
 
 static void on_arbiter(struct world *world, struct node *node, const struct happening *happening)
 {
+	bool is_reached = happening->extra > 0 && network_reaches_target(world, node);
 	struct event event = {
 		.type = EVENT_ARBITER_ANSWERED,
 		.module = MODULE,
-		.arbiter = { .answer = happening->extra ? ARBITER_GRANTED : ARBITER_REFUSED,
+		.arbiter = { .answer = is_reached ? ARBITER_GRANTED : ARBITER_UNKNOWN,
 			.nonce = happening->number },
 	};
 
-	SAY(world, "node %d: arbiter: %s", node->id, happening->extra ? "granted" : "refused");
+	if (!is_reached && happening->extra > 0) {
+		struct happening *try =
+			happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, PING_GAP_NS);
+		try->number = happening->number;
+		try->extra = happening->extra - 1;
+		return;
+	}
+	SAY(world, "node %d: arbiter: %s", node->id, is_reached ? "granted" : "unknown");
 	step(world, node, &event);
 }
 

@@ -227,6 +227,7 @@ void fault_strike(struct world *world)
 	strike(world, fault);
 }
 
+/* Who is frozen wakes in its own time: what lies in its sockets keeps its order. */
 void faults_end(struct world *world)
 {
 	SAY(world, "faults end");
@@ -241,11 +242,8 @@ void faults_end(struct world *world)
 	for (int i = 0; i < NODES; i++) {
 		struct node *node = &world->nodes[i];
 		node->detached = 0;
-		for (int process = 0; process < PROCESS_COUNT; process++)
-			node->frozen_until[process] =
-				MIN_OF(node->frozen_until[process], world->now);
 		if (!node->is_up)
 			node_start(world, node);
 	}
-	happen(world, NS_PER_S, HAPPEN_PERSON);
+	happen(world, NS_PER_S, HAPPEN_PERSON)->number = 1;
 }

@@ -27,39 +27,56 @@ static const char *const report_names[] = {
 	[FS_REPORT_REFUSED] = "refused",
 };
 
-void fs_report(struct world *world, struct node *node, enum fs_report report)
+static enum fs_link link_after(enum fs_report report, enum fs_link link)
+{
+	/* EXCEPTION: the reports that are not named leave it as it is. */
+	if (report == FS_REPORT_CONNECTED)
+		return link == FS_LINK_NONE ? FS_LINK_CONNECTED : link;
+	if (report == FS_REPORT_RESYNC_PROGRESS)
+		return FS_LINK_RESYNCING;
+	if (report == FS_REPORT_TARGET_COMPLETE || report == FS_REPORT_ADOPTED)
+		return FS_LINK_IN_SYNC;
+	if (report == FS_REPORT_IS_PRIMARY || report == FS_REPORT_IS_SECONDARY ||
+		report == FS_REPORT_IS_STOPPED || report == FS_REPORT_IS_ALONE ||
+		report == FS_REPORT_PEER_LOST || report == FS_REPORT_PEER_FAILED)
+		return FS_LINK_NONE;
+	return link;
+}
+
+static void tell(struct world *world, struct node *node, const struct event *event)
 {
 	int64_t delay = chance_between(&world->chance, 50 * NS_PER_US, 2 * NS_PER_MS);
 
-	SAY(world, "node %d: fs: %s", node->id, report_names[report]);
-	if (!node->daemon.is_running)
-		return; /* told again when one has started, where it still holds */
 	node->last_report_at = MAX_OF(world->now + delay, node->last_report_at);
-	struct happening *told = happen_to(
-		world, node, PROCESS_DAEMON, HAPPEN_CORE, node->last_report_at - world->now);
-	told->core.event = (struct event){
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_CORE, node->last_report_at - world->now)
+		->core.event = *event;
+}
+
+void fs_report(struct world *world, struct node *node, enum fs_report report)
+{
+	struct fs *fs = &node->fs;
+	struct event event = {
 		.type = EVENT_FS_REPORTED,
 		.module = MODULE,
 		.fs = { .report = report,
-			.epoch = node->fs.epoch,
+			.epoch = fs->epoch,
 			.barrier = node->barrier,
 			.peer_barrier = node->peer_barrier },
 	};
+
+	SAY(world, "node %d: fs: %s", node->id, report_names[report]);
+	fs->link = link_after(report, fs->link);
+	if (node->daemon.is_running)
+		tell(world, node, &event);
+	else if (fs->is_running && fs->unsent_count < UNSENT_MAX)
+		fs->unsent[fs->unsent_count++] = event;
 }
 
-enum fs_link fs_link_of(const struct node *node)
+void fs_say_missed(struct world *world, struct node *node)
 {
-	const struct fs *fs = &node->fs;
-
-	if (!fs->is_running || fs->role == FS_NONE)
-		return FS_LINK_NONE;
-	if (fs->role == FS_SECONDARY)
-		return node->held.is_in_sync ? FS_LINK_IN_SYNC
-		       : fs->connection != 0 ? FS_LINK_RESYNCING
-					     : FS_LINK_NONE;
-	if (fs->sender.mode == SENDER_CATCHING_UP)
-		return FS_LINK_RESYNCING;
-	return fs->sender.mode == SENDER_ALONE ? FS_LINK_NONE : FS_LINK_IN_SYNC;
+	for (int i = 0; i < node->fs.unsent_count; i++)
+		tell(world, node, &node->fs.unsent[i]);
+	node->fs.unsent_count = 0;
 }
 
 /* ---- the process ---- */
@@ -94,24 +111,19 @@ void fs_close(struct world *world, struct node *node)
 	node->fs.connection = 0;
 }
 
-void fs_tell_again(struct world *world, struct node *node)
+void fs_say_hello(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
+	enum fs_link link = fs->link;
 
-	if (!fs->is_running || fs->role == FS_NONE)
+	daemon_send_pending(world, node);
+	if (fs->role == FS_NONE)
 		return;
-	if (fs->role == FS_PRIMARY)
-		fs_report(world, node, FS_REPORT_IS_PRIMARY);
-	if (fs->role == FS_SECONDARY)
-		fs_report(world, node, FS_REPORT_IS_SECONDARY);
-	if (fs->connection != 0)
+	fs_report(world, node,
+		fs->role == FS_PRIMARY ? FS_REPORT_IS_PRIMARY : FS_REPORT_IS_SECONDARY);
+	if (link != FS_LINK_NONE)
 		fs_report(world, node, FS_REPORT_CONNECTED);
-	if (fs->role == FS_SECONDARY && fs->is_adopted)
-		fs_report(world, node, FS_REPORT_ADOPTED);
-	if (fs->role == FS_PRIMARY && node->held.is_complete_told)
-		fs_report(world, node, FS_REPORT_TARGET_COMPLETE);
-	if (fs->role == FS_PRIMARY && fs->sender.mode == SENDER_HELD && fs->is_loss_told)
-		fs_report(world, node, FS_REPORT_PEER_LOST);
+	fs->link = link; /* a hello is no report */
 }
 
 /* ---- the disk ---- */

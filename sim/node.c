@@ -32,7 +32,9 @@ static void end_processes(struct world *world, struct node *node)
 {
 	daemon_kill(world, node);
 	fs_kill(world, node);
-	application_stop(world, node);
+	scripts_kill(node);
+	node->is_script_running = false;
+	node->pending_count = 0;
 	node->held.has_send_log = false;
 	node->held.has_receive_log = false;
 	node->held.role = FS_NONE;
@@ -75,11 +77,11 @@ void node_freeze(struct world *world, struct node *node, enum process process, i
 
 /* ---- scripts: start_prim starts the application, stop_prim ends it ---- */
 
-void application_stop(struct world *world, struct node *node)
+/* A script that runs is killed with it; its end is told like any other. */
+void scripts_kill(struct node *node)
 {
-	(void)world;
 	node->is_application_running = false;
-	node->is_script_running = false;
+	node->is_script_killed = node->is_script_running;
 }
 
 void script_run(struct world *world, struct node *node, const struct action *action)
@@ -87,10 +89,13 @@ void script_run(struct world *world, struct node *node, const struct action *act
 	int64_t duration = chance_between(&world->chance, 5 * NS_PER_MS, 400 * NS_PER_MS);
 	struct happening *end = happen_to(world, node, PROCESS_NONE, HAPPEN_SCRIPT, duration);
 
+	SAY(world, "node %d: script %s%s", node->id, script_name(action->script.script),
+		action->script.is_forced ? ", by force" : "");
 	end->number = (uint64_t)action->script.script;
 	end->extra = action->script.is_forced;
 	end->life = node->daemon.life;
 	node->is_script_running = true;
+	node->is_script_killed = false;
 	node->script_since = world->now;
 	if (action->script.script == SCRIPT_STOP_PRIM && action->script.is_forced)
 		node->is_application_running = false;
@@ -118,6 +123,8 @@ static void tell_end(struct world *world, struct node *node, const struct happen
 			.outcome = outcome },
 	};
 
+	SAY(world, "node %d: script %s ends, outcome %d", node->id,
+		script_name((enum script)happening->number), outcome);
 	node->is_script_running = false;
 	if (node->daemon.is_running && node->daemon.life == happening->life)
 		daemon_post(world, node, &event);
@@ -126,7 +133,11 @@ static void tell_end(struct world *world, struct node *node, const struct happen
 void script_on_end(struct world *world, struct node *node, const struct happening *happening)
 {
 	if (!node->is_script_running)
-		return; /* killed with its control group */
+		return; /* the whole node has ended meanwhile */
+	if (node->is_script_killed) {
+		tell_end(world, node, happening, SCRIPT_FAILED);
+		return;
+	}
 	if (is_stop_stuck(node, happening)) {
 		if (world->now - node->script_since < SCRIPT_TIMEOUT_NS)
 			queue_postpone(world, happening, world->now + SCRIPT_RETRY_NS);

@@ -78,19 +78,24 @@ static void put_in_order(struct world *world)
 	struct node *one = &world->nodes[0], *two = &world->nodes[1];
 	bool is_waiting = state_of(one) == MIRROR_WAIT && state_of(two) == MIRROR_WAIT;
 
-	happen(world, CALM_LOOK_NS, HAPPEN_PERSON);
+	happen(world, CALM_LOOK_NS, HAPPEN_PERSON)->number = 1;
+	bool is_late = world->now - world->calm_since >= HELP_AFTER_NS;
+	if (world_is_ready(world))
+		return;
 	for (int i = 0; i < NODES; i++)
-		if (state_of(&world->nodes[i]) == MIRROR_STOP)
+		if (state_of(&world->nodes[i]) == MIRROR_STOP || is_late)
 			daemon_command(world, &world->nodes[i], COMMAND_START, false);
-	if (!is_waiting || world->now - world->calm_since < HELP_AFTER_NS)
+	if (!is_waiting || !is_late)
 		return;
 	bool is_one_newer = one->record.epoch.number >= two->record.epoch.number;
 	world->counters.helped++;
 	ask_prim(world, is_one_newer ? one : two);
 }
 
-void person_acts(struct world *world)
+void person_acts(struct world *world, const struct happening *happening)
 {
+	if (world->is_calm && happening->number == 0)
+		return; /* of the time of troubles */
 	if (world->is_calm)
 		put_in_order(world);
 	else if (world->commanded == 0)

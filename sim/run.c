@@ -147,7 +147,7 @@ static void start_again(struct world *world, struct node *node, const struct hap
 		daemon_start(world, node);
 	} else if (!is_daemon && node->daemon.is_running && !node->fs.is_running) {
 		fs_start(world, node);
-		fs_tell_again(world, node);
+		fs_say_hello(world, node);
 	}
 }
 
@@ -173,7 +173,7 @@ static void handle(struct world *world, const struct happening *happening)
 	else if (happening->kind == HAPPEN_HEAL)
 		fault_heal(world, happening);
 	else if (happening->kind == HAPPEN_PERSON)
-		person_acts(world);
+		person_acts(world, happening);
 }
 
 /* Until this time, or until a promise is broken. */
@@ -208,11 +208,31 @@ static bool is_steady(struct world *world)
 	return world->now - world->steady_since >= STEADY_NS;
 }
 
+static void say_status(struct world *world)
+{
+	for (int i = 0; i < NODES; i++) {
+		struct node *node = &world->nodes[i];
+		static struct status status; /* large */
+		if (!node->daemon.is_running || core_status(node->daemon.core, MODULE, &status) < 0)
+			continue;
+		SAY(world,
+			"node %d: status: %s %s; %s; %s; sees %s %s%s; fs role %d mode %d want %d "
+			"connection %llu",
+			node->id, mirror_state_name(status.state), readiness_name(status.readiness),
+			status.now.data, status.to_do.data, mirror_state_name(status.peer_state),
+			readiness_name(status.peer_readiness),
+			status.is_peer_heard ? "" : " (not heard)", node->fs.role,
+			node->fs.sender.mode, node->fs.want,
+			(unsigned long long)node->fs.connection);
+	}
+}
+
 static void converge(struct world *world)
 {
 	world->steady_since = world->now;
 	while (!world->promise.is_broken && !is_steady(world)) {
 		if (world->now - world->calm_since > CONVERGE_NS) {
+			say_status(world);
 			promise_broken(world, 0,
 				"%lld s after the last trouble the pair is not in "
 				"order again",

@@ -39,6 +39,8 @@
 #define CHANNEL_MAX	512
 #define FRAME_OP_MAX	256
 #define QUEUED_MAX	256
+#define PENDING_MAX	16
+#define UNSENT_MAX	16
 #define MODULE		1
 #define LOG_MEMORY_SIZE (OPLOG_HEADER_SIZE + OP_SIZE_MAX + 4096)
 #define FIRST_OBJECT	1024 /* object id of object 0 */
@@ -179,6 +181,9 @@ struct fs {
 	bool is_running;
 	uint64_t life;
 	enum fs_role role;
+	enum fs_link link; /* as its reports have it */
+	int unsent_count;
+	struct event unsent[UNSENT_MAX]; /* reports for a daemon that is not there */
 	struct epoch epoch;
 	struct sender sender;
 	struct receiver receiver;
@@ -227,14 +232,16 @@ struct node {
 	struct daemon daemon;
 	struct fs fs;
 	bool is_application_running, is_checking;
-	bool is_script_running;
+	bool is_script_running, is_script_killed;
 	int64_t script_since;
 	int64_t address_until; /* the kernel's lifetime of the service address */
 	int detached;	       /* troubles that keep it off the client network */
 	int64_t power_cut_at;
 	uint64_t boots;
-	uint32_t tenure;	/* while it serves */
-	bool is_loss_announced; /* an operator was told, and insisted */
+	uint32_t tenure;		    /* while it serves */
+	bool is_loss_announced;		    /* an operator was told, and insisted */
+	struct action pending[PENDING_MAX]; /* orders for an evenkeel-fs that is not there */
+	int pending_count;
 };
 
 /* ---- the run ---- */
@@ -344,15 +351,15 @@ void node_freeze(struct world *world, struct node *node, enum process process, i
 bool node_has_address(const struct world *world, const struct node *node);
 void script_run(struct world *world, struct node *node, const struct action *action);
 void script_on_end(struct world *world, struct node *node, const struct happening *happening);
-void application_stop(struct world *world, struct node *node);
+void scripts_kill(struct node *node);
 
 /* ---- daemon.c ---- */
 
 void daemon_start(struct world *world, struct node *node);
 void daemon_kill(struct world *world, struct node *node);
 void daemon_post(struct world *world, struct node *node, struct event *event);
+void daemon_send_pending(struct world *world, struct node *node);
 void daemon_handle(struct world *world, struct node *node, const struct happening *happening);
-/* A report of evenkeel-fs travels to the daemon, if there is one. */
 void daemon_command(struct world *world, struct node *node, enum command command, bool is_forced);
 
 /* ---- network.c ---- */
@@ -385,9 +392,9 @@ void fs_handle(struct world *world, struct node *node, const struct happening *h
 void fs_on_frame(struct world *world, struct node *node, const struct frame *frame);
 void fs_close(struct world *world, struct node *node);
 void fs_sync(struct world *world, struct node *node);
-enum fs_link fs_link_of(const struct node *node);
-/* A daemon that has just started learns what still holds. */
-void fs_tell_again(struct world *world, struct node *node);
+void fs_say_missed(struct world *world, struct node *node);
+/* A successor says where it stands; orders that waited for it follow. */
+void fs_say_hello(struct world *world, struct node *node);
 
 void primary_begin(struct world *world, struct node *node, struct epoch epoch, uint64_t sequence);
 void primary_resume(struct world *world, struct node *node);
@@ -417,7 +424,7 @@ void faults_draw(struct world *world);
 void fault_strike(struct world *world);
 void fault_heal(struct world *world, const struct happening *happening);
 void faults_end(struct world *world);
-void person_acts(struct world *world);
+void person_acts(struct world *world, const struct happening *happening);
 void person_on_answer(struct world *world, struct node *node, const struct action *action);
 
 /* ---- promises.c ---- */
