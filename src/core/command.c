@@ -28,6 +28,8 @@ static void unblock(struct module *module)
 	module->is_refused = false;
 	module->application.is_failed = false;
 	module->application.repairs = 0;
+	module->failures = 0;
+	module->is_cut_off = false;
 	for (int i = 0; i < DROPS_REMEMBERED; i++)
 		module->drops_ns[i] = 0;
 }
@@ -38,8 +40,8 @@ static void on_start(struct core *core, struct module *module, struct verdict *v
 		say(verdict, REFUSAL_BUSY, "");
 		return;
 	}
-	bool was_troubled =
-		module->is_blocked || module->application.is_failed || module->is_second_only;
+	bool was_troubled = module->is_blocked || module->application.is_failed ||
+			    module->is_second_only || module_is_resting(core, module);
 	if (!is_stopped(module) && !was_troubled) {
 		say(verdict, REFUSAL_ALREADY_SO, "");
 		return;

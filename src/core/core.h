@@ -125,7 +125,7 @@ struct beat {
 /* ---- events ---- */
 
 enum event_type {
-	EVENT_STARTED,	    /* the daemon runs; config is in the core already */
+	EVENT_STARTED,	    /* the daemon runs; the first event of all, before any module */
 	EVENT_TIME_PASSED,  /* the deadline that core_deadline() named is reached */
 	EVENT_MODULE_ADDED, /* configuration, durable record and what a predecessor left running */
 	EVENT_MODULE_REMOVED,
@@ -190,6 +190,8 @@ struct event {
 			enum fs_role
 				fs_role; /* what still runs from before a restart of the daemon */
 			enum fs_link fs_link;
+			struct epoch fs_epoch; /* that evenkeel-fs works in, from its hello; number
+						  0: not known */
 			bool is_application_running;
 			bool is_address_held;
 			uint64_t random[4]; /* for set id, tags and nonces of this module's life */

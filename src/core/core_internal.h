@@ -33,6 +33,8 @@
 #define BEAT_GAP_NS	    (20 * NS_PER_MS)  /* between two beats, however much changes */
 #define LATENESS_MIN_NS	    (10 * NS_PER_MS)  /* less is a timer's own jitter */
 #define PROBE_GAP_NS	    (100 * NS_PER_MS) /* between probes of an address */
+#define PROBE_EAGER_NS	    (5 * NS_PER_S)    /* after that, only every ... */
+#define PROBE_SLOW_GAP_NS   (NS_PER_S)
 #define ASK_GAP_NS	    (100 * NS_PER_MS) /* between questions to the arbiter */
 #define DROP_PATIENCE_NS    (300 * NS_PER_MS) /* for a peer to record itself stale */
 #define RESIGN_PATIENCE_NS  (NS_PER_S)	      /* for the primary to go on without us */
@@ -43,6 +45,7 @@
 #define FS_PATIENCE_NS	    (10 * NS_PER_S) /* for a successor of a dead evenkeel-fs */
 #define DROPS_WINDOW_NS	    (600 * NS_PER_S)
 #define RETRY_GAP_NS	    (5 * NS_PER_S) /* between attempts of a secondary that failed */
+#define RETRY_DOUBLINGS	    7
 #define SWAP_PATIENCE_NS    (30 * NS_PER_S)
 #define PREFERRED_AFTER_NS  (10 * NS_PER_S) /* paired so long: swap to the preferred node (B4) */
 
@@ -174,7 +177,8 @@ struct module {
 	bool is_rolled_back;
 	uint64_t clean_barrier;	  /* of the last release in order; 0: unknown */
 	enum fs_order role_order; /* the last order that changes the role */
-	bool is_resync_known;	  /* a predecessor ordered the resync that runs */
+	bool is_resumed;      /* told GO_ALONE without knowing whether it had been told before */
+	bool is_resync_known; /* a predecessor ordered the resync that runs */
 	uint64_t resync_done, resync_total;
 	char detail[128];
 
@@ -212,6 +216,8 @@ struct module {
 	enum wait_reason reason; /* why it waits */
 	bool is_blocked;	 /* until a command, or until retry_ns */
 	int64_t retry_ns;
+	uint8_t failures; /* of the secondary since an operator's start */
+	bool is_cut_off;  /* stepped down, and nobody was heard since */
 	struct application application;
 	struct shown {
 		enum mirror_state state;
@@ -294,6 +300,8 @@ bool yielding_advance(struct core *core, struct module *module);
 bool primary_common(struct core *core, struct module *module);
 
 /* loss.c */
+/* Records that the peer is stale, then tells evenkeel-fs. */
+bool go_alone(struct core *core, struct module *module);
 bool loss_advance(struct core *core, struct module *module);
 bool primary_guard(struct core *core, struct module *module);
 

@@ -244,7 +244,7 @@ static enum wait_reason reason_without_primary(const struct core *core, const st
 	case RELATION_NEWER:
 		if (!module->record.is_complete)
 			return WAIT_INCOMPLETE;
-		return module->is_second_only ? WAIT_PEER_ONLY : WAIT_PEER_STARTS;
+		return is_able(module) ? WAIT_LISTENING : WAIT_PEER_ONLY;
 	case RELATION_DIVERGED: return WAIT_DIVERGED;
 	case RELATION_UNRELATED: return WAIT_UNRELATED;
 	case RELATION_ROLLED_BACK: return WAIT_ROLLED_BACK;
@@ -268,6 +268,8 @@ static enum wait_reason reason_unheard(const struct core *core, const struct mod
 		return WAIT_STALE;
 	if (record->has_intent)
 		return WAIT_INTENT;
+	if (module->is_cut_off)
+		return WAIT_CUT_OFF;
 	return may_start_alone(core, module) ? WAIT_PEER_ONLY : WAIT_UNSURE;
 }
 
@@ -280,9 +282,25 @@ static bool start_unheard(struct core *core, struct module *module)
 	return wait_for(core, module, reason_unheard(core, module));
 }
 
+/* Restarted while the primary still counts on this copy: it does not, from here on. */
+static bool is_counted_on(const struct core *core, const struct module *module)
+{
+	const struct record *mine = &module->record;
+	const struct record *theirs = &module->peer.record;
+
+	return mine->holder == module->config.peer && theirs->holder == module->config.peer &&
+	       mine->epoch.number == theirs->epoch.number &&
+	       record_is_good(mine, core->config.self) && record_is_good(theirs, core->config.self);
+}
+
 static bool start_heard(struct core *core, struct module *module)
 {
+	module->is_cut_off = false;
 	if (peer_is_primary(core, module)) {
+		if (is_counted_on(core, module)) {
+			tenure_resign(core, module);
+			return true;
+		}
 		if (module_can_follow(core, module))
 			return accept_primary(core, module);
 		return wait_for(core, module, reason_with_primary(module_relation(core, module)));

@@ -5,16 +5,29 @@
  */
 #include "core/core_internal.h"
 
+/* A secondary tries again by itself, each time after twice as long. */
+static int64_t retry_gap_ns(struct module *module)
+{
+	int64_t gap = RETRY_GAP_NS << module->failures;
+
+	if (module->failures < RETRY_DOUBLINGS)
+		module->failures++;
+	return gap;
+}
+
 void module_block(struct core *core, struct module *module, enum wait_reason reason)
 {
-	bool is_passing = reason == WAIT_ADDRESS_FOREIGN || reason == WAIT_ADDRESS_PEER ||
-			  step_is_secondary(module->step);
+	bool is_address = reason == WAIT_ADDRESS_FOREIGN || reason == WAIT_ADDRESS_PEER;
 
 	module->is_blocked = true;
 	module->reason = reason;
-	module->retry_ns = is_passing ? core->now_ns + RETRY_GAP_NS : NO_TIME;
-	struct status status;
-	status_fill(core, module, &status);
+	module->retry_ns = NO_TIME;
+	if (is_address)
+		module->retry_ns = core->now_ns + RETRY_GAP_NS;
+	else if (step_is_secondary(module->step))
+		module->retry_ns = core->now_ns + retry_gap_ns(module);
+	struct status status = { 0 };
+	status_say_wait(core, module, &status);
 	text_add(log_add(core, module, "module.blocked", SEVERITY_ERROR), status.now.data);
 }
 
@@ -30,7 +43,7 @@ bool fence(struct core *core, struct module *module, enum wait_reason reason)
 	module->application.is_address_wanted = false;
 	module->is_fenced = true;
 	if (reason == WAIT_CUT_OFF)
-		module->reason = reason;
+		module->is_cut_off = true;
 	else if (reason != WAIT_NONE)
 		module_block(core, module, reason);
 	return leave(core, module);
@@ -112,7 +125,7 @@ static bool closing_advance(struct core *core, struct module *module)
 	forget_tenure(module);
 	module->clean_barrier = module->record.is_clean ? module->record.barrier : 0;
 	if (!module->wants_stop) {
-		if (!module->is_blocked && module->reason != WAIT_CUT_OFF)
+		if (!module->is_blocked)
 			module->reason = WAIT_NONE;
 		return mirror_move(core, module, STEP_WAITING);
 	}

@@ -76,10 +76,21 @@ static void order_too_early(struct core *core, struct module *module)
 	module->fs_epoch = module->writing.epoch;
 }
 
-static bool shrink(struct core *core, struct module *module)
+/* Asked to, the peer has recorded itself stale: that counts for resting (R20). */
+static void note_drop(struct core *core, struct module *module)
 {
+	module->drops_ns[module->drops_next] = core->now_ns;
+	module->drops_next = (uint8_t)((module->drops_next + 1) % DROPS_REMEMBERED);
+}
+
+bool go_alone(struct core *core, struct module *module)
+{
+	if (module->wants_drop && peer_has_resigned(core, module))
+		note_drop(core, module);
 	module->wants_forced_prim = false;
 	module->is_handed = false;
+	text_add(log_add(core, module, "module.alone", SEVERITY_WARNING),
+		"this node goes on alone; the other copy is recorded as stale first");
 	tenure_shrink(core, module);
 	if (planted(PLANTED_RECORD_AFTER))
 		order_too_early(core, module);
@@ -145,7 +156,7 @@ static bool is_heard_in_time(const struct core *core, const struct module *modul
 static bool asking_advance(struct core *core, struct module *module)
 {
 	if (peer_has_resigned(core, module))
-		return shrink(core, module);
+		return go_alone(core, module);
 	if (module->is_held && is_heard_in_time(core, module))
 		return mirror_move(core, module, STEP_HELD);
 	if (module->is_answer_open)
@@ -153,7 +164,7 @@ static bool asking_advance(struct core *core, struct module *module)
 	if (module->answer == ARBITER_GRANTED) {
 		text_add(log_add(core, module, "arbiter.granted", SEVERITY_WARNING),
 			"the arbiter lets this node go on alone");
-		return shrink(core, module);
+		return go_alone(core, module);
 	}
 	module->ask_ns = core->now_ns + ASK_GAP_NS;
 	return mirror_move(core, module, trouble_of(module));
@@ -169,10 +180,11 @@ static bool step_down_slowly(struct core *core, struct module *module)
 	if (is_operator || !module->config.has_failover)
 		return false;
 	uint8_t peer = module->config.peer;
-	if (member_age_ns(core, peer) >= core->config.silence_ns)
-		module->application.is_address_wanted = false;
-	else
+	/* A node that stood still itself may hear the other at once: it is given one margin. */
+	if (member_age_ns(core, peer) < core->config.silence_ns)
 		wake_at(module, member_age_at(core, peer, core->config.silence_ns));
+	else if (has_passed(core, module, module->held_ns, core->config.margin_ns))
+		module->application.is_address_wanted = false;
 	if (has_passed(core, module, module->held_ns, FREEZE_MAX_NS))
 		return fence(core, module, WAIT_CUT_OFF);
 	return false;
@@ -181,7 +193,7 @@ static bool step_down_slowly(struct core *core, struct module *module)
 static bool held_advance(struct core *core, struct module *module)
 {
 	if (peer_has_resigned(core, module) || module->wants_forced_prim)
-		return shrink(core, module);
+		return go_alone(core, module);
 	if (is_heard_in_time(core, module))
 		return resume(core, module);
 	if (may_ask_held(core, module) && ask(core, module))
@@ -192,7 +204,7 @@ static bool held_advance(struct core *core, struct module *module)
 static bool dropping_advance(struct core *core, struct module *module)
 {
 	if (peer_has_resigned(core, module) || module->wants_forced_prim)
-		return shrink(core, module);
+		return go_alone(core, module);
 	if (module->is_held)
 		return mirror_move(core, module, STEP_HELD);
 	if (!has_passed(core, module, module->since_ns, DROP_PATIENCE_NS))
@@ -215,18 +227,27 @@ static bool part(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_PARTING);
 }
 
+/* A restarted daemon that did not know evenkeel-fs's epoch told it what it knew. */
+static bool is_told_already(const struct module *module)
+{
+	return module->is_resumed && module->is_refused;
+}
+
 static bool parting_advance(struct core *core, struct module *module)
 {
-	if (module->is_order_open)
+	if (module->is_order_open && !is_told_already(module))
 		return false;
+	module->is_order_open = false;
+	module->is_refused = false;
+	module->is_resumed = false;
 	module->application.is_address_wanted = true;
-	text_add(log_add(core, module, "module.alone", SEVERITY_WARNING),
-		"this node serves alone; the other copy is recorded as stale");
 	return mirror_move(core, module, STEP_ALONE);
 }
 
 bool loss_advance(struct core *core, struct module *module)
 {
+	if (module->step == STEP_PARTING && is_told_already(module))
+		return parting_advance(core, module);
 	if (primary_common(core, module))
 		return true;
 	switch (module->step) {

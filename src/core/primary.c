@@ -116,7 +116,7 @@ bool primary_common(struct core *core, struct module *module)
 
 	if (peer_outranks(core, module) && !planted(PLANTED_BOTH_HOLD)) {
 		text_add(log_add(core, module, "module.lost", SEVERITY_ERROR),
-			"the other node serves in a newer epoch: this node stops serving at once");
+			"the other node serves: this node stops serving at once");
 		return fence(core, module, WAIT_NONE);
 	}
 	if (has_fs_failed(core, module))
@@ -171,6 +171,8 @@ static bool alone_advance(struct core *core, struct module *module)
 
 static bool give_up_target(struct core *core, struct module *module)
 {
+	text_add(log_add(core, module, "resync.ended", SEVERITY_WARNING),
+		"bringing the other copy up to date ended early; it is tried again");
 	tenure_shrink(core, module);
 	return mirror_move(core, module, STEP_SHRINKING);
 }
@@ -227,30 +229,27 @@ static bool is_swap_wanted(struct core *core, struct module *module)
 	       has_passed(core, module, module->since_ns, PREFERRED_AFTER_NS);
 }
 
-static void note_drop(struct core *core, struct module *module)
+static void log_drop(struct core *core, struct module *module)
 {
-	module->drops_ns[module->drops_next] = core->now_ns;
-	module->drops_next = (uint8_t)((module->drops_next + 1) % DROPS_REMEMBERED);
 	struct text *text = log_add(core, module, "peer.dropped", SEVERITY_WARNING);
+
 	text_add(text, "the copy on the other node cannot follow");
 	if (module->detail[0] != '\0') {
 		text_add(text, " (");
 		text_add(text, module->detail);
 		text_add(text, ")");
 	}
-	text_add(text, ": it is recorded as stale, this node goes on alone");
+	text_add(text, ": answers wait until it is recorded as stale");
 }
 
 static bool paired_advance(struct core *core, struct module *module)
 {
 	if (module->is_held)
 		return mirror_move(core, module, STEP_HELD);
-	if (peer_has_resigned(core, module)) {
-		tenure_shrink(core, module);
-		return mirror_move(core, module, STEP_SHRINKING);
-	}
+	if (peer_has_resigned(core, module))
+		return go_alone(core, module);
 	if (module->is_peer_lost) {
-		note_drop(core, module);
+		log_drop(core, module);
 		module->wants_drop = true;
 		return mirror_move(core, module, STEP_DROPPING);
 	}

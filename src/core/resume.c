@@ -22,7 +22,7 @@ static enum step resume_primary(struct core *core, struct module *module)
 	if (module->fs_link != FS_LINK_NONE)
 		return STEP_RESYNCING;
 	/* The predecessor may have recorded, and not yet told evenkeel-fs: told again. */
-	return STEP_PARTING;
+	return module->fs_epoch.number == record->epoch.number ? STEP_ALONE : STEP_PARTING;
 }
 
 static enum step resume_secondary(struct core *core, struct module *module)
@@ -78,6 +78,7 @@ static void enter(struct core *core, struct module *module, enum step step)
 	}
 	if (step_is_secondary(step))
 		application_want(module, UP_BOTH | UP_SECOND);
+	module->is_resumed = step == STEP_PARTING;
 	if (step == STEP_PARTING)
 		order_fs(core, module, FS_ORDER_GO_ALONE);
 	if (step == STEP_MOUNTING)
@@ -94,7 +95,7 @@ void module_on_added(struct core *core, struct module *module, const struct even
 	module->clean_barrier = module->record.is_clean ? module->record.barrier : 0;
 	module->fs_role = event->module_added.fs_role;
 	module->fs_link = event->module_added.fs_link;
-	module->fs_epoch = module->record.epoch;
+	module->fs_epoch = event->module_added.fs_epoch;
 	module->is_mounted = module->fs_role != FS_NONE;
 	module->since_ns = core->now_ns;
 	for (int i = 0; i < 4; i++)

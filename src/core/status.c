@@ -92,6 +92,12 @@ static void say_secondary(const struct module *module, struct status *status)
 		say_progress(module, &status->now);
 		break;
 	}
+	if (module->application.is_failed) {
+		text_add(&status->now, "; the application failed too often here, so this node does "
+				       "not take over");
+		text_add(&status->to_do, "look at the application's logs, repair it, then "
+					 "`evenkeel start` here");
+	}
 }
 
 static void say_suspecting(
@@ -174,14 +180,17 @@ static void say_ping(const struct core *core, const struct module *module, struc
 
 static void say_if_dies(const struct core *core, const struct module *module, struct text *text)
 {
-	bool is_pair = module->step == STEP_PAIRED || module->step == STEP_SECOND;
+	enum step step = module->step;
+	bool is_pair = step == STEP_PAIRED || step == STEP_SECOND;
+	bool is_alone = (step >= STEP_ALONE && step <= STEP_GROWING) || step == STEP_SHRINKING ||
+			step == STEP_PARTING;
 
-	if (step_is_primary(module->step) && !is_pair) {
+	if (is_alone) {
 		text_add(text, "if this node dies, the service stops until it is back: the other "
 			       "copy is not up to date");
 		return;
 	}
-	if (step_is_secondary(module->step) && !is_pair) {
+	if (step_is_secondary(step) && !is_pair) {
 		text_add(text, "if the primary dies, the service stops until it is back: this copy "
 			       "is not up to date");
 		return;

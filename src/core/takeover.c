@@ -17,8 +17,10 @@ void address_probe(struct core *core, struct module *module)
 {
 	if (module->is_probe_open)
 		return;
-	if (module->probe_ns != 0 && core->now_ns - module->probe_ns < PROBE_GAP_NS) {
-		wake_at(module, module->probe_ns + PROBE_GAP_NS);
+	bool is_eager = core->now_ns - module->since_ns < PROBE_EAGER_NS;
+	int64_t gap = is_eager ? PROBE_GAP_NS : PROBE_SLOW_GAP_NS;
+	if (module->probe_ns != 0 && core->now_ns - module->probe_ns < gap) {
+		wake_at(module, module->probe_ns + gap);
 		return;
 	}
 	module->is_probe_open = true;

@@ -264,6 +264,8 @@ void tenure_close(struct core *core, struct module *module)
 	(void)core;
 	next.role = RECORD_ROLE_NONE;
 	next.is_clean = tenure_is_clean(module);
+	if (next.has_intent && !module->is_answer_open && module->answer == ARBITER_REFUSED)
+		clear_intent(&next); /* the answer is known: no */
 	tenure_write(core, module, &next);
 }
 

@@ -45,7 +45,8 @@ static struct module_config config_of(const struct module *module)
 _Static_assert(SCRIPT_COUNT <= ARRAY_COUNT(((struct module_config *)0)->has_script),
 	"each script has its place");
 
-void daemon_module_is_known(struct module *module, enum fs_role role, enum fs_link link)
+void daemon_module_is_known(
+	struct module *module, enum fs_role role, enum fs_link link, struct epoch epoch)
 {
 	struct event event = { .type = EVENT_MODULE_ADDED, .module = module->settings.number };
 
@@ -55,6 +56,7 @@ void daemon_module_is_known(struct module *module, enum fs_role role, enum fs_li
 	event.module_added.record = module->first_record;
 	event.module_added.fs_role = role;
 	event.module_added.fs_link = link;
+	event.module_added.fs_epoch = epoch;
 	event.module_added.is_application_running =
 		module->runtime.is_application_running && scripts_is_application_running(module);
 	event.module_added.is_address_held =
@@ -65,9 +67,6 @@ void daemon_module_is_known(struct module *module, enum fs_role role, enum fs_li
 	module->runtime = (struct runtime){ .is_application_running =
 						    event.module_added.is_application_running,
 		.is_address_held = event.module_added.is_address_held };
-	if (event.module_added.is_address_held)
-		addresses_hold(
-			module); /* its lifetime has been running since our predecessor died */
 	if (were_checks_running && event.module_added.is_application_running)
 		checks_start(module);
 	runtime_write(module);
@@ -122,6 +121,10 @@ static int add_module(struct daemon *daemon, const struct module_settings *setti
 		return error;
 	}
 	daemon->modules[daemon->module_count++] = module;
+	/* Its lifetime has been running since our predecessor died. Finding out what else runs may
+	 * take longer than that; meanwhile our beats tell the other node that we live. */
+	if (module->runtime.is_address_held && addresses_is_held(module))
+		addresses_hold(module);
 	error = fs_add(module);
 	CHECK(error == 0 || !module->is_added);
 	if (error != 0) {

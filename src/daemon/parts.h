@@ -15,7 +15,9 @@
 /* Performs what waits in the module's queue, as far as it may. */
 void daemon_perform_queue(struct module *module);
 /* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it). */
-void daemon_module_is_known(struct module *module, enum fs_role role, enum fs_link link);
+/* epoch: that evenkeel-fs works in; number 0: none, or not known. */
+void daemon_module_is_known(
+	struct module *module, enum fs_role role, enum fs_link link, struct epoch epoch);
 void daemon_log(struct daemon *daemon, struct module *module, enum severity severity,
 	const char *id, const char *format, ...) PRINTF_LIKE(5, 6);
 /* Random bytes for nonces. */

@@ -478,6 +478,7 @@ static void add_module(struct world *world, int node)
 	event.module_added.record = self->disk;
 	event.module_added.fs_role = self->fs_role;
 	event.module_added.fs_link = self->fs_link;
+	event.module_added.fs_epoch = self->fs_epoch;
 	event.module_added.is_application_running = self->scripts_up != 0;
 	event.module_added.is_address_held = self->is_address_held;
 	for (int i = 0; i < 4; i++)

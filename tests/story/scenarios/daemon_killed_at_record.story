@@ -9,7 +9,7 @@ until b SECOND Ready 5s
 run 1s
 kill a
 until b ALONE Transient 4s
-run 1ms
+run 3ms
 kill-daemon b
 run 100ms
 boot b
