@@ -303,8 +303,8 @@ static void on_hello(struct module_fs *fs, const struct control_message *message
 		fs->is_adopting = false;
 		fs->is_wanted = fs->role != FS_NONE;
 		loop_disarm(&module->daemon->loop, &fs->adopt);
-		daemon_module_is_known(module, message->hello.role, message->hello.link,
-			message->hello.epoch);
+		daemon_module_is_known(
+			module, message->hello.role, message->hello.link, message->hello.epoch);
 		send_pending(fs);
 		return;
 	}
@@ -538,8 +538,7 @@ static void on_adopt(void *owner)
 	if (!is_lock_held(module) && fs->process.pidfd < 0) {
 		if (list_kept(module, kept) == 0) {
 			fs->is_adopting = false;
-			daemon_module_is_known(
-				module, FS_NONE, FS_LINK_NONE, (struct epoch){ 0 });
+			daemon_module_is_known(module, FS_NONE, FS_LINK_NONE, (struct epoch){ 0 });
 			return;
 		}
 		fs->is_wanted = true;
