@@ -98,6 +98,8 @@ static const char *address_text(struct in_addr address, char out[INET_ADDRSTRLEN
 
 static void post_change(struct virtual_address *address, enum address_change change)
 {
+	if (!address->module->is_added)
+		return; /* renewed for the core before it knows the module */
 	daemon_post(address->module->daemon,
 		&(struct event){ .type = EVENT_ADDRESS_CHANGED,
 			.module = address->module->settings.number,
