@@ -238,8 +238,8 @@ static int apply(struct applier *applier, struct op *op)
 static void say_failed(struct replicator *r, const struct op *op, int error)
 {
 	char detail[FRAME_TEXT_MAX + 1];
-	(void)snprintf(detail, sizeof(detail), "the secondary could not do '%s': %s",
-		op_type_name(op->type), strerror(-error));
+	(void)snprintf(detail, sizeof(detail), "the secondary could not do '%s' on object %llu: %s",
+		op_type_name(op->type), (unsigned long long)op->object, strerror(-error));
 	replicator_apply_failed(r, error, detail);
 }
 

@@ -7,6 +7,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "fs/tree_resync.h"
+
 void front_init(struct front *front)
 {
 	*front = (struct front){ 0 };
@@ -64,6 +66,8 @@ int front_unmount(struct front *front)
 		}
 	}
 	atomic_store(&front->role, FS_NONE);
+	/* Whoever used them is gone. What cannot be deleted now is deleted with the next role. */
+	(void)!tree_purge_orphans(front->tree);
 	return 0;
 }
 

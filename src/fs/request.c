@@ -46,7 +46,7 @@ static const struct row rows[] = {
 	[FUSE_READ]        = { on_read,        sizeof(struct fuse_read_in),      false, 0 },
 	[FUSE_WRITE]       = { on_write,       sizeof(struct fuse_write_in),     true,  0 },
 	[FUSE_STATFS]      = { on_statfs,      0,                                false, 0 },
-	[FUSE_RELEASE]     = { on_release,     sizeof(struct fuse_release_in),   false, 0 },
+	[FUSE_RELEASE]     = { on_nothing,     0,                                false, 0 },
 	[FUSE_FSYNC]       = { on_fsync,       sizeof(struct fuse_fsync_in),     false, 0 },
 	[FUSE_SETXATTR]    = { on_setxattr,    sizeof(struct fuse_setxattr_in) + 2, true, 0 },
 	[FUSE_GETXATTR]    = { on_getxattr,    sizeof(struct fuse_getxattr_in) + 2, false, 0 },
@@ -116,9 +116,15 @@ static void reply(struct request *request, int error, const void *data, size_t s
 	ring_free(&request->mount->ring, request->slot);
 }
 
+/* A name that was resolved leads to what was removed meanwhile: that is not there, rather than
+ * stale, which no local file system ever says. */
 void reply_error(struct request *request, int error)
 {
+	bool is_orphan;
+
 	CHECK(error <= 0);
+	if (error == -ESTALE && gone_find(&request->mount->ring, request->object, NULL, &is_orphan))
+		error = -ENOENT;
 	reply(request, error, NULL, 0);
 }
 

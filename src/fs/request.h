@@ -61,12 +61,13 @@ struct change {
 	struct op op;
 	bool is_exclusive;	      /* shuts out everybody: a directory moves */
 	bool syncs, syncs_data_only;  /* answered only when it is durable on both */
-	bool drops_setgid;	      /* an ACL set by somebody outside the group */
 	bool is_repeatable_enodata;   /* done again: what is missing was removed by us */
 	struct order_objects objects; /* what it touches */
 	/* Checked under the locks, before it starts: what was looked up may have changed. -EAGAIN:
 	 * unlock and look again. NULL: nothing to check. */
 	int (*check)(struct request *request, struct change *change);
+	/* After it was done, before it is sequenced: what belongs to it. NULL: nothing. */
+	int (*after)(struct request *request, struct change *change);
 	/* Composes the answer. Errors are answered instead (the change stands). */
 	int (*answer)(struct request *request, struct change *change);
 	void (*on_failed)(struct request *request, struct change *change);
@@ -82,6 +83,14 @@ void change_answer(struct request *request, const void *data, size_t size);
 
 /* A write that is answered only when it is durable. */
 bool write_wants_sync(const struct request *request);
+
+/* ---- who may keep setuid and setgid (request_privilege.c) ---- */
+
+uint32_t without_privilege(const struct request *request, const struct attributes *attributes);
+/* For change.after: a write by somebody who may not keep them; an ACL set from outside the group.
+ */
+int drop_privilege_after(struct request *request, struct change *change) MUST_CHECK;
+int drop_setgid_after(struct request *request, struct change *change) MUST_CHECK;
 
 /* ---- handlers ---- */
 
@@ -103,7 +112,6 @@ void on_open(struct request *request);
 void on_read(struct request *request);
 void on_write(struct request *request);
 void on_statfs(struct request *request);
-void on_release(struct request *request);
 void on_fsync(struct request *request);
 void on_setxattr(struct request *request);
 void on_getxattr(struct request *request);

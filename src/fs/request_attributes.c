@@ -69,6 +69,9 @@ int request_stat(struct request *request, uint64_t object, struct tree_entry *ou
 	int error = tree_stat(request->front->tree, object, out);
 	if (error == 0 && is_gone)
 		out->links = 0;
+	/* Our own folder's ".." is not to be seen; with 1 the file system does not count them. */
+	if (error == 0 && object == request->mount->root_object && out->links > 2)
+		out->links--;
 	return error;
 }
 
@@ -107,38 +110,6 @@ void on_lookup(struct request *request)
 		reply_data(request, &out, sizeof(out));
 	else
 		reply_error(request, error);
-}
-
-static void forget(struct request *request, uint64_t node)
-{
-	uint64_t object = object_of(request->mount, node);
-
-	gone_remove(&request->mount->ring, object);
-	if (!handle_is_open(&request->mount->ring, object))
-		tree_forget(request->front->tree, object);
-}
-
-void on_forget(struct request *request)
-{
-	forget(request, request->in.nodeid);
-	reply_nothing(request);
-}
-
-void on_batch_forget(struct request *request)
-{
-	struct fuse_batch_forget_in in;
-	struct fuse_forget_one one;
-	size_t offset = sizeof(in);
-
-	memcpy(&in, request->argument, sizeof(in));
-	for (uint32_t i = 0; i < in.count; i++) {
-		if (offset + sizeof(one) > request->argument_size)
-			break;
-		memcpy(&one, request->argument + offset, sizeof(one));
-		offset += sizeof(one);
-		forget(request, one.nodeid);
-	}
-	reply_nothing(request);
 }
 
 void on_getattr(struct request *request)
@@ -200,10 +171,13 @@ static void wanted_attributes(const struct fuse_setattr_in *in, struct op *op)
 		if ((in->valid & bits[i].valid) != 0)
 			op->mask |= bits[i].mask;
 	}
+	/* Nothing at all is a chown(2) that keeps both: it still takes setuid bits away. */
+	if (op->mask == 0)
+		op->mask = ATTRIBUTE_UID | ATTRIBUTE_GID;
 	op->attributes = (struct attributes){
 		.mode = in->mode,
-		.uid = in->uid,
-		.gid = in->gid,
+		.uid = (in->valid & FATTR_UID) != 0 ? in->uid : UINT32_MAX,
+		.gid = (in->valid & FATTR_GID) != 0 ? in->gid : UINT32_MAX,
 		.size = in->size,
 		.atime_ns = (in->valid & FATTR_ATIME_NOW) != 0 ? now_ns()
 							       : time_of(in->atime, in->atimensec),
@@ -212,23 +186,29 @@ static void wanted_attributes(const struct fuse_setattr_in *in, struct op *op)
 	};
 }
 
-/* Truncated by somebody who may not keep them: setuid, and setgid where the group may execute. */
+/* chown(2) takes the setuid bits away, and so does a truncation by somebody who may not keep them.
+ */
 static int drop_privilege_bits(struct request *request, struct op *op)
 {
 	struct tree_entry entry;
 	int error = tree_stat(request->front->tree, op->object, &entry);
 
-	if (error != 0)
+	if (error != 0 || S_ISDIR(entry.attributes.mode))
 		return error;
-	uint32_t mode = entry.attributes.mode;
-	uint32_t kept = mode & ~(uint32_t)S_ISUID;
-	if ((mode & S_IXGRP) != 0)
-		kept &= ~(uint32_t)S_ISGID;
-	if (kept != mode) {
+	uint32_t kept = without_privilege(request, &entry.attributes);
+	if (kept != entry.attributes.mode) {
 		op->mask |= ATTRIBUTE_MODE;
 		op->attributes.mode = kept;
 	}
 	return 0;
+}
+
+static bool drops_privilege(const struct fuse_setattr_in *in, const struct op *op)
+{
+	if ((in->valid & FATTR_MODE) != 0)
+		return false;
+	return (op->mask & (ATTRIBUTE_UID | ATTRIBUTE_GID)) != 0 ||
+	       ((in->valid & FATTR_KILL_SUIDGID) != 0 && (in->valid & FATTR_SIZE) != 0);
 }
 
 void on_setattr(struct request *request)
@@ -241,9 +221,7 @@ void on_setattr(struct request *request)
 
 	memcpy(&in, request->argument, sizeof(in));
 	wanted_attributes(&in, &change.op);
-	bool drops = (in.valid & FATTR_KILL_SUIDGID) != 0 && (in.valid & FATTR_SIZE) != 0 &&
-		     (in.valid & FATTR_MODE) == 0;
-	if (drops)
+	if (drops_privilege(&in, &change.op))
 		error = drop_privilege_bits(request, &change.op);
 	if (error == 0)
 		error = change_run(request, &change);

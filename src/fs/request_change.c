@@ -89,16 +89,6 @@ static int execute(struct request *request, struct change *change)
 	return tree_apply(request->front->tree, &change->op, TREE_LOCAL);
 }
 
-/* The peer sets the mode that travels with the attribute. */
-static int drop_setgid(struct request *request, struct op *op)
-{
-	if ((op->attributes.mode & S_ISGID) == 0)
-		return 0;
-	op->attributes.mode &= ~(uint32_t)S_ISGID;
-	return tree_set_attributes(
-		request->front->tree, op->object, ATTRIBUTE_MODE, &op->attributes);
-}
-
 static void finish(struct request *request, struct change *change)
 {
 	note_done(request, change->op.sequence, change->answer(request, change));
@@ -120,8 +110,8 @@ static int do_change(struct request *request, struct change *change)
 	error = execute(request, change);
 	if (error == -ENODATA && request->was_started && change->is_repeatable_enodata)
 		error = 0;
-	if (error == 0 && change->drops_setgid)
-		error = drop_setgid(request, &change->op);
+	if (error == 0 && change->after != NULL)
+		error = change->after(request, change);
 	if (error != 0)
 		return error;
 	die_if_told(request->in.opcode, DIE_EXECUTED);

@@ -64,7 +64,7 @@ void on_write(struct request *request)
 	change.op.length = in.size;
 	change.op.data = (struct bytes){ request->argument + sizeof(in), in.size };
 	if ((in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0)
-		change.op.mask = ATTRIBUTE_MODE;
+		change.after = drop_privilege_after;
 	change.syncs = write_wants_sync(request);
 	change.syncs_data_only = (in.flags & O_SYNC) != O_SYNC;
 	int error = change_run(request, &change);

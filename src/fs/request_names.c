@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fs/request_open.h"
-
 #define TRIES_MAX 100 /* what was looked up changed before it was locked, each time */
 #define IDS_LOW	  32
 
@@ -52,17 +50,13 @@ static int answer_created(struct request *request, struct change *change)
 	struct {
 		struct fuse_entry_out entry;
 		struct fuse_open_out open;
-	} out = { 0 };
+	} out = { .open.open_flags = FOPEN_KEEP_CACHE };
 	struct tree_entry entry;
 	int error = tree_stat(request->front->tree, change->op.object, &entry);
 
-	if (error == 0)
-		error = handle_add(
-			&request->mount->ring, change->op.object, request->in.unique, &out.open.fh);
 	if (error != 0)
 		return error;
 	fill_entry(request, &entry, &out.entry);
-	out.open.open_flags = FOPEN_KEEP_CACHE;
 	change_answer(request, &out, sizeof(out));
 	return 0;
 }
@@ -178,23 +172,22 @@ void on_link(struct request *request)
 /* ---- losing a name ---- */
 
 /*
- * Before an object loses its last name: the kernel may go on asking about it, and whoever opens it
- * in this very moment either finds the note, or is seen here and makes it an orphan.
+ * Before an object loses its last name: the kernel may go on asking about it, and whoever has it
+ * open goes on using it. A directory is really removed (it must be empty), the rest is kept until
+ * the kernel forgets it (see request_open.c).
  */
 static void note_loss(struct request *request, struct change *change, uint64_t object)
 {
-	struct ring *ring = &request->mount->ring;
 	struct tree_entry entry;
 
 	if (tree_stat(request->front->tree, object, &entry) != 0)
 		return; /* gone already: the operation itself will say so */
-	if (!S_ISDIR(entry.attributes.mode) && entry.links > 1)
+	bool is_directory = S_ISDIR(entry.attributes.mode);
+	if (!is_directory && entry.links > 1)
 		return;
-	gone_add(ring, &entry, false);
-	if (!handle_is_open(ring, object))
-		return;
-	gone_add(ring, &entry, true);
-	change->op.flags |= OP_FLAG_TO_ORPHAN;
+	gone_add(&request->mount->ring, &entry, !is_directory);
+	if (!is_directory)
+		change->op.flags |= OP_FLAG_TO_ORPHAN;
 }
 
 static int check_removal(struct request *request, struct change *change)
@@ -228,8 +221,6 @@ static int try_removal(struct request *request, enum op_type type)
 		.check = check_removal,
 		.answer = answer_nothing,
 		.on_failed = on_removal_failed };
-	struct front *front = request->front;
-	struct mount *mount = request->mount;
 	struct tree_entry entry;
 	int error = request_name(request, 0, &change.op.name);
 
@@ -246,10 +237,7 @@ static int try_removal(struct request *request, enum op_type type)
 		return 0;
 	}
 	change.objects = (struct order_objects){ .ids = { request->object, change.op.object } };
-	error = change_run(request, &change); /* from here on the request may be gone */
-	if (error == 0 && (change.op.flags & OP_FLAG_TO_ORPHAN) != 0)
-		orphan_release(front, mount, change.op.object);
-	return error;
+	return change_run(request, &change);
 }
 
 static void remove_name(struct request *request, enum op_type type)
@@ -332,8 +320,6 @@ static int try_rename(struct request *request, struct op op)
 		.check = check_rename,
 		.answer = answer_nothing,
 		.on_failed = on_rename_failed };
-	struct front *front = request->front;
-	struct mount *mount = request->mount;
 	int error = 0;
 
 	if (request->was_started) {
@@ -348,10 +334,7 @@ static int try_rename(struct request *request, struct op op)
 	}
 	change.objects = (struct order_objects){ .ids = { op.parent, op.new_parent,
 							 change.op.object, change.op.replaced } };
-	error = change_run(request, &change); /* from here on the request may be gone */
-	if (error == 0 && (change.op.flags & OP_FLAG_TO_ORPHAN) != 0)
-		orphan_release(front, mount, change.op.replaced);
-	return error;
+	return change_run(request, &change);
 }
 
 static void rename_names(struct request *request, struct op *op, size_t name_offset)

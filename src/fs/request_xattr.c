@@ -120,7 +120,8 @@ void on_setxattr(struct request *request)
 	change.op.data = (struct bytes){ request->argument + offset, in.size };
 	/* Done again by a successor, "only if it is not there" would find what was done before. */
 	change.op.mask = request->was_started ? 0 : in.flags;
-	change.drops_setgid = (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0;
+	if ((in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0)
+		change.after = drop_setgid_after;
 	run(request, &change);
 }
 

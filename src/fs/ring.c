@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,26 +9,18 @@
 #define RING_MAGIC   UINT64_C(0x45564b4c52494e47) /* EVKLRING */
 #define RING_VERSION 1
 
-#define HEADER_SIZE    4096
-#define HANDLES_OFFSET HEADER_SIZE
-#define HANDLES_SIZE   (HANDLES_MAX * sizeof(struct handle))
-#define GONE_OFFSET    (HANDLES_OFFSET + HANDLES_SIZE)
-#define GONE_SIZE      (GONE_BUCKETS * GONE_BUCKET_SIZE * sizeof(struct gone))
-#define SLOTS_OFFSET   ((GONE_OFFSET + GONE_SIZE + 4095) / 4096 * 4096)
-#define RING_SIZE      (SLOTS_OFFSET + (size_t)RING_SLOTS * RING_SLOT_SIZE)
-
-#define HANDLE_BUCKETS (1 << 16)
-#define INDEX_BITS     24
-#define INDEX_MASK     ((UINT64_C(1) << INDEX_BITS) - 1)
+#define HEADER_SIZE  4096
+#define GONE_OFFSET  HEADER_SIZE
+#define GONE_SIZE    (GONE_BUCKETS * GONE_BUCKET_SIZE * sizeof(struct gone))
+#define SLOTS_OFFSET ((GONE_OFFSET + GONE_SIZE + 4095) / 4096 * 4096)
+#define RING_SIZE    (SLOTS_OFFSET + (size_t)RING_SLOTS * RING_SLOT_SIZE)
 
 /* A slot that was large and is far from the beginning gives its pages back when it is free. */
 #define KEPT_SLOTS 16
 #define KEPT_SIZE  4096
 
 _Static_assert(sizeof(struct ring_header) <= HEADER_SIZE, "the header has a page");
-_Static_assert(HANDLES_MAX <= (1 << INDEX_BITS), "an index fits its part of fh");
 _Static_assert(offsetof(struct slot, state) == 0, "attach_slots() reads it there");
-_Static_assert(HANDLES_SIZE % 8 == 0, "what follows is aligned");
 
 int ring_create(int *out_fd)
 {
@@ -53,58 +44,12 @@ static int map(struct ring *ring, bool is_new)
 		return -errno;
 	}
 	ring->header = (struct ring_header *)(void *)ring->memory;
-	ring->handles = (struct handle *)(void *)(ring->memory + HANDLES_OFFSET);
 	ring->gone = (struct gone *)(void *)(ring->memory + GONE_OFFSET);
 	if (is_new)
 		*ring->header =
 			(struct ring_header){ .magic = RING_MAGIC, .version = RING_VERSION };
 	if (ring->header->magic != RING_MAGIC || ring->header->version != RING_VERSION)
 		return -EINVAL;
-	return 0;
-}
-
-static uint32_t bucket_of(uint64_t object)
-{
-	return (uint32_t)((object * UINT64_C(0x9e3779b97f4a7c15)) >> 48);
-}
-
-_Static_assert(HANDLE_BUCKETS == 1 << 16, "bucket_of() takes the sixteen topmost bits");
-
-/* Lists are of index + 1; 0 ends them. */
-static void chain(struct ring *ring, uint32_t index)
-{
-	uint32_t *bucket = &ring->handle_buckets[bucket_of(ring->handles[index].object)];
-
-	ring->next_handle[index] = *bucket;
-	*bucket = index + 1;
-}
-
-static void unchain(struct ring *ring, uint32_t index)
-{
-	uint32_t *at = &ring->handle_buckets[bucket_of(ring->handles[index].object)];
-
-	while (*at != index + 1) {
-		CHECK(*at != 0);
-		at = &ring->next_handle[*at - 1];
-	}
-	*at = ring->next_handle[index];
-}
-
-static int attach_handles(struct ring *ring)
-{
-	ring->next_handle = calloc(HANDLES_MAX, sizeof(uint32_t));
-	ring->handle_buckets = calloc(HANDLE_BUCKETS, sizeof(uint32_t));
-	ring->free_handles = calloc(HANDLES_MAX, sizeof(uint32_t));
-	if (ring->next_handle == NULL || ring->handle_buckets == NULL || ring->free_handles == NULL)
-		return -ENOMEM;
-	if (ring->header->handles_used > HANDLES_MAX)
-		return -EINVAL;
-	for (uint32_t i = (uint32_t)ring->header->handles_used; i > 0; i--) {
-		if (ring->handles[i - 1].fh != 0)
-			chain(ring, i - 1);
-		else
-			ring->free_handles[ring->free_handle_count++] = i - 1;
-	}
 	return 0;
 }
 
@@ -128,8 +73,6 @@ int ring_open(struct ring *ring, int fd, bool is_new)
 	CHECK(pthread_mutex_init(&ring->lock, NULL) == 0);
 	CHECK(pthread_cond_init(&ring->freed, NULL) == 0);
 	error = map(ring, is_new);
-	if (error == 0)
-		error = attach_handles(ring);
 	if (error == 0 && !is_new)
 		attach_slots(ring);
 	if (error != 0)
@@ -141,9 +84,6 @@ void ring_close(struct ring *ring)
 {
 	if (ring->memory != NULL)
 		(void)munmap(ring->memory, RING_SIZE);
-	free(ring->next_handle);
-	free(ring->handle_buckets);
-	free(ring->free_handles);
 	if (ring->fd >= 0)
 		(void)close(ring->fd);
 	(void)pthread_mutex_destroy(&ring->lock);
@@ -227,81 +167,6 @@ void ring_shut(struct ring *ring)
 	ring->is_closing = true;
 	CHECK(pthread_cond_broadcast(&ring->freed) == 0);
 	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
-}
-
-/* ---- open files ---- */
-
-static struct handle *handle_of(struct ring *ring, uint64_t object, uint64_t unique)
-{
-	for (uint32_t i = ring->handle_buckets[bucket_of(object)]; i != 0;
-		i = ring->next_handle[i - 1]) {
-		struct handle *handle = &ring->handles[i - 1];
-		if (handle->object == object && (unique == 0 || handle->unique == unique))
-			return handle;
-	}
-	return NULL;
-}
-
-static int handle_new(struct ring *ring, uint64_t object, uint64_t unique, uint64_t *out_fh)
-{
-	struct ring_header *header = ring->header;
-	uint32_t index;
-
-	if (ring->free_handle_count > 0)
-		index = ring->free_handles[--ring->free_handle_count];
-	else if (header->handles_used < HANDLES_MAX)
-		index = (uint32_t)header->handles_used++;
-	else
-		return -ENFILE;
-	struct handle *handle = &ring->handles[index];
-	handle->object = object;
-	handle->unique = unique;
-	/* fh last: a handle without it is free, whatever a kill left in the rest. */
-	atomic_signal_fence(memory_order_seq_cst);
-	handle->fh = index | ++header->handle_count << INDEX_BITS;
-	chain(ring, index);
-	*out_fh = handle->fh;
-	return 0;
-}
-
-int handle_add(struct ring *ring, uint64_t object, uint64_t unique, uint64_t *out_fh)
-{
-	int error = 0;
-
-	unique &= ~FUSE_UNIQUE_RESENT;
-	CHECK(object != 0);
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
-	struct handle *handle = handle_of(ring, object, unique);
-	if (handle != NULL)
-		*out_fh = handle->fh;
-	else
-		error = handle_new(ring, object, unique, out_fh);
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
-	return error;
-}
-
-void handle_remove(struct ring *ring, uint64_t fh)
-{
-	uint64_t index = fh & INDEX_MASK;
-
-	if (fh == 0 || index >= HANDLES_MAX)
-		return;
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
-	struct handle *handle = &ring->handles[index];
-	if (handle->fh == fh) {
-		unchain(ring, (uint32_t)index);
-		handle->fh = 0;
-		ring->free_handles[ring->free_handle_count++] = (uint32_t)index;
-	}
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
-}
-
-bool handle_is_open(struct ring *ring, uint64_t object)
-{
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
-	bool is_open = handle_of(ring, object, 0) != NULL;
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
-	return is_open;
 }
 
 /* ---- objects without names ---- */

@@ -2,9 +2,9 @@
  * The requests of one mount in memory that outlasts the process (R8): a sparse memfd that evenkeeld
  * and evenkeel-hold keep as well.
  *
- *	+--------+---------------------+------------+--------+--------+-----
- *	| header | handles (open files)| gone       | slot 0 | slot 1 | ...
- *	+--------+---------------------+------------+--------+--------+-----
+ *	+--------+------+--------+--------+-----
+ *	| header | gone | slot 0 | slot 1 | ...
+ *	+--------+------+--------+--------+-----
  *
  * Each request is read(2) straight into a slot. Slots have the largest request's size, but pages
  * exist only where something was written, and the lowest free slot is used first, so small requests
@@ -39,7 +39,6 @@
 #define SLOT_REQUEST_MAX    (WRITE_SIZE_MAX + 7168)
 #define RING_SLOT_SIZE	    (SLOT_REQUEST_OFFSET + SLOT_REQUEST_MAX)
 #define SLOT_ANSWER_MAX	    512
-#define HANDLES_MAX	    (1 << 20)
 #define GONE_BUCKETS	    1024
 #define GONE_BUCKET_SIZE    8
 
@@ -61,13 +60,6 @@ struct slot {
 
 _Static_assert(sizeof(struct slot) <= SLOT_REQUEST_OFFSET, "the request follows");
 
-/* An open file: fh = index | count << 24. */
-struct handle {
-	uint64_t fh; /* 0: free */
-	uint64_t object;
-	uint64_t unique; /* of the request that opened it */
-};
-
 /* An object without a name that the kernel may still ask about. */
 struct gone {
 	uint64_t object; /* 0: free */
@@ -79,8 +71,6 @@ struct ring_header {
 	uint64_t magic, version;
 	uint64_t has_resend; /* granted at INIT */
 	uint64_t is_initialised;
-	uint64_t handle_count;	 /* rises with each open */
-	uint64_t handles_used;	 /* no handle beyond this index was ever used */
 	uint64_t has_overflowed; /* the gone table had to forget something once */
 	/* what the module does now: for a successor */
 	uint64_t role; /* enum fs_role */
@@ -93,14 +83,10 @@ struct ring {
 	int fd; /* owned */
 	uint8_t *memory;
 	struct ring_header *header;
-	struct handle *handles;
 	struct gone *gone;
-	pthread_mutex_t lock; /* of free slots, handles and gone objects */
+	pthread_mutex_t lock; /* of free slots and gone objects */
 	pthread_cond_t freed;
 	uint64_t used[RING_SLOTS / 64]; /* bit: the slot is not free */
-	/* private to the process, rebuilt from the handles: who has an object open */
-	uint32_t *next_handle, *handle_buckets, *free_handles;
-	uint32_t free_handle_count;
 	bool is_closing;
 };
 
@@ -119,14 +105,6 @@ struct slot *ring_take(struct ring *ring);
 void ring_free(struct ring *ring, struct slot *slot);
 /* Wakes whoever waits in ring_take(). */
 void ring_shut(struct ring *ring);
-
-/* ---- open files ---- */
-
-/* The handle that this request has already, or a new one. Errors: -ENFILE. */
-int handle_add(struct ring *ring, uint64_t object, uint64_t unique, uint64_t *out_fh) MUST_CHECK;
-/* Once is enough, twice does no harm. */
-void handle_remove(struct ring *ring, uint64_t fh);
-bool handle_is_open(struct ring *ring, uint64_t object);
 
 /* ---- objects without names ---- */
 

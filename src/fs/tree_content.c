@@ -52,18 +52,6 @@ static int write_local(int fd, struct op *op)
 	op->data.size = (size_t)written;
 	if (fstat(fd, &st) != 0)
 		return -errno;
-	/* The kernel asks for this when the writer may not keep them (ATTRIBUTE_MODE in mask). */
-	bool has_bits = (st.st_mode & S_ISUID) != 0 ||
-			(st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
-	if ((op->mask & ATTRIBUTE_MODE) != 0 && has_bits) {
-		mode_t kept = st.st_mode & 07777 & ~(mode_t)S_ISUID;
-		if ((st.st_mode & S_IXGRP) != 0)
-			kept &= ~(mode_t)S_ISGID;
-		if (fchmod(fd, kept) != 0 || fstat(fd, &st) != 0)
-			return -errno;
-	} else {
-		op->mask &= ~(uint32_t)ATTRIBUTE_MODE;
-	}
 	attributes_of(&st, &op->attributes);
 	return 0;
 }
@@ -132,20 +120,21 @@ static int set_owner_and_mode(int fd, uint32_t mask, const struct attributes *at
 	return chmod(path, attributes->mode & 07777) == 0 ? 0 : -errno;
 }
 
-static int set_on(struct tree *tree, uint64_t object, int fd, uint32_t mask,
-	const struct attributes *attributes)
+/* By path: ftruncate(2) would set the mtime even where truncate(2) leaves it, to the same size. */
+static int set_size(int fd, uint64_t size)
+{
+	char path[PROC_PATH_SIZE];
+
+	proc_path(path, fd, "");
+	return truncate(path, (off_t)size) == 0 ? 0 : -errno;
+}
+
+static int set_on(int fd, uint32_t mask, const struct attributes *attributes)
 {
 	int error = set_owner_and_mode(fd, mask, attributes);
 
-	if (error == 0 && (mask & ATTRIBUTE_SIZE) != 0) {
-		struct grip content;
-		error = tree_grip(tree, object, WANTS_CONTENT, &content);
-		if (error == 0) {
-			if (ftruncate(content.fd, (off_t)attributes->size) != 0)
-				error = -errno;
-			tree_release(tree, &content);
-		}
-	}
+	if (error == 0 && (mask & ATTRIBUTE_SIZE) != 0)
+		error = set_size(fd, attributes->size);
 	if (error == 0 && (mask & (ATTRIBUTE_ATIME | ATTRIBUTE_MTIME)) != 0)
 		error = set_times(fd,
 			(mask & ATTRIBUTE_ATIME) != 0 ? attributes->atime_ns : TIME_OMIT,
@@ -161,7 +150,7 @@ int tree_set_attributes(
 
 	if (error != 0)
 		return error;
-	error = set_on(tree, object, grip.fd, mask, attributes);
+	error = set_on(grip.fd, mask, attributes);
 	tree_release(tree, &grip);
 	return error;
 }
@@ -177,7 +166,7 @@ int attributes_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 
 	if (error != 0)
 		return error;
-	error = set_on(tree, op->object, grip.fd, op->mask, &op->attributes);
+	error = set_on(grip.fd, op->mask, &op->attributes);
 	if (error == 0 && mode == TREE_LOCAL) {
 		error = read_attributes(grip.fd, &op->attributes);
 		if ((op->mask & (ATTRIBUTE_UID | ATTRIBUTE_GID)) != 0)
