@@ -103,6 +103,16 @@ static void run(struct request *request, struct change *change)
 		reply_error(request, error);
 }
 
+/* The kernel asks to drop set-group-id with default lists as well; only this one stands for the
+ * mode. */
+static bool is_access_list(struct bytes name)
+{
+	static const char access_list[] = "system.posix_acl_access";
+
+	return name.size == sizeof(access_list) - 1 &&
+	       memcmp(name.data, access_list, sizeof(access_list) - 1) == 0;
+}
+
 void on_setxattr(struct request *request)
 {
 	struct fuse_setxattr_in in;
@@ -120,7 +130,8 @@ void on_setxattr(struct request *request)
 	change.op.data = (struct bytes){ request->argument + offset, in.size };
 	/* Done again by a successor, "only if it is not there" would find what was done before. */
 	change.op.mask = request->was_started ? 0 : in.flags;
-	if ((in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0)
+	if ((in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0 &&
+		is_access_list(change.op.name))
 		change.after = drop_setgid_after;
 	run(request, &change);
 }

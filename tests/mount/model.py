@@ -78,6 +78,8 @@ class Pair:
         results = [each.run(name, user, umask, arguments) for each in (self.plain, self.tested)]
         if results[0] != results[1]:
             raise Different(number, operation, f"plain: {results[0]!r}\n    tested: {results[1]!r}")
+        for each in (self.plain, self.tested):
+            each.settle(*touched(arguments))
         seen = [each.look(*touched(arguments)) for each in (self.plain, self.tested)]
         if seen[0] != seen[1]:
             parts = [f"plain: {a!r}\n    tested: {b!r}" for a, b in zip(*seen) if a != b]
@@ -88,7 +90,8 @@ class Pair:
         walks = [treediff.walk(folder, has_times=False) for folder in self.folders]
         for folder, walk in zip(self.folders, walks):
             for path, facts in walk.items():
-                facts["modification time"] = side.time_class(os.lstat(os.path.join(folder, path)).st_mtime_ns)
+                info = os.lstat(os.path.join(folder, path))
+                facts["modification time"] = side.facts(info).get("mtime")
         differences = treediff.compare_walks(*walks)
         if differences:
             raise Different(number, None, "the trees differ:\n    " + "\n    ".join(differences[:10]))
