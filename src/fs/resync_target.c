@@ -103,18 +103,20 @@ static int list_one(struct tree *tree, uint64_t parent, const struct resync_entr
 	return error != 0 ? error : tree_bind(tree, entry->object, parent, entry->name);
 }
 
-static void expect_list(struct resync_target *target, const struct op *op)
+static void expect_list(struct resync_target *target, uint64_t directory)
 {
-	if (target->listing == op->object && op->offset != 0)
+	if (target->listing == directory)
 		return;
 	idset_done(&target->names);
-	target->listing = op->object;
+	target->listing = directory;
 }
 
 static int list(struct resync_target *target, const struct op *op)
 {
 	struct buf_reader reader = buf_reader_init(op->data.data, op->data.size);
-	expect_list(target, op);
+	if (op->offset == 0)
+		target->listing = 0; /* an earlier list of it was cut off */
+	expect_list(target, op->object);
 	while (reader.position < reader.size) {
 		struct resync_entry entry;
 		int error = resync_entry_get(&reader, &entry);
@@ -172,7 +174,7 @@ static int collect_unlisted(struct resync_target *target, uint64_t object, struc
 static int list_end(struct resync_target *target, const struct op *op)
 {
 	struct name_list names = { 0 };
-	expect_list(target, op); /* an empty directory has no list at all */
+	expect_list(target, op->object); /* an empty directory has no list at all */
 	int error = collect_unlisted(target, op->object, &names);
 	for (size_t at = 0; error == 0 && at < names.size;) {
 		struct bytes name = { .data = (const uint8_t *)names.data + at,
