@@ -86,7 +86,8 @@ bool write_wants_sync(const struct request *request);
 
 /* ---- who may keep setuid and setgid (request_privilege.c) ---- */
 
-uint32_t without_privilege(const struct request *request, const struct attributes *attributes);
+/* Adds to the operation what an owner's change, or a truncation, takes away. */
+int drop_privilege_before(struct request *request, struct op *op) MUST_CHECK;
 /* For change.after: a write by somebody who may not keep them; an ACL set from outside the group.
  */
 int drop_privilege_after(struct request *request, struct change *change) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* Looking up, attributes and file system figures. */
 #include "fs/request.h"
+#include "platform/clock.h"
 
 #include <errno.h>
 #include <string.h>
@@ -146,14 +147,6 @@ static int64_t time_of(uint64_t s, uint32_t ns)
 	return (int64_t)s * NS_PER_S + ns;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with this clock */
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
 static void wanted_attributes(const struct fuse_setattr_in *in, struct op *op)
 {
 	static const struct {
@@ -179,28 +172,11 @@ static void wanted_attributes(const struct fuse_setattr_in *in, struct op *op)
 		.uid = (in->valid & FATTR_UID) != 0 ? in->uid : UINT32_MAX,
 		.gid = (in->valid & FATTR_GID) != 0 ? in->gid : UINT32_MAX,
 		.size = in->size,
-		.atime_ns = (in->valid & FATTR_ATIME_NOW) != 0 ? now_ns()
+		.atime_ns = (in->valid & FATTR_ATIME_NOW) != 0 ? clock_wall_ns()
 							       : time_of(in->atime, in->atimensec),
-		.mtime_ns = (in->valid & FATTR_MTIME_NOW) != 0 ? now_ns()
+		.mtime_ns = (in->valid & FATTR_MTIME_NOW) != 0 ? clock_wall_ns()
 							       : time_of(in->mtime, in->mtimensec),
 	};
-}
-
-/* chown(2) takes the setuid bits away, and so does a truncation by somebody who may not keep them.
- */
-static int drop_privilege_bits(struct request *request, struct op *op)
-{
-	struct tree_entry entry;
-	int error = tree_stat(request->front->tree, op->object, &entry);
-
-	if (error != 0 || S_ISDIR(entry.attributes.mode))
-		return error;
-	uint32_t kept = without_privilege(request, &entry.attributes);
-	if (kept != entry.attributes.mode) {
-		op->mask |= ATTRIBUTE_MODE;
-		op->attributes.mode = kept;
-	}
-	return 0;
 }
 
 static bool drops_privilege(const struct fuse_setattr_in *in, const struct op *op)
@@ -221,8 +197,14 @@ void on_setattr(struct request *request)
 
 	memcpy(&in, request->argument, sizeof(in));
 	wanted_attributes(&in, &change.op);
+	/* ftruncate(2) sets the mtime even where truncate(2) leaves it, to the same size; which of
+	 * them it was shows in the handle. */
+	if ((in.valid & FATTR_SIZE) != 0 && (in.valid & (FATTR_FH | FATTR_MTIME)) == FATTR_FH) {
+		change.op.mask |= ATTRIBUTE_MTIME;
+		change.op.attributes.mtime_ns = clock_wall_ns();
+	}
 	if (drops_privilege(&in, &change.op))
-		error = drop_privilege_bits(request, &change.op);
+		error = drop_privilege_before(request, &change.op);
 	if (error == 0)
 		error = change_run(request, &change);
 	if (error != 0)

@@ -11,25 +11,66 @@
 #include <string.h>
 
 #include "fs/request.h"
+#include "platform/clock.h"
+
+static void fill_open(const struct request *request, struct fuse_open_out *out)
+{
+	/* On a secondary the applier changes files behind the kernel's back. */
+	*out = (struct fuse_open_out){ .open_flags = is_primary(request) ? FOPEN_KEEP_CACHE : 0 };
+}
+
+static int answer_opened(struct request *request, struct change *change)
+{
+	struct fuse_open_out out;
+
+	(void)change;
+	fill_open(request, &out);
+	change_answer(request, &out, sizeof(out));
+	return 0;
+}
+
+/* With O_TRUNC, which changes the mtime even of a file that is empty already. */
+static void open_empty(struct request *request, const struct fuse_open_in *in)
+{
+	struct change change = { .op = { .type = OP_SET_ATTRIBUTES,
+					 .object = request->object,
+					 .mask = ATTRIBUTE_SIZE | ATTRIBUTE_MTIME,
+					 .attributes = { .mtime_ns = clock_wall_ns() } },
+		.objects = { .ids = { request->object } },
+		.answer = answer_opened };
+	int error = 0;
+
+	if ((in->open_flags & FUSE_OPEN_KILL_SUIDGID) != 0)
+		error = drop_privilege_before(request, &change.op);
+	if (error == 0)
+		error = change_run(request, &change);
+	if (error != 0)
+		reply_error(request, error);
+}
 
 void on_open(struct request *request)
 {
-	struct fuse_open_out out = { 0 };
+	struct fuse_open_out out;
 	struct fuse_open_in in;
-	int fd, error = 0;
+	int fd, error;
 
 	memcpy(&in, request->argument, sizeof(in));
-	if (!is_primary(request) && (in.flags & O_ACCMODE) != O_RDONLY)
-		error = -EROFS;
-	if (error == 0)
-		error = tree_get_fd(request->front->tree, request->object, &fd);
+	bool is_change = (in.flags & O_ACCMODE) != O_RDONLY || (in.flags & O_TRUNC) != 0;
+	if (is_change && !is_primary(request)) {
+		reply_error(request, -EROFS);
+		return;
+	}
+	if ((in.flags & O_TRUNC) != 0) {
+		open_empty(request, &in);
+		return;
+	}
+	error = tree_get_fd(request->front->tree, request->object, &fd);
 	if (error != 0) {
 		reply_error(request, error);
 		return;
 	}
 	tree_put_fd(request->front->tree, request->object);
-	/* On a secondary the applier changes files behind the kernel's back. */
-	out.open_flags = is_primary(request) ? FOPEN_KEEP_CACHE : 0;
+	fill_open(request, &out);
 	reply_data(request, &out, sizeof(out));
 }
 

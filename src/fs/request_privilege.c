@@ -53,7 +53,8 @@ static bool is_in_group(const struct request *request, uint32_t gid)
 	       is_supplementary(request->in.pid, gid);
 }
 
-uint32_t without_privilege(const struct request *request, const struct attributes *attributes)
+static uint32_t without_privilege(
+	const struct request *request, const struct attributes *attributes)
 {
 	uint32_t mode = attributes->mode;
 
@@ -72,6 +73,23 @@ static int set_mode(struct request *request, struct op *op, uint32_t mode)
 		op->mask |= ATTRIBUTE_MODE;
 	return tree_set_attributes(
 		request->front->tree, op->object, ATTRIBUTE_MODE, &op->attributes);
+}
+
+/* chown(2) takes the setuid bits away, and so does a truncation by somebody who may not keep them.
+ */
+int drop_privilege_before(struct request *request, struct op *op)
+{
+	struct tree_entry entry;
+	int error = tree_stat(request->front->tree, op->object, &entry);
+
+	if (error != 0 || S_ISDIR(entry.attributes.mode))
+		return error;
+	uint32_t kept = without_privilege(request, &entry.attributes);
+	if (kept != entry.attributes.mode) {
+		op->mask |= ATTRIBUTE_MODE;
+		op->attributes.mode = kept;
+	}
+	return 0;
 }
 
 int drop_privilege_after(struct request *request, struct change *change)
