@@ -42,7 +42,7 @@ static void each_message_comes_back_as_it_was(void **state)
 {
 	(void)state;
 	struct control_message message = zeroed(CONTROL_HELLO);
-	strcpy(message.hello.module, "postgresql");
+	snprintf(message.hello.module, sizeof(message.hello.module), "%s", "postgresql");
 	message.hello.pid = 4711;
 	message.hello.role = FS_PRIMARY;
 	message.hello.link = FS_LINK_IN_SYNC;
@@ -67,10 +67,10 @@ static void each_message_comes_back_as_it_was(void **state)
 	message = zeroed(CONTROL_VERIFIED);
 	message.verified.request = 3;
 	message.verified.error = -ENOTCONN;
-	strcpy(message.verified.detail, "no peer");
+	snprintf(message.verified.detail, sizeof(message.verified.detail), "%s", "no peer");
 	expect_same_after(&message, NULL);
 	message = zeroed(CONTROL_UNSTORE);
-	strcpy(message.store.name, "fuse.0");
+	snprintf(message.store.name, sizeof(message.store.name), "%s", "fuse.0");
 	expect_same_after(&message, "{\"type\":\"unstore\",\"name\":\"fuse.0\"}");
 	message = zeroed(CONTROL_STREAM);
 	message.stream.peer = 2;
@@ -85,7 +85,8 @@ static void every_report_and_order_has_its_word(void **state)
 	(void)state;
 	struct control_message message = zeroed(CONTROL_REPORT);
 	message.report.error = -EIO;
-	strcpy(message.report.detail, "a \"quoted\" path\nof two lines");
+	snprintf(message.report.detail, sizeof(message.report.detail), "%s",
+		"a \"quoted\" path\nof two lines");
 	for (int report = 0; report <= FS_REPORT_REFUSED; report++) {
 		message.report.report = (enum fs_report)report;
 		assert_non_null(fs_report_name(message.report.report));
@@ -104,7 +105,7 @@ static void a_detail_that_is_no_text_is_still_said(void **state)
 	char packet[CONTROL_PACKET_MAX];
 	size_t size = 0;
 	struct control_message message = zeroed(CONTROL_REPORT), again;
-	strcpy(message.report.detail, "/data/\xff\xfe");
+	snprintf(message.report.detail, sizeof(message.report.detail), "%s", "/data/\xff\xfe");
 	assert_int_equal(control_encode(&message, packet, sizeof(packet), &size), 0);
 	assert_int_equal(control_decode(packet, size, &again), 0);
 	assert_string_equal(again.report.detail, "/data/?"
@@ -149,7 +150,7 @@ static void a_descriptor_travels_beside_its_message(void **state)
 	int pair[2], got = -1, other = -1;
 	struct stat before, after;
 	struct control_message message = zeroed(CONTROL_STORE), received;
-	strcpy(message.store.name, "ring.0");
+	snprintf(message.store.name, sizeof(message.store.name), "%s", "ring.0");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
 	int fd = open("/dev/null", O_RDONLY);
 	assert_int_equal(control_receive(pair[1], &received, &got), -EAGAIN);
