@@ -1,20 +1,19 @@
 /*
  * A log of operations in memory that outlasts the process: on the primary what was sequenced and is
- *not yet acknowledged, on the secondary what was received and is not yet applied (R6, R8).
+ * not yet acknowledged, on the secondary what was received and is not yet applied (R6, R8).
  *
  * The memory is a memfd that evenkeel-hold keeps as well. It is written so that a SIGKILL between
- *any two instructions leaves it valid: a record is complete before `tail` is moved (one aligned
- *64-bit store, release).
+ * any two instructions leaves it valid: a record is complete before `tail` is moved (one aligned
+ * 64-bit store, release).
  *
  *	+--------+------------------------------------------------------+
- *	| header | ring of encoded operations, each padded to 8 bytes    |
+ *	| header | ring of encoded operations, each padded to 8 bytes   |
  *	+--------+------------------------------------------------------+
- *	           ^ head (oldest kept)          ^ tail (next to write)      byte positions that
- *only rise
+ *	           ^ head (oldest kept)         ^ tail (next to write)
  *
- * A record never wraps: where the rest of the ring is too short, a skip mark fills it. Not for:
- *disk; the file is gone with the machine, and replication knows that. One writer; trimming and
- *reading under the caller's lock.
+ * Positions are byte counts that only rise. A record never wraps: where the rest of the ring is too
+ * short, a skip mark fills it. Not for: disk; the file is gone with the machine, and replication
+ * knows that. One writer; trimming and reading under the caller's lock.
  */
 #ifndef EVENKEEL_REPL_OPLOG_H
 #define EVENKEEL_REPL_OPLOG_H

@@ -1,17 +1,19 @@
 /*
  * What the primary decides about each operation: its sequence, whether it goes to the peer, and
- *when its caller may be answered. Pure: descriptors only. The simulator runs this very code.
+ * when its caller may be answered. Pure: descriptors only. The simulator runs this very code.
  *
- *	            connect (peer stale)              target complete
- *	  ALONE ----------------------> CATCHING_UP -----------------> PAIRED
- *	    ^  answers at once           answers at once,                | answers wait for the
- *acknowledgement |                            everything is sent              | peer lost or
- *failed, or R7: hold |                                  | lost                    v
- *	    +----------------------------------+<---- go_alone ------- HELD   no answers leave
+ *	             connect (peer stale)               target complete
+ *	    ALONE ----------------------> CATCHING_UP -----------------> PAIRED
+ *	      ^  answers at once           answers at once,                |  answers wait for the
+ *	      |                            everything is sent              |  acknowledgement
+ *	      |                                  |                         |
+ *	      |                                  | lost                    | peer lost or failed
+ *	      |                                  v                         v
+ *	      +----------------------------------+<------ go_alone ----- HELD   no answers leave
  *
  * PAIRED begins at the sequence of OP_RESYNC_END: answers wait for the peer from there on, although
- *only the core's compare-and-swap makes the peer good. Not for: freshness and roles (core). Under
- *the replicator's lock.
+ * only the core's compare-and-swap makes the peer good. Not for: freshness and roles (core). Under
+ * the replicator's lock.
  */
 #ifndef EVENKEEL_REPL_SENDER_H
 #define EVENKEEL_REPL_SENDER_H
