@@ -63,7 +63,7 @@ static void close_try(struct check *check)
 		close(check->socket);
 	check->socket = -1;
 	if (check->process.pidfd >= 0) {
-		(void)process_kill(&check->process, SIGKILL);
+		process_kill_group(&check->process);
 		reaper_take(daemon, &check->process);
 	}
 	check->is_trying = false;

@@ -23,10 +23,9 @@
 #include "platform/clock.h"
 #include "platform/knet.h"
 
-#define SECRET_SIZE	32
-#define REOPEN_NS	NS_PER_S
-#define REPORT_NS	(60 * NS_PER_S) /* foreign datagrams: one event a minute */
-#define LINK_SILENCE_NS NS_PER_S	/* a link without a beat for so long is shown as down */
+#define SECRET_SIZE 32
+#define REOPEN_NS   NS_PER_S
+#define REPORT_NS   (60 * NS_PER_S) /* foreign datagrams: one event a minute */
 
 struct network {
 	struct daemon_mesh *mesh;
@@ -237,7 +236,7 @@ static void on_tick(void *owner)
 			start_opener(network);
 		for (uint8_t n = 0; n < cluster->node_count; n++) {
 			const struct node_config *node = &cluster->nodes[n];
-			if (now_ns - network->heard_ns[node->id] > LINK_SILENCE_NS)
+			if (now_ns - network->heard_ns[node->id] > cluster->silence_ns)
 				show_link(network, node, false);
 		}
 	}

@@ -264,6 +264,12 @@ void process_close(struct process *process)
 	process->pid = 0;
 }
 
+void process_kill_group(const struct process *process)
+{
+	if (process->pid > 0)
+		(void)kill(-process->pid, SIGKILL); /* none left: as it should be */
+}
+
 int process_kill(const struct process *process, int signal_number)
 {
 	if (process->pidfd < 0)

@@ -49,6 +49,8 @@ int process_watch(pid_t pid, struct process *out_process) MUST_CHECK;
 int process_reap(struct process *process, int *out_status) MUST_CHECK;
 /* Closes the pidfd only. */
 void process_close(struct process *process);
+/* SIGKILL to a child and to what it started in its session's first group; before it is reaped. */
+void process_kill_group(const struct process *process);
 /* Errors: -ESRCH. */
 int process_kill(const struct process *process, int signal_number);
 
