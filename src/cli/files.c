@@ -167,13 +167,15 @@ static bool is_too_long(const char *folder, const char *name)
 
 static int copy_level(const char *from, const char *to, int depth)
 {
-	int error = depth > DEPTH_MAX ? -ELOOP : 0;
-	if (error == 0 && mkdir(to, 0755) != 0)
-		error = -errno;
-	DIR *directory = error == 0 ? opendir(from) : NULL;
-	if (error == 0 && directory == NULL)
-		error = -errno;
 	struct dirent *entry;
+	int error = 0;
+	if (depth > DEPTH_MAX)
+		return -ELOOP;
+	if (mkdir(to, 0755) != 0)
+		return -errno;
+	DIR *directory = opendir(from);
+	if (directory == NULL)
+		return -errno;
 	while (error == 0 && (entry = readdir(directory)) != NULL) {
 		char source[PATH_SIZE_MAX], target[PATH_SIZE_MAX];
 		if (is_dots(entry->d_name))
@@ -186,8 +188,7 @@ static int copy_level(const char *from, const char *to, int depth)
 		path_join(target, to, entry->d_name);
 		error = copy_entry(source, target, depth);
 	}
-	if (directory != NULL)
-		closedir(directory);
+	closedir(directory);
 	return error;
 }
 
@@ -196,26 +197,33 @@ int folder_copy(const char *from, const char *to)
 	return copy_level(from, to, 0);
 }
 
+static int remove_level(const char *path, int depth);
+
+static int remove_entry(const char *path, int depth)
+{
+	struct stat status;
+	if (lstat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		return remove_level(path, depth + 1);
+	return unlink(path) == 0 ? 0 : -errno;
+}
+
 static int remove_level(const char *path, int depth)
 {
-	int error = depth > 2 * DEPTH_MAX ? -ELOOP : 0;
-	DIR *directory = error == 0 ? opendir(path) : NULL;
 	struct dirent *entry;
-	if (error == 0 && directory == NULL)
+	int error = 0;
+	if (depth > 2 * DEPTH_MAX)
+		return -ELOOP;
+	DIR *directory = opendir(path);
+	if (directory == NULL)
 		return errno == ENOENT ? 0 : -errno;
 	while (error == 0 && (entry = readdir(directory)) != NULL) {
 		char inner[PATH_SIZE_MAX];
-		struct stat status;
 		if (is_dots(entry->d_name) || is_too_long(path, entry->d_name))
 			continue;
 		path_join(inner, path, entry->d_name);
-		if (lstat(inner, &status) == 0 && S_ISDIR(status.st_mode))
-			error = remove_level(inner, depth + 1);
-		else if (unlink(inner) != 0)
-			error = -errno;
+		error = remove_entry(inner, depth);
 	}
-	if (directory != NULL)
-		closedir(directory);
+	closedir(directory);
 	if (error == 0 && rmdir(path) != 0)
 		error = -errno;
 	return error;

@@ -186,6 +186,29 @@ static void plan_modules(
 	}
 }
 
+static char *cluster_text(const struct cluster_config *cluster)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int error = out == NULL ? -ENOMEM : config_print_cluster(cluster, out);
+	if (out != NULL)
+		fclose(out);
+	if (error == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static bool cluster_is_equal(const struct cluster_config *a, const struct cluster_config *b)
+{
+	char *left = cluster_text(a), *right = cluster_text(b);
+	bool is_equal = left != NULL && right != NULL && strcmp(left, right) == 0;
+	free(left);
+	free(right);
+	return is_equal;
+}
+
 static void plan_cluster(
 	const struct daemon *daemon, const struct cluster_config *after, json_t *changes)
 {
@@ -203,7 +226,7 @@ static void plan_cluster(
 		snprintf(sentence, sizeof(sentence), "node '%s' is removed", name);
 		add_change(changes, sentence);
 	}
-	if (memcmp(after, &daemon->cluster, sizeof(*after)) != 0 && json_array_size(changes) == 0)
+	if (json_array_size(changes) == 0 && !cluster_is_equal(after, &daemon->cluster))
 		add_change(changes, "settings of the cluster change (cluster.yaml)");
 }
 

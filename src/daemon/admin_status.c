@@ -196,7 +196,7 @@ static json_t *modules_status(
 	json_t *json = json_array();
 	for (int i = 0; i < daemon->module_count; i++)
 		sorted[i] = daemon->modules[i];
-	qsort(sorted, (size_t)daemon->module_count, sizeof(sorted[0]), by_name);
+	qsort(sorted, (size_t)daemon->module_count, sizeof(void *), by_name);
 	for (int i = 0; i < daemon->module_count; i++)
 		(void)json_array_append_new(
 			json, module_status(daemon, sorted[i],

@@ -83,8 +83,8 @@ static int set_up(void **state)
 	struct module *module = calloc(1, sizeof(*module));
 	char folder[] = "/tmp/evenkeel-test-admin-XXXXXX";
 	(void)state;
-	if (daemon == NULL || module == NULL || mkdtemp(folder) == NULL)
-		return -1;
+	CHECK(daemon != NULL && module != NULL);
+	CHECK(mkdtemp(folder) != NULL);
 	snprintf(daemon->paths.run, sizeof(daemon->paths.run), "%s", folder);
 	snprintf(daemon->paths.config, sizeof(daemon->paths.config), "%s", folder);
 	daemon->cluster = (struct cluster_config){ .name = "demo",
