@@ -222,10 +222,19 @@ static void on_prim(
 	}
 	if (!is_forced && would_lose(core, module, verdict))
 		return;
+	bool is_agreed =
+		!is_forced && peer_is_heard(core, module) && record_has_data(&module->record);
+	if (is_agreed && module_is_behind(core, module)) {
+		say(verdict, REFUSAL_BUSY,
+			"both copies are equal and the other node is the one to serve; when it "
+			"does, `evenkeel swap` moves it here");
+		return;
+	}
 	unblock(module);
 	module->is_second_only = false;
-	module->is_rolled_back = false;
-	module->wants_forced_prim = true;
+	module->is_rolled_back = module->is_rolled_back && !is_forced;
+	/* Where the rule says the same, the rule does it: the other node follows it too. */
+	module->wants_forced_prim = !is_agreed;
 	say(verdict, REFUSAL_NONE, "becoming primary with the data of this node");
 }
 

@@ -289,19 +289,23 @@ static void advance(struct core *core, struct module *module)
 /* What finds no room among the actions stays dirty; core_deadline() asks to be called at once. */
 static void advance_all(struct core *core)
 {
+	core->is_in_trouble = false;
 	for (int i = 0; i < MODULES_MAX; i++) {
 		struct module *module = &core->modules[i];
-		if (!module->is_used || (!module->is_dirty && module->wake_ns > core->now_ns))
+		if (!module->is_used)
 			continue;
-		module->is_dirty = true;
-		if (core->actions->count + ACTIONS_OF_ADVANCE < ACTIONS_MAX)
+		module->is_dirty = module->is_dirty || module->wake_ns <= core->now_ns;
+		if (module->is_dirty && core->actions->count + ACTIONS_OF_ADVANCE < ACTIONS_MAX)
 			advance(core, module);
+		core->is_in_trouble = core->is_in_trouble || step_is_trouble(module->step);
 	}
 }
 
 static int64_t beat_due_ns(const struct core *core)
 {
-	return core->beat_ns + (core->wants_beat ? BEAT_GAP_NS : core->config.beat_ns);
+	int64_t gap = core->is_in_trouble ? BEAT_TROUBLE_NS : core->config.beat_ns;
+
+	return core->beat_ns + (core->wants_beat ? BEAT_GAP_NS : MIN_OF(gap, core->config.beat_ns));
 }
 
 static void send_beat_if_due(struct core *core)

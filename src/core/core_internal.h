@@ -31,6 +31,8 @@
 #define ADVANCES_MAX	   24
 
 #define BEAT_GAP_NS	    (20 * NS_PER_MS)  /* between two beats, however much changes */
+#define BEAT_TROUBLE_NS	    (50 * NS_PER_MS)  /* while somebody is suspected */
+#define SETTLE_NS	    (300 * NS_PER_MS) /* beats flow by then, if the network is back */
 #define LATENESS_MIN_NS	    (10 * NS_PER_MS)  /* less is a timer's own jitter */
 #define PROBE_GAP_NS	    (100 * NS_PER_MS) /* between probes of an address */
 #define PROBE_EAGER_NS	    (5 * NS_PER_S)    /* after that, only every ... */
@@ -142,6 +144,7 @@ struct member {
 	uint64_t retired[RETIRED_NONCES];
 	uint8_t retired_next;
 	int64_t sent_ns;    /* its clock: to echo */
+	int64_t heard_ns;   /* our clock: when its last beat came, echo or not */
 	int64_t two_way_ns; /* our clock: when the newest beat that it has echoed was sent; 0: none
 			     */
 	int64_t excuse_ns;  /* own lateness since then (R16) */
@@ -199,9 +202,12 @@ struct module {
 	bool is_held, wants_drop, is_answer_open;
 	uint64_t ask_nonce;
 	enum arbiter_answer answer;
-	bool is_fenced;	      /* on the way down: nothing may run on */
-	int64_t ask_ns;	      /* when to ask next */
-	int64_t first_ask_ns; /* of this incident; 0: not asked yet */
+	bool has_lost;		/* the other serves other data: not good any more */
+	bool is_fenced;		/* on the way down: nothing may run on */
+	int64_t suspect_ns;	/* since when the silent primary is suspected */
+	int64_t ask_ns;		/* when to ask next */
+	int64_t first_grant_ns; /* granted ever since then; 0: not granted */
+	bool has_asked;		/* in this incident */
 	int64_t held_ns;
 	bool is_handed; /* this tenure began by an orderly handover */
 	int64_t drops_ns[DROPS_REMEMBERED];
@@ -234,7 +240,7 @@ struct core {
 	int64_t now_ns, started_ns;
 	bool is_started, is_shutting_down;
 	bool can_reach_target, is_target_tried;
-	bool wants_beat;
+	bool wants_beat, is_in_trouble;
 	uint64_t beat_counter;
 	int64_t beat_ns; /* when the last one was sent */
 	uint16_t verify_next;
@@ -260,6 +266,8 @@ bool member_on_beat(struct core *core, const struct beat *beat);
 int64_t member_age_ns(const struct core *core, uint8_t node);
 /* The same, less our own lateness. */
 int64_t member_suspicion_ns(const struct core *core, uint8_t node);
+/* A beat came lately, in whatever state the way back is. */
+bool member_is_talking(const struct core *core, uint8_t node);
 bool member_is_heard(const struct core *core, uint8_t node);
 bool member_is_silent(const struct core *core, uint8_t node);
 int64_t member_age_at(const struct core *core, uint8_t node, int64_t age_ns);
@@ -271,6 +279,8 @@ enum mirror_state mirror_state_of(const struct module *module);
 enum readiness mirror_readiness_of(const struct module *module);
 bool step_is_primary(enum step step);
 bool step_is_secondary(enum step step);
+/* Somebody is suspected: beats go out more often. */
+bool step_is_trouble(enum step step);
 const char *step_name(enum step step);
 void mirror_verify(const struct core *core, const struct module *module);
 /* One step of the module, if one is due. */
@@ -283,6 +293,8 @@ bool peer_has_resigned(const struct core *core, const struct module *module);
 bool peer_is_good_second(const struct core *core, const struct module *module);
 bool peer_outranks(const struct core *core, const struct module *module);
 enum relation module_relation(const struct core *core, const struct module *module);
+/* Both hold the same, and the other one is to serve it. */
+bool module_is_behind(const struct core *core, const struct module *module);
 /* True if, with both heard and nobody primary, this node is the one. */
 bool module_is_chosen(struct core *core, struct module *module);
 bool module_can_follow(const struct core *core, struct module *module);
@@ -308,6 +320,8 @@ bool primary_guard(struct core *core, struct module *module);
 /* secondary.c */
 bool secondary_advance(struct core *core, struct module *module);
 bool accept_primary(struct core *core, struct module *module);
+/* The primary is silent: takeover.c goes on. */
+bool suspect(struct core *core, struct module *module);
 bool secondary_claim(struct core *core, struct module *module, bool is_handed);
 bool peer_has_handed_over(const struct core *core, const struct module *module);
 
@@ -358,6 +372,7 @@ void tenure_resign(struct core *core, struct module *module);
 /* Nothing was in flight when the role was left. */
 bool tenure_is_clean(const struct module *module);
 void tenure_close(struct core *core, struct module *module);
+void tenure_disown(struct core *core, struct module *module);
 void tenure_forget(struct core *core, struct module *module);
 
 /* command.c */

@@ -122,15 +122,47 @@ static bool is_peer_able(const struct module *module)
 	       !module->peer.is_failed;
 }
 
+/*
+ * A copy that has been followed or served without a break holds everything that was acknowledged;
+ * one whose machine crashed may have lost what was not yet on its disk.
+ */
+static bool is_alive_here(const struct module *module)
+{
+	return module->fs_role == FS_SECONDARY || module->record.is_clean;
+}
+
+static bool is_alive_there(const struct module *module)
+{
+	return module->peer.fs_role == FS_SECONDARY || module->peer.fs_role == FS_PRIMARY ||
+	       module->peer.record.is_clean;
+}
+
 static uint8_t candidate_of(const struct core *core, const struct module *module)
 {
 	uint8_t self = core->config.self;
 	uint8_t peer = module->config.peer;
 	uint8_t holder = record_ruling(&module->record, &module->peer.record)->holder;
+	bool is_alive = is_alive_here(module);
 
+	if (is_alive != is_alive_there(module))
+		return is_alive ? self : peer;
 	if (module->config.preferred == self || module->config.preferred == peer)
 		return module->config.preferred;
 	return holder == self || holder == peer ? holder : MIN_OF(self, peer);
+}
+
+/* In the place of a peer that cannot, unless only its copy is sure to hold everything. */
+static bool module_may_replace(const struct module *module)
+{
+	return !is_peer_able(module) && (is_alive_here(module) || !is_alive_there(module));
+}
+
+bool module_is_behind(const struct core *core, const struct module *module)
+{
+	enum relation relation = module_relation(core, module);
+	bool is_equal = relation == RELATION_EQUAL_CLEAN || relation == RELATION_EQUAL_MARKS;
+
+	return is_equal && is_peer_able(module) && candidate_of(core, module) != core->config.self;
 }
 
 bool module_is_chosen(struct core *core, struct module *module)
@@ -145,7 +177,8 @@ bool module_is_chosen(struct core *core, struct module *module)
 	switch (module_relation(core, module)) {
 	case RELATION_EQUAL_CLEAN:
 	case RELATION_EQUAL_MARKS:
-		return candidate_of(core, module) == core->config.self || !is_peer_able(module);
+		return candidate_of(core, module) == core->config.self ||
+		       module_may_replace(module);
 	case RELATION_NEWER:
 	case RELATION_PEER_ROLLED_BACK: return true;
 	case RELATION_NO_DATA:
@@ -240,7 +273,13 @@ static enum wait_reason reason_without_primary(const struct core *core, const st
 	case RELATION_NO_DATA: return WAIT_NEW;
 	case RELATION_OLDER: return reason_of_older(module);
 	case RELATION_EQUAL_CLEAN:
-	case RELATION_EQUAL_MARKS: return is_peer_able(module) ? WAIT_PEER_STARTS : WAIT_PEER_ONLY;
+	case RELATION_EQUAL_MARKS:
+		if (is_able(module) && (module_may_replace(module) ||
+					       candidate_of(core, module) == core->config.self))
+			return WAIT_LISTENING;
+		if (is_able(module) && module->peer.state == MIRROR_STOP)
+			return WAIT_PEER_STOPPED;
+		return is_peer_able(module) ? WAIT_PEER_STARTS : WAIT_PEER_ONLY;
 	case RELATION_NEWER:
 		if (!module->record.is_complete)
 			return WAIT_INCOMPLETE;
@@ -303,7 +342,13 @@ static bool start_heard(struct core *core, struct module *module)
 		}
 		if (module_can_follow(core, module))
 			return accept_primary(core, module);
-		return wait_for(core, module, reason_with_primary(module_relation(core, module)));
+		enum wait_reason reason = reason_with_primary(module_relation(core, module));
+		bool has_lost = reason == WAIT_DIVERGED || reason == WAIT_UNRELATED;
+		if (has_lost && record_is_good(&module->record, core->config.self)) {
+			tenure_disown(core, module);
+			return true;
+		}
+		return wait_for(core, module, reason);
 	}
 	if (module_is_chosen(core, module))
 		return mirror_move(core, module, STEP_PROBING);

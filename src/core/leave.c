@@ -87,6 +87,7 @@ static void forget_tenure(struct module *module)
 	module->wants_swap = false;
 	module->wants_overrule = false;
 	module->is_fenced = false;
+	module->has_lost = false;
 	module->is_handed = false;
 	module->is_local_failed = false;
 	module->is_refused = false;
@@ -94,7 +95,8 @@ static void forget_tenure(struct module *module)
 	module->is_peer_lost = false;
 	module->is_dead = false;
 	module->was_eligible = false;
-	module->first_ask_ns = 0;
+	module->first_grant_ns = 0;
+	module->has_asked = false;
 	module->fs_role = FS_NONE;
 	module->fs_link = FS_LINK_NONE;
 }
@@ -103,7 +105,7 @@ static void forget_tenure(struct module *module)
 static bool is_closed(const struct module *module)
 {
 	return module->record.role == RECORD_ROLE_NONE &&
-	       module->record.is_clean == tenure_is_clean(module) &&
+	       module->record.is_clean == tenure_is_clean(module) && !module->has_lost &&
 	       module->record.should_run == module->should_run;
 }
 
@@ -120,6 +122,7 @@ static bool closing_advance(struct core *core, struct module *module)
 	}
 	if (!is_closed(module)) {
 		tenure_close(core, module);
+		module->has_lost = false;
 		return true;
 	}
 	forget_tenure(module);

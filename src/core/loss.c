@@ -41,7 +41,6 @@ bool primary_guard(struct core *core, struct module *module)
 	order_fs(core, module, FS_ORDER_HOLD);
 	module->is_held = true;
 	module->held_ns = core->now_ns;
-	module->first_ask_ns = 0;
 	module->ask_ns = core->now_ns;
 	text_add(log_add(core, module, "module.held", SEVERITY_WARNING),
 		"the other node is not heard: answers to the application wait until it is clear "
@@ -110,19 +109,28 @@ static bool is_address_silent(struct core *core, struct module *module)
 	return false;
 }
 
+/*
+ * Granted in time, everybody who reaches the target hears it from our beats before the peer may
+ * serve; later, this node must have listened for a while and nobody answer for the address.
+ */
+bool core_dummy;
 static bool may_ask_held(struct core *core, struct module *module)
 {
 	uint8_t peer = module->config.peer;
+	int64_t limit = core->config.silence_ns - SETTLE_NS;
 
 	if (core->members[peer].is_gone)
 		return true;
+	if (core->members[peer].two_way_ns == 0)
+		return false; /* a restarted daemon does not know for how long it was silent */
 	if (member_suspicion_ns(core, peer) < hold_after_ns(core)) {
 		wake_at(module, member_suspicion_at(core, peer, hold_after_ns(core)));
 		return false;
 	}
-	if (member_age_ns(core, peer) < core->config.silence_ns)
+	if (member_age_ns(core, peer) < limit)
 		return true;
 	return member_suspicion_ns(core, peer) < core->config.silence_ns &&
+	       has_passed(core, module, module->held_ns, SETTLE_NS) &&
 	       is_address_silent(core, module);
 }
 
@@ -161,7 +169,8 @@ static bool asking_advance(struct core *core, struct module *module)
 		return mirror_move(core, module, STEP_HELD);
 	if (module->is_answer_open)
 		return false;
-	if (module->answer == ARBITER_GRANTED) {
+	bool is_in_time = !module->is_held || may_ask_held(core, module);
+	if (module->answer == ARBITER_GRANTED && is_in_time) {
 		text_add(log_add(core, module, "arbiter.granted", SEVERITY_WARNING),
 			"the arbiter lets this node go on alone");
 		return go_alone(core, module);

@@ -64,6 +64,7 @@ bool member_on_beat(struct core *core, const struct beat *beat)
 		return false;
 	member->counter = beat->counter;
 	member->sent_ns = beat->sent_ns;
+	member->heard_ns = core->now_ns;
 	member->is_gone = beat->is_goodbye;
 	/* An echo from the future would be another boot's: its nonce differs. */
 	if (beat->echo_nonce != core->config.boot_nonce || beat->echo_ns > core->now_ns)
@@ -100,6 +101,14 @@ int64_t member_age_ns(const struct core *core, uint8_t node)
 int64_t member_suspicion_ns(const struct core *core, uint8_t node)
 {
 	return member_age_ns(core, node) - core->members[node].excuse_ns;
+}
+
+bool member_is_talking(const struct core *core, uint8_t node)
+{
+	const struct member *member = &core->members[node];
+
+	return !member->is_gone && member->heard_ns != 0 &&
+	       core->now_ns - member->heard_ns < core->config.margin_ns;
 }
 
 bool member_is_silent(const struct core *core, uint8_t node)

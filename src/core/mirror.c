@@ -119,6 +119,12 @@ bool step_is_secondary(enum step step)
 	return step >= STEP_ACCEPTING && step <= STEP_RESIGNED;
 }
 
+bool step_is_trouble(enum step step)
+{
+	return (step >= STEP_HELD && step <= STEP_ASKING) ||
+	       (step >= STEP_SUSPECTING && step <= STEP_TAKE_ASKING);
+}
+
 enum mirror_state mirror_state_of(const struct module *module)
 {
 	bool is_leaving = module->step >= STEP_STOPPING && module->step <= STEP_CLOSING;

@@ -31,6 +31,14 @@ static enum wait_reason fs_failure(const struct module *module)
 	return module->is_refused ? WAIT_REFUSED : WAIT_DISK;
 }
 
+static bool give_way(struct core *core, struct module *module)
+{
+	text_add(log_add(core, module, "module.lost", SEVERITY_ERROR),
+		"the other node serves: this node stops serving at once");
+	module->has_lost = true;
+	return fence(core, module, WAIT_NONE);
+}
+
 static bool mount(struct core *core, struct module *module)
 {
 	enum fs_order order = FS_ORDER_PRIMARY;
@@ -51,7 +59,7 @@ bool mounting_advance(struct core *core, struct module *module)
 	if (module->step == STEP_CLAIMING)
 		return mount(core, module);
 	if (peer_outranks(core, module))
-		return fence(core, module, WAIT_NONE);
+		return give_way(core, module);
 	if (has_fs_failed(core, module) || module->is_rolled_back)
 		return fence(core, module, fs_failure(module));
 	if (module->is_order_open || module->fs_role != FS_PRIMARY)
@@ -81,6 +89,13 @@ static bool on_fs_failure(struct core *core, struct module *module)
 	return fence(core, module, fs_failure(module));
 }
 
+/* The stream stands, and the peer could serve at once. */
+static bool can_hand_over(const struct core *core, const struct module *module)
+{
+	return module->step == STEP_PAIRED && !module->is_held && !module->is_peer_lost &&
+	       peer_is_good_second(core, module);
+}
+
 static bool hand_over(struct core *core, struct module *module)
 {
 	application_want(module, 0);
@@ -89,8 +104,10 @@ static bool hand_over(struct core *core, struct module *module)
 
 static bool on_application_failed(struct core *core, struct module *module)
 {
-	if (module->step == STEP_PAIRED && peer_is_good_second(core, module))
+	if (can_hand_over(core, module))
 		return hand_over(core, module);
+	if (module->step == STEP_PAIRED && (module->is_held || module->is_peer_lost))
+		return false; /* that first */
 	module_block(core, module, WAIT_APPLICATION);
 	return leave(core, module);
 }
@@ -102,11 +119,13 @@ static bool is_loss_step(enum step step)
 
 static bool on_stop(struct core *core, struct module *module)
 {
-	if (module->step == STEP_PAIRED && peer_is_good_second(core, module))
+	if (can_hand_over(core, module))
 		return hand_over(core, module);
-	/* Answers are held, so no script that writes could end: the application is killed. */
-	if (module->is_held || module->step == STEP_DROPPING)
+	/* Answers are held and nobody may let them go, so no script that writes could end. */
+	if (module->is_held)
 		return fence(core, module, WAIT_NONE);
+	if (module->is_peer_lost || is_loss_step(module->step))
+		return false; /* that first: then scripts can end */
 	return leave(core, module);
 }
 
@@ -114,11 +133,8 @@ bool primary_common(struct core *core, struct module *module)
 {
 	bool is_leaving_late = module->step == STEP_SHRINKING || module->step == STEP_PARTING;
 
-	if (peer_outranks(core, module) && !planted(PLANTED_BOTH_HOLD)) {
-		text_add(log_add(core, module, "module.lost", SEVERITY_ERROR),
-			"the other node serves: this node stops serving at once");
-		return fence(core, module, WAIT_NONE);
-	}
+	if (peer_outranks(core, module) && !planted(PLANTED_BOTH_HOLD))
+		return give_way(core, module);
 	if (has_fs_failed(core, module))
 		return on_fs_failure(core, module);
 	if (is_leaving_late || module->step == STEP_GROWING)
@@ -254,7 +270,7 @@ static bool paired_advance(struct core *core, struct module *module)
 		return mirror_move(core, module, STEP_DROPPING);
 	}
 	serve(module);
-	if (is_swap_wanted(core, module) && peer_is_good_second(core, module))
+	if (is_swap_wanted(core, module) && can_hand_over(core, module))
 		return hand_over(core, module);
 	return false;
 }
@@ -286,7 +302,8 @@ static bool take_back(struct core *core, struct module *module)
 	text_add(log_add(core, module, "swap.given_up", SEVERITY_WARNING),
 		"the other node cannot take over now: this node keeps the service");
 	module->wants_swap = false;
-	serve(module);
+	if (!module->wants_stop && !module->application.is_failed)
+		serve(module);
 	return mirror_move(core, module, STEP_PAIRED);
 }
 
@@ -327,8 +344,7 @@ static bool yielded_advance(struct core *core, struct module *module)
 	if (is_serving_there && module->wants_stop)
 		return leave(core, module);
 	if (member_is_silent(core, module->config.peer))
-		return module->wants_stop ? leave(core, module)
-					  : mirror_move(core, module, STEP_SUSPECTING);
+		return module->wants_stop ? leave(core, module) : suspect(core, module);
 	wake_at(module, member_suspicion_at(core, module->config.peer, core->config.silence_ns));
 	if (has_fs_failed(core, module) && !is_serving_there)
 		return leave(core, module);
@@ -358,7 +374,7 @@ bool yielding_advance(struct core *core, struct module *module)
 	if (module->step == STEP_YIELDED)
 		return yielded_advance(core, module);
 	if (peer_outranks(core, module))
-		return fence(core, module, WAIT_NONE);
+		return give_way(core, module);
 	if (has_fs_failed(core, module))
 		return fence(core, module, fs_failure(module));
 	return module->step == STEP_QUIETING ? quieting_advance(core, module)

@@ -150,13 +150,22 @@ static bool is_swap_over(struct core *core, struct module *module)
 	       has_passed(core, module, module->wants_swap_ns, SWAP_PATIENCE_NS);
 }
 
+bool suspect(struct core *core, struct module *module)
+{
+	module->suspect_ns = core->now_ns;
+	module->first_grant_ns = 0;
+	module->has_asked = false;
+	module->ask_ns = core->now_ns;
+	return mirror_move(core, module, STEP_SUSPECTING);
+}
+
 static bool suspect_if_silent(struct core *core, struct module *module)
 {
 	int64_t threshold = core->config.silence_ns - core->config.margin_ns;
 	uint8_t peer = module->config.peer;
 
 	if (core->members[peer].is_gone || member_suspicion_ns(core, peer) >= threshold)
-		return mirror_move(core, module, STEP_SUSPECTING);
+		return suspect(core, module);
 	wake_at(module, member_suspicion_at(core, peer, threshold));
 	return false;
 }

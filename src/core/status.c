@@ -110,11 +110,15 @@ static void say_suspecting(
 	text_add(&status->now, "the primary is not heard; ");
 	bool may_take = module->config.has_failover && core->config.arbiter == ARBITER_PING &&
 			!module->is_second_only && !module->application.is_failed;
-	if (may_take && module->first_ask_ns == 0) {
+	bool was_heard = core->members[module->config.peer].two_way_ns != 0;
+	if (may_take && was_heard && (!module->has_asked || module->first_grant_ns != 0)) {
 		text_add(&status->now, "finding out whether this node may take over");
 		return;
 	}
-	if (may_take)
+	if (may_take && !was_heard)
+		text_add(&status->now, "it was not heard since evenkeeld was started here, so it "
+				       "may have gone on alone");
+	else if (may_take)
 		text_add(&status->now, "the ping target did not answer when it fell silent, so it "
 				       "may be this node that is cut off");
 	else if (!module->config.has_failover)

@@ -1,17 +1,20 @@
 /*
  * A good secondary whose primary fell silent.
  *
- *	silence - margin	probing the service address begins, so that no time is lost
- *	silence			and nobody answers there: intent, arbiter, record, promotion
+ *	silence - margin	the service address is probed, the arbiter asked a first time
+ *(intent first), so that no time is lost; beats go out faster
+ *	silence			granted ever since, for at least SETTLE_NS in which no beat came,
+ *and nobody answers at the address: asked again, granted: record, promotion
  *
- * An answer from the peer means that it lives: wait (R3). From a stranger: wait, and name him. When
- * no probe can be made, the lifetime of the address stands in for the answer (R15). The primary
- *asks first, at silence - margin; so whoever is granted here has let it go first. Asked for one
- *second, then no more: later the answer could belong to another situation.
+ * One grant is not enough: it may come from a network that is back this moment, and with it the
+ * primary, which was granted before. An answer from the peer's address means that it lives: wait
+ * (R3). From a stranger: wait, and name him. When no probe can be made, the lifetime of the address
+ * stands in for the answer (R15). A first grant counts only up to LAST_FIRST_GRANT_NS after
+ *`silence`: later it could belong to another situation.
  */
 #include "core/core_internal.h"
 
-#define ASKING_NS (NS_PER_S)
+#define LAST_FIRST_GRANT_NS (NS_PER_S)
 
 void address_probe(struct core *core, struct module *module)
 {
@@ -37,8 +40,6 @@ bool ask_arbiter(struct core *core, struct module *module)
 	module->is_answer_open = true;
 	module->answer = ARBITER_UNKNOWN;
 	module->ask_nonce = record->intent_nonce;
-	if (module->first_ask_ns == 0)
-		module->first_ask_ns = core->now_ns;
 	struct action *action = action_add(core, module, ACTION_ASK_ARBITER);
 	action->arbiter.epoch = record->intent_epoch;
 	action->arbiter.good = record->intent_good;
@@ -59,6 +60,8 @@ static bool may_ever_take(const struct core *core, const struct module *module)
 	return module->config.has_failover && core->config.arbiter == ARBITER_PING &&
 	       !module->is_second_only && !module->application.is_failed &&
 	       is_good_here(core, module) && !module->is_dead &&
+	       /* a restarted daemon does not know what the primary did meanwhile */
+	       core->members[module->config.peer].two_way_ns != 0 &&
 	       (module->fs_role == FS_SECONDARY || module->fs_role == FS_PRIMARY);
 }
 
@@ -71,7 +74,7 @@ static bool is_address_free(struct core *core, struct module *module)
 
 	if (module->config.address_count == 0)
 		return true;
-	bool is_answered = module->is_probed && module->probe_ns >= module->since_ns;
+	bool is_answered = module->is_probed && module->probe_ns >= module->suspect_ns;
 	if (is_answered && module->probe == PROBE_SILENT)
 		return true;
 	module->reason = is_answered && module->probe == PROBE_FOREIGN_ANSWERS
@@ -88,38 +91,77 @@ static bool is_address_free(struct core *core, struct module *module)
 	return false;
 }
 
-static bool is_asking_over(struct core *core, struct module *module)
+/* Its beats come, although ours do not arrive there: it serves, or steps down by itself. */
+static bool is_primary_talking(const struct core *core, const struct module *module)
 {
-	return module->first_ask_ns != 0 && core->now_ns - module->first_ask_ns >= ASKING_NS;
+	bool shows_primary =
+		module->peer.state == MIRROR_ALONE || module->peer.state == MIRROR_PRIM;
+
+	return shows_primary && member_is_talking(core, module->config.peer);
 }
 
-static bool take(struct core *core, struct module *module)
+static bool ask(struct core *core, struct module *module)
 {
-	uint8_t peer = module->config.peer;
-	int64_t silence = core->config.silence_ns;
-
-	if (planted(PLANTED_IMPATIENT))
-		silence -= 2 * core->config.margin_ns;
-	bool is_free = is_address_free(core, module);
-	if (!core->members[peer].is_gone && member_suspicion_ns(core, peer) < silence) {
-		wake_at(module, member_suspicion_at(core, peer, silence));
-		return false;
-	}
-	if (!is_free || is_asking_over(core, module))
-		return false;
-	if (planted(PLANTED_NO_ARBITER))
-		return secondary_claim(core, module, false);
 	if (core->now_ns < module->ask_ns) {
 		wake_at(module, module->ask_ns);
 		return false;
 	}
-	module->reason = WAIT_NONE;
+	module->has_asked = true;
 	if (module->record.has_intent) {
 		(void)ask_arbiter(core, module);
 		return mirror_move(core, module, STEP_TAKE_ASKING);
 	}
 	tenure_intend(core, module);
 	return mirror_move(core, module, STEP_TAKE_INTENDING);
+}
+
+/* The first question, as early as the suspicion. */
+static bool ask_first(struct core *core, struct module *module)
+{
+	int64_t latest = core->config.silence_ns + LAST_FIRST_GRANT_NS;
+
+	if (member_suspicion_ns(core, module->config.peer) >= latest &&
+		!core->members[module->config.peer].is_gone)
+		return false;
+	return ask(core, module);
+}
+
+static int64_t silence_of(const struct core *core)
+{
+	return planted(PLANTED_IMPATIENT) ? core->config.margin_ns : core->config.silence_ns;
+}
+
+/* True when the time has come; otherwise wakes then. */
+static bool is_silent_enough(struct core *core, struct module *module)
+{
+	uint8_t peer = module->config.peer;
+	int64_t silence = silence_of(core);
+
+	if (!core->members[peer].is_gone && member_suspicion_ns(core, peer) < silence) {
+		wake_at(module, member_suspicion_at(core, peer, silence));
+		return false;
+	}
+	return has_passed(core, module, module->first_grant_ns, SETTLE_NS);
+}
+
+static bool take(struct core *core, struct module *module)
+{
+	bool is_free = is_address_free(core, module);
+
+	if (is_primary_talking(core, module)) {
+		module->first_grant_ns = 0;
+		wake_at(module,
+			core->members[module->config.peer].heard_ns + core->config.margin_ns);
+		return false;
+	}
+	if (planted(PLANTED_NO_ARBITER))
+		return is_free && is_silent_enough(core, module) &&
+		       secondary_claim(core, module, false);
+	if (module->first_grant_ns == 0)
+		return ask_first(core, module);
+	if (!is_silent_enough(core, module) || !is_free)
+		return false;
+	return ask(core, module);
 }
 
 static bool is_heard_again(const struct core *core, const struct module *module)
@@ -134,7 +176,8 @@ static bool come_back(struct core *core, struct module *module)
 {
 	bool is_old_primary = module->fs_role == FS_PRIMARY;
 
-	module->first_ask_ns = 0;
+	module->first_grant_ns = 0;
+	module->has_asked = false;
 	module->reason = WAIT_NONE;
 	return mirror_move(core, module, is_old_primary ? STEP_YIELDED : STEP_SECOND);
 }
@@ -154,18 +197,28 @@ static bool suspecting_advance(struct core *core, struct module *module)
 	return may_ever_take(core, module) ? take(core, module) : false;
 }
 
+static bool take_over(struct core *core, struct module *module)
+{
+	text_add(log_add(core, module, "module.takeover", SEVERITY_WARNING),
+		"the other node is silent and the arbiter agrees: this node takes over");
+	return secondary_claim(core, module, false);
+}
+
 static bool take_asking_advance(struct core *core, struct module *module)
 {
-	if (is_heard_again(core, module))
+	if (is_heard_again(core, module) || is_primary_talking(core, module))
 		return mirror_move(core, module, STEP_SUSPECTING);
 	if (module->is_answer_open)
 		return false;
-	if (module->answer == ARBITER_GRANTED) {
-		text_add(log_add(core, module, "module.takeover", SEVERITY_WARNING),
-			"the other node is silent and the arbiter agrees: this node takes over");
-		return secondary_claim(core, module, false);
+	if (module->answer != ARBITER_GRANTED) {
+		module->first_grant_ns = 0;
+		module->ask_ns = core->now_ns + ASK_GAP_NS;
+		return mirror_move(core, module, STEP_SUSPECTING);
 	}
-	module->ask_ns = core->now_ns + ASK_GAP_NS;
+	if (module->first_grant_ns == 0)
+		module->first_grant_ns = core->now_ns;
+	else if (is_silent_enough(core, module))
+		return take_over(core, module);
 	return mirror_move(core, module, STEP_SUSPECTING);
 }
 

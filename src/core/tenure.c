@@ -187,7 +187,7 @@ static bool is_foreign_to(const struct core *core, const struct module *module)
 	if (!record_has_data(mine) || !is_same_set)
 		return true;
 	bool went_alone =
-		mine->good == node_mask(core->config.self) && mine->holder == core->config.self;
+		!record_is_good(mine, module->config.peer) && mine->holder == core->config.self;
 	return went_alone && mine->is_complete;
 }
 
@@ -254,18 +254,28 @@ void tenure_resign(struct core *core, struct module *module)
 
 bool tenure_is_clean(const struct module *module)
 {
-	return !module->is_fenced && !module->is_local_failed && !module->is_refused;
+	return !module->is_local_failed && !module->is_refused;
 }
 
 void tenure_close(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
-
-	(void)core;
 	next.role = RECORD_ROLE_NONE;
 	next.is_clean = tenure_is_clean(module);
+	if (module->has_lost)
+		next.good &= ~node_mask(core->config.self);
 	if (next.has_intent && !module->is_answer_open && module->answer == ARBITER_REFUSED)
 		clear_intent(&next); /* the answer is known: no */
+	tenure_write(core, module, &next);
+}
+
+/* The other node went on with other data: this copy never serves again by itself. */
+void tenure_disown(struct core *core, struct module *module)
+{
+	struct record next = next_record(module);
+
+	CHECK(record_is_good(&next, core->config.self));
+	next.good &= ~node_mask(core->config.self);
 	tenure_write(core, module, &next);
 }
 

@@ -14,4 +14,5 @@ run 6s
 expect b WAIT NotReady
 status b
 boot a
-until b SECOND Ready 10s
+until b PRIM Ready 10s
+until a SECOND Ready 1s
