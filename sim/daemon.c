@@ -276,6 +276,7 @@ static void add_module(struct world *world, struct node *node)
 			.record = node->record,
 			.fs_role = node->fs.is_running ? node->fs.role : FS_NONE,
 			.fs_link = node->fs.link,
+			.fs_epoch = node->fs.epoch,
 			.is_application_running = node->is_application_running,
 			.is_address_held = node_has_address(world, node) },
 	};

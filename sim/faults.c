@@ -14,6 +14,7 @@
 #define CUT_BOTH(link)	(CUT(link, 0) | CUT(link, 1))
 #define DETACHED(node)	(BIT(6 + (node)))
 #define GATEWAY		BIT(8)
+#define SIDE_KEPT_NS	(5 * NS_PER_S)
 #define KIND_PERMILLE	350
 
 static int64_t draw_duration(struct world *world)
@@ -74,6 +75,8 @@ static void disturb(struct world *world, uint64_t mask, int64_t duration)
 	SAY(world, "network: cut %03llx for %lld ms", (unsigned long long)mask,
 		(long long)(duration / NS_PER_MS));
 	apply_mask(world, mask, 1);
+	if ((mask & (DETACHED(0) | DETACHED(1))) != 0)
+		world->detached_until = MAX_OF(world->detached_until, world->now + duration);
 	happen(world, duration, HAPPEN_HEAL)->number = mask;
 }
 
@@ -89,8 +92,12 @@ static uint64_t client_cut(struct world *world)
 {
 	uint64_t side = chance_below(&world->chance, NODES);
 
+	/* One split after the other, without a word between the nodes, is one split. */
+	if (world->now < world->detached_until + SIDE_KEPT_NS)
+		side = world->detached_side;
 	if (world->arbiter == ARBITER_OPERATOR && chance_is(&world->chance, 500))
 		return CUT_BOTH(LINK_CLIENT);
+	world->detached_side = side;
 	return DETACHED(side);
 }
 

@@ -94,9 +94,10 @@ void script_run(struct world *world, struct node *node, const struct action *act
 	end->number = (uint64_t)action->script.script;
 	end->extra = action->script.is_forced;
 	end->life = node->daemon.life;
+	node->script_since = world->now;
+	node->script_end = end->order;
 	node->is_script_running = true;
 	node->is_script_killed = false;
-	node->script_since = world->now;
 	if (action->script.script == SCRIPT_STOP_PRIM && action->script.is_forced)
 		node->is_application_running = false;
 }
@@ -132,8 +133,8 @@ static void tell_end(struct world *world, struct node *node, const struct happen
 
 void script_on_end(struct world *world, struct node *node, const struct happening *happening)
 {
-	if (!node->is_script_running)
-		return; /* the whole node has ended meanwhile */
+	if (!node->is_script_running || happening->order != node->script_end)
+		return; /* the whole node has ended meanwhile, or a new daemon began anew */
 	if (node->is_script_killed) {
 		tell_end(world, node, happening, SCRIPT_FAILED);
 		return;

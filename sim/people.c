@@ -26,24 +26,39 @@ void person_on_answer(struct world *world, struct node *node, const struct actio
 		action->answer.refusal == REFUSAL_NONE ? "done."
 						       : refusal_sentence(action->answer.refusal),
 		action->answer.sentence.data);
-	if (action->answer.request != world->asked_prim[node->id - 1]) {
-		if (action->answer.refusal != REFUSAL_NONE)
-			node->is_loss_announced = false;
-		return;
+	if (action->answer.request == world->insisted_prim[node->id - 1] &&
+		action->answer.refusal != REFUSAL_NONE) {
+		node->is_loss_announced = false;
+		other_node(world, node)->is_loss_announced = false;
 	}
+	if (action->answer.request != world->asked_prim[node->id - 1])
+		return;
 	world->asked_prim[node->id - 1] = 0;
 	bool may_insist = world->has_fault[FAULT_FORCE] || world->is_calm;
 	if (action->answer.refusal != REFUSAL_WOULD_LOSE || !may_insist ||
 		is_other_writing(world, node))
 		return;
+	/* From here on each side has what the other lacks, whichever serves later. */
+	world->has_insisted = true;
 	node->is_loss_announced = true;
+	other_node(world, node)->is_loss_announced = true;
 	daemon_command(world, node, COMMAND_PRIM, true);
+	world->insisted_prim[node->id - 1] = (uint32_t)world->last_request;
 }
 
 static void ask_prim(struct world *world, struct node *node)
 {
 	daemon_command(world, node, COMMAND_PRIM, false);
 	world->asked_prim[node->id - 1] = (uint32_t)world->last_request;
+}
+
+static enum mirror_state state_of(const struct node *node)
+{
+	struct summary summary;
+
+	if (!node->daemon.is_running || core_summaries(node->daemon.core, &summary, 1) != 1)
+		return MIRROR_STOP;
+	return summary.state;
 }
 
 static void act_at_random(struct world *world)
@@ -57,19 +72,13 @@ static void act_at_random(struct world *world)
 	happen(world, gap, HAPPEN_PERSON);
 	if (!node->daemon.is_running)
 		return;
+	/* Who is ready to insist is most of all impatient with a node that waits. */
+	if (world->has_fault[FAULT_FORCE] && state_of(node) == MIRROR_WAIT)
+		command = COMMAND_PRIM;
 	if (command == COMMAND_PRIM)
 		ask_prim(world, node);
 	else
 		daemon_command(world, node, command, false);
-}
-
-static enum mirror_state state_of(const struct node *node)
-{
-	struct summary summary;
-
-	if (!node->daemon.is_running || core_summaries(node->daemon.core, &summary, 1) != 1)
-		return MIRROR_STOP;
-	return summary.state;
 }
 
 /* Nothing more happens: whoever was stopped is started; a pair that waits for a word gets it. */
@@ -85,9 +94,13 @@ static void put_in_order(struct world *world)
 	for (int i = 0; i < NODES; i++)
 		if (state_of(&world->nodes[i]) == MIRROR_STOP || is_late)
 			daemon_command(world, &world->nodes[i], COMMAND_START, false);
-	if (!is_waiting || !is_late)
+	if (!is_late)
 		return;
+	/* Diverged: whoever serves, counts; nobody serves: whoever is newer. */
+	enum mirror_state state = state_of(one);
 	bool is_one_newer = one->record.epoch.number >= two->record.epoch.number;
+	if (!is_waiting)
+		is_one_newer = state == MIRROR_ALONE || state == MIRROR_PRIM;
 	world->counters.helped++;
 	ask_prim(world, is_one_newer ? one : two);
 }

@@ -13,7 +13,8 @@
  *	4  promoted: a prefix with all that was acknowledged   promise_on_serving
  */
 
-#define RECENT_NS (15 * NS_PER_S)
+#define RECENT_NS      (15 * NS_PER_S)
+#define RESIGN_RACE_NS (1200 * NS_PER_MS)
 
 void promise_broken(struct world *world, int promise, const char *format, ...)
 {
@@ -145,20 +146,22 @@ static void check_writer(struct world *world, struct node *node, const struct re
 			"node %d acknowledges in epoch %llu; its record has epoch %llu, holder %d",
 			node->id, (unsigned long long)epoch,
 			(unsigned long long)node->record.epoch.number, node->record.holder);
-	if (epoch == state->acknowledged_epoch && state->writer != node->id)
+	/* A person who insists, unheard by the other node, may come upon a number that it took. */
+	if (epoch == state->epoch && state->writer != node->id && !world->has_insisted)
 		promise_broken(world, 3, "both nodes acknowledge in epoch %llu",
 			(unsigned long long)epoch);
 	/* An answer may be late; the write must have been handed over then. */
 	const struct node *writer = &world->nodes[state->writer == 2 ? 1 : 0];
 	uint8_t object = world->writes[request->write].object;
-	if (epoch < state->acknowledged_epoch && writer->id != node->id && !request->is_sync &&
+	if (node->tenure < state->tenure && writer->id != node->id && !request->is_sync &&
 		!copy_contains(world, writer->copy.cached[object], request->write))
 		promise_broken(world, 3,
-			"node %d acknowledges in epoch %llu after node %d did in epoch %llu",
+			"node %d acknowledges in epoch %llu while node %d does in epoch %llu",
 			node->id, (unsigned long long)epoch, writer->id,
-			(unsigned long long)state->acknowledged_epoch);
-	if (epoch > state->acknowledged_epoch) {
-		state->acknowledged_epoch = epoch;
+			(unsigned long long)state->epoch);
+	if (node->tenure >= state->tenure) {
+		state->tenure = node->tenure;
+		state->epoch = epoch;
 		state->writer = node->id;
 	}
 }
@@ -207,6 +210,12 @@ void promise_on_record(struct world *world, struct node *node, const struct reco
 	uint64_t bit = BIT64(other->id - 1);
 	bool is_grown = (node->record.good & bit) != 0 && (before->good & bit) == 0;
 
+	/* A secondary that is stopped by a person may leave to a primary that has just lost its
+	 * power. */
+	uint64_t self = BIT64(node->id - 1);
+	if ((node->record.good & self) == 0 && (before->good & self) != 0 &&
+		was_cut_since(other, world->now - RESIGN_RACE_NS))
+		copy_excuse(world);
 	if (!is_grown || node->record.holder != node->id ||
 		was_cut_since(other, world->now - RECENT_NS))
 		return;

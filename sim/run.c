@@ -12,7 +12,7 @@
 #define TROUBLE_FROM_NS (15 * NS_PER_S)
 #define TROUBLE_MIN_NS	(30 * NS_PER_S)
 #define TROUBLE_MAX_NS	(150 * NS_PER_S)
-#define CONVERGE_NS                                                                  \
+#define CONVERGE_NS \
 	(800 * NS_PER_S) /* three drops in ten minutes: the next attempt waits (R20) \
 			  */
 #define STEADY_NS (4 * NS_PER_S)
@@ -85,8 +85,11 @@ static void reset(struct world *world, uint64_t seed)
 	world->hash = UINT64_C(0xcbf29ce484222325);
 	world->is_calm = world->is_quiet = false;
 	world->commanded = 0;
+	world->has_insisted = false;
 	world->calm_since = world->steady_since = 0;
 	world->gateway_cuts = 0;
+	world->detached_until = -1000 * NS_PER_S;
+	world->detached_side = 0;
 	world->last_connection = world->last_session = world->last_life = world->last_request = 0;
 	world->write_count = 1; /* write 0: nothing was ever written */
 	world->writes[0] = (struct written){ 0 };
@@ -97,7 +100,7 @@ static void reset(struct world *world, uint64_t seed)
 		for (int from = 0; from < NODES; from++)
 			world->cuts[link][from] = 0;
 	for (int i = 0; i < NODES; i++) {
-		world->asked_prim[i] = 0;
+		world->asked_prim[i] = world->insisted_prim[i] = 0;
 		world->channels[i] = (struct channel){ 0 };
 		reset_node(world, &world->nodes[i], (uint8_t)(i + 1));
 	}

@@ -234,6 +234,7 @@ struct node {
 	bool is_application_running, is_checking;
 	bool is_script_running, is_script_killed;
 	int64_t script_since;
+	uint64_t script_end;   /* the happening that ends it */
 	int64_t address_until; /* the kernel's lifetime of the service address */
 	int detached;	       /* troubles that keep it off the client network */
 	int64_t power_cut_at;
@@ -268,8 +269,9 @@ enum fault {
 
 struct promise_state {
 	uint32_t acknowledged[OBJECTS]; /* the newest that must not be missing */
-	uint64_t acknowledged_epoch;	/* highest in which something was acknowledged */
-	uint8_t writer;			/* node that did */
+	uint32_t tenure;		/* youngest in which something was acknowledged */
+	uint64_t epoch;			/* its epoch, and the node that did */
+	uint8_t writer;
 	bool is_broken;
 	char what[256];
 };
@@ -293,11 +295,15 @@ struct world {
 	bool is_quiet;		/* clients rest */
 	int cuts[LINKS][NODES]; /* troubles that keep a link down, from this node to the other */
 	int gateway_cuts;
+	uint64_t detached_side; /* which node splits keep away from the gateway, and how long */
+	int64_t detached_until;
 	int commanded; /* what the operator has done so far */
 	int64_t calm_since, steady_since;
 	struct node nodes[NODES];
 	struct channel channels[NODES]; /* from this node */
 	uint64_t last_connection, last_session, last_life, last_request;
+	bool has_insisted; /* a person has, in this run */
+	uint32_t insisted_prim[NODES];
 	uint32_t asked_prim[NODES]; /* request number of an unforced `prim`; 0: none */
 	uint32_t write_count, tenure_count;
 	struct written writes[WRITES_MAX];
