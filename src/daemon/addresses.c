@@ -217,19 +217,27 @@ static void start_announcing(struct virtual_address *address)
 	on_announce(address);
 }
 
+static int put_at_place(struct virtual_address *address)
+{
+	return address_put(address->module->daemon->netlink->netlink, &address->place,
+		(uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S));
+}
+
+/* Where it was put last; only if that fails, its interface is looked for anew. */
 static int put(struct virtual_address *address)
 {
 	struct daemon *daemon = address->module->daemon;
 	const struct address_config *config = config_of(address);
 
+	if (address->place.interface != 0 && put_at_place(address) == 0)
+		return 0;
 	struct wire *wire = wire_for(daemon, config);
 	if (wire == NULL)
 		return -ENODEV;
 	address->place = (struct address_place){ .interface = wire->interface.index,
 		.address = config->address,
 		.prefix = config->prefix != 0 ? config->prefix : wire->interface.prefix };
-	return address_put(daemon->netlink->netlink, &address->place,
-		(uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S));
+	return put_at_place(address);
 }
 
 static void say_failed(struct virtual_address *address, int error)
@@ -372,6 +380,8 @@ static void on_claimed(struct virtual_address *address, const struct arp_packet 
 	char ip[INET_ADDRSTRLEN], mac[MAC_TEXT_SIZE];
 	int64_t now_ns = clock_boot_ns();
 
+	if (address_is_own_mac(packet->sender_mac))
+		return;
 	if (address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIM_PAUSE_NS)
 		return;
 	address->claimed_ns = now_ns;
@@ -467,7 +477,8 @@ static void match_probe(struct module *module, const struct arp_packet *packet)
 	const struct node_config *peer = daemon_peer(module->daemon, module);
 
 	for (int i = 0; i < module->settings.address_count; i++) {
-		if (module->settings.addresses[i].address.s_addr != packet->sender.s_addr)
+		if (module->settings.addresses[i].address.s_addr != packet->sender.s_addr ||
+			address_is_own_mac(packet->sender_mac))
 			continue;
 		bool is_peer =
 			peer != NULL && netlink->nodes[peer->id].is_known &&
@@ -484,8 +495,8 @@ static void on_packet(struct wire *wire, const struct arp_packet *packet)
 {
 	struct daemon *daemon = wire->netlink->daemon;
 
-	if (packet->sender.s_addr == 0 || address_is_own_mac(packet->sender_mac))
-		return;
+	if (packet->sender.s_addr == 0)
+		return; /* a probe: it has nothing yet */
 	learn(wire->netlink, packet);
 	for (int i = 0; i < daemon->module_count; i++)
 		if (daemon->modules[i]->addresses->is_probing)

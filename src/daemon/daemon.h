@@ -92,10 +92,11 @@ struct daemon {
 	uint64_t steps;
 	int64_t last_step_ns;
 	bool is_stepping;
+	bool should_restart;	   /* ends, to be started again with another configuration */
 	bool is_stopping;	   /* SIGTERM came: a planned exit is under way */
 	struct event *event_queue; /* DAEMON_QUEUE_MAX, a ring */
 	uint32_t event_first, event_count;
-	struct timer core_timer, shutdown_timer;
+	struct timer core_timer, shutdown_timer, restart_timer;
 	int64_t shutdown_limit_ns;
 	struct watch signal_watch;
 	struct daemon_mesh *mesh;
@@ -122,7 +123,9 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
 /*
  * Reads cluster.yaml and all modules again and takes over what changed: new modules are added, gone
  * ones removed, checks, time limits and numbers of the others replaced. What the core was told when
- * the module was added (nodes, preferred node, directories, addresses) changes only in STOP.
+ * the module was added (nodes, preferred node, directories, addresses) changes only in STOP. If
+ * cluster.yaml changed, the daemon ends a moment later and is started again by evenkeel-hold, which
+ * nothing that runs notices.
  * Errors: -EINVAL with a sentence; nothing was changed then. -EBUSY likewise.
  */
 int daemon_reload(struct daemon *daemon, struct config_error *out_error) MUST_CHECK;

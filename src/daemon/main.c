@@ -373,6 +373,7 @@ static int start(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
+	records_close(daemon);
 	modules_close(daemon);
 	for (size_t i = ARRAY_COUNT(parts); i > 0; i--)
 		parts[i - 1].close(daemon);
@@ -401,5 +402,6 @@ int main(int count, char **arguments)
 	if (error == 0)
 		error = loop_run(&daemon->loop);
 	stop(daemon);
-	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	/* Any other status, and evenkeel-hold starts us again: with what cluster.yaml says now. */
+	return error == 0 && !daemon->should_restart ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -128,8 +128,9 @@ static void report_foreign(struct daemon_mesh *mesh)
 	mesh->reported_ns = now_ns;
 	mesh->reported = *now;
 	daemon_log(mesh->daemon, NULL, SEVERITY_WARNING, "mesh.foreign",
-		"Datagrams that are not beats of this version came from inside the cluster's key: "
-		"%llu of another protocol version, %llu unreadable. Is a node being upgraded?",
+		"A node that has the cluster's secret sends what this one cannot read: %llu "
+		"datagrams of another protocol version, %llu damaged. Is one being upgraded? Both "
+		"must run the same version of evenkeel in the end.",
 		(unsigned long long)versions, (unsigned long long)garbage);
 }
 

@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "daemon/parts.h"
+#include "platform/clock.h"
+
+#define RESTART_NS (200 * NS_PER_MS) /* so that the answer to `reload` is out */
 
 static bool is_on_this_node(const struct daemon *daemon, const struct module_settings *settings)
 {
@@ -260,9 +263,61 @@ int modules_load(struct daemon *daemon, struct config_error *out_error)
 	return error;
 }
 
+/* ---- the cluster's configuration ---- */
+
+static void on_restart(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	daemon->should_restart = true;
+	daemon->loop.should_stop = true;
+}
+
+/* Nothing is taken over here: a daemon that starts reads everything in one piece. */
+static int accept_cluster(
+	struct daemon *daemon, const struct cluster_config *cluster, struct config_error *out_error)
+{
+	const struct node_config *self = config_node_by_name(cluster, daemon->self->name);
+	struct wanted wanted = { .list = calloc(MODULES_MAX, sizeof(*wanted.list)) };
+
+	if (wanted.list == NULL)
+		return -ENOMEM;
+	int error = config_read_modules(
+		daemon->paths.config, cluster, wanted.list, MODULES_MAX, &wanted.count, out_error);
+	if (error == 0)
+		error = check_changes(daemon, &wanted, out_error);
+	free(wanted.list);
+	if (error == 0 && (self == NULL || self->id != daemon->self->id)) {
+		(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
+			"cluster.yaml does not name this node (%s, id %u) any more. To take a node "
+			"out, stop evenkeel there.",
+			daemon->self->name, daemon->self->id);
+		error = -EINVAL;
+	}
+	if (error != 0)
+		return error;
+	daemon_log(daemon, NULL, SEVERITY_INFO, "config.cluster_changed",
+		"cluster.yaml has changed; evenkeeld starts anew with it.");
+	daemon->restart_timer = (struct timer){ .owner = daemon, .on_due = on_restart };
+	loop_arm(&daemon->loop, &daemon->restart_timer, clock_boot_ns() + RESTART_NS);
+	return 0;
+}
+
 int daemon_reload(struct daemon *daemon, struct config_error *out_error)
 {
-	return modules_load(daemon, out_error);
+	char path[PATH_SIZE_MAX + 16];
+	struct cluster_config *cluster = calloc(1, sizeof(*cluster));
+
+	if (cluster == NULL)
+		return -ENOMEM;
+	(void)snprintf(path, sizeof(path), "%s/cluster.yaml", daemon->paths.config);
+	int error = config_read_cluster(path, cluster, out_error);
+	bool is_same = memcmp(cluster, &daemon->cluster, sizeof(*cluster)) == 0;
+	if (error == 0)
+		error = is_same ? modules_load(daemon, out_error)
+				: accept_cluster(daemon, cluster, out_error);
+	free(cluster);
+	return error;
 }
 
 void modules_close(struct daemon *daemon)

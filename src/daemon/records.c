@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/record.h"
@@ -22,6 +23,7 @@
 #include "platform/slotfile.h"
 
 #define SLOW_WRITE_NS NS_PER_S /* said when it is over */
+#define CLOSE_LIMIT_S 5
 
 struct module_record {
 	struct module *module;
@@ -150,7 +152,19 @@ void records_close(struct daemon *daemon)
 	records->is_closing = true;
 	(void)pthread_cond_signal(&records->changed);
 	(void)pthread_mutex_unlock(&records->lock);
-	(void)pthread_join(records->thread, NULL); /* what was ordered becomes durable first */
+	/* What was ordered becomes durable first, unless its disk is stuck. */
+	struct timespec limit;
+	(void)clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += CLOSE_LIMIT_S;
+	bool is_stuck = pthread_timedjoin_np(records->thread, NULL, &limit) != 0;
+	if (is_stuck)
+		daemon_log(daemon, NULL, SEVERITY_ERROR, "record.stuck",
+			"A record is still being written to %s: that disk is stuck.",
+			daemon->paths.state);
+	for (int i = 0; i < daemon->module_count; i++)
+		daemon->modules[i]->is_writing = false;
+	if (is_stuck)
+		return; /* the memory stays the thread's until the process ends */
 	loop_remove(&daemon->loop, &records->watch);
 	close(records->watch.fd);
 	free(records);
