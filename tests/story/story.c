@@ -34,7 +34,7 @@
 #include "world.h"
 
 struct line {
-	char *words[6];
+	const char *words[6];
 	int count;
 };
 
@@ -47,7 +47,7 @@ static bool split(char *text, struct line *out_line)
 		word = strtok_r(NULL, " \t\n", &rest))
 		out_line->words[out_line->count++] = word;
 	for (int i = out_line->count; i < 6; i++)
-		out_line->words[i] = (char[]){ 0 };
+		out_line->words[i] = "";
 	return out_line->count > 0;
 }
 
