@@ -1,0 +1,198 @@
+/*
+ * module remove and list; apply.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* ---- module remove ---- */
+
+/* Whether its evenkeel-fs lives: it holds run/NAME.lock. */
+static bool is_served(const struct arguments *arguments, const char *name)
+{
+	char path[PATH_SIZE_MAX], file[MODULE_NAME_MAX + 8];
+	snprintf(file, sizeof(file), "%s.lock", name);
+	path_join(path, arguments->run, file);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool is_held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return is_held;
+}
+
+static int refuse_if_running(const struct arguments *arguments, const char *name)
+{
+	json_t *answer = NULL;
+	const json_t *modules;
+	int error = client_ask(arguments, json_pack("{s:s}", "command", "status"), 10, &answer);
+	if (error != 0)
+		answer = NULL;
+	bool is_running = is_served(arguments, name);
+	modules = json_object_get(answer, "modules");
+	for (size_t i = 0; i < json_array_size(modules); i++) {
+		const json_t *module = json_array_get(modules, i);
+		if (strcmp(text_of(module, "name"), name) == 0)
+			is_running = strcmp(text_of(module, "state"), "STOP") != 0;
+	}
+	json_decref(answer);
+	if (!is_running)
+		return EXIT_DONE;
+	return refuse(arguments, "module '%s' runs; 'evenkeel stop %s' stops it on this node", name,
+		name);
+}
+
+static int remove_module(const struct arguments *arguments, const char *name)
+{
+	char folder[PATH_SIZE_MAX], path[PATH_SIZE_MAX], hidden[PATH_SIZE_MAX];
+	char hidden_name[MODULE_NAME_MAX + 16];
+	struct config_error error = { "" };
+	bool runs = false;
+	path_join(folder, arguments->config, "modules");
+	snprintf(hidden_name, sizeof(hidden_name), ".%.64s.removed", name);
+	path_join(path, folder, name);
+	path_join(hidden, folder, hidden_name);
+	int result = folder_remove(hidden);
+	if (result == 0 && rename(path, hidden) != 0)
+		result = -errno;
+	if (result != 0)
+		return refuse(arguments, "%s cannot be removed: %s", path, strerror(-result));
+	if (client_reload(arguments, &runs, &error) != 0) {
+		(void)rename(hidden, path); /* as it was */
+		return refuse(arguments, "%s", error.sentence);
+	}
+	result = folder_remove(hidden);
+	if (result != 0)
+		return refuse(arguments, "the module is removed, its folder %s is not: %s", hidden,
+			strerror(-result));
+	printf("Module '%s' is removed from this node. Its data stay where they are.\n", name);
+	return EXIT_DONE;
+}
+
+int do_module_remove(const struct arguments *arguments)
+{
+	const char *name = arguments->positional[0];
+	char path[PATH_SIZE_MAX], place[MODULE_NAME_MAX + 16];
+	struct stat status;
+	if (strchr(name, '/') != NULL || name[0] == '.' || strlen(name) > MODULE_NAME_MAX)
+		return refuse(arguments, "'%.80s' is no name of a module", name);
+	snprintf(place, sizeof(place), "modules/%s", name);
+	path_join(path, arguments->config, place);
+	if (stat(path, &status) != 0)
+		return refuse(arguments,
+			"there is no module '%s' on this node; 'evenkeel module list' lists them",
+			name);
+	int code = refuse_if_running(arguments, name);
+	return code != EXIT_DONE ? code : remove_module(arguments, name);
+}
+
+/* ---- module list ---- */
+
+static json_t *module_json(const struct module_settings *module)
+{
+	json_t *directories = json_array(), *addresses = json_array();
+	for (int i = 0; i < module->directory_count; i++)
+		(void)json_array_append_new(directories, json_string(module->directories[i]));
+	for (int i = 0; i < module->address_count; i++) {
+		char shown[INET_ADDRSTRLEN] = "";
+		inet_ntop(AF_INET, &module->addresses[i].address, shown, sizeof(shown));
+		(void)json_array_append_new(addresses, json_string(shown));
+	}
+	return json_pack("{s:s,s:i,s:[s,s],s:o,s:o}", "name", module->name, "number",
+		module->number, "nodes", module->nodes[0], module->nodes[1], "directories",
+		directories, "addresses", addresses);
+}
+
+static void print_module(const struct module_settings *module)
+{
+	printf("%-20s number %-4u nodes %s, %s", module->name, module->number, module->nodes[0],
+		module->nodes[1]);
+	for (int i = 0; i < module->address_count; i++) {
+		char shown[INET_ADDRSTRLEN] = "";
+		inet_ntop(AF_INET, &module->addresses[i].address, shown, sizeof(shown));
+		printf("%s %s", i == 0 ? "  address" : ",", shown);
+	}
+	printf("\n");
+	for (int i = 0; i < module->directory_count; i++)
+		printf("    %s\n", module->directories[i]);
+}
+
+int do_module_list(const struct arguments *arguments)
+{
+	struct site site;
+	int code = site_read(arguments, &site);
+	if (code != EXIT_DONE)
+		return code;
+	json_t *list = json_array();
+	for (int i = 0; i < site.module_count; i++) {
+		if (arguments->is_json)
+			(void)json_array_append_new(list, module_json(&site.modules[i]));
+		else
+			print_module(&site.modules[i]);
+	}
+	if (arguments->is_json) {
+		(void)json_dumpf(list, stdout, JSON_COMPACT);
+		printf("\n");
+	} else if (site.module_count == 0) {
+		printf("no module yet; 'evenkeel module add DIR' adds one\n");
+	}
+	json_decref(list);
+	site_done(&site);
+	return EXIT_DONE;
+}
+
+/* ---- apply ---- */
+
+static int take_over(const struct arguments *arguments, const json_t *changes)
+{
+	for (size_t i = 0; i < json_array_size(changes) && !arguments->is_json; i++)
+		printf("%s\n", json_string_value(json_array_get(changes, i)));
+	if (arguments->is_json) {
+		(void)json_dumpf(changes, stdout, JSON_COMPACT);
+		printf("\n");
+	}
+	if (json_array_size(changes) == 0) {
+		if (!arguments->is_json)
+			printf("nothing changes\n");
+		return EXIT_DONE;
+	}
+	json_t *answer = client_demand(arguments, json_pack("{s:s}", "command", "reload"), 10);
+	if (answer == NULL)
+		return EXIT_REFUSED;
+	json_decref(answer);
+	if (!arguments->is_json)
+		printf("done\n");
+	return EXIT_DONE;
+}
+
+int do_apply(const struct arguments *arguments)
+{
+	struct site site;
+	json_t *answer = NULL;
+	int code = site_read(arguments, &site);
+	if (code != EXIT_DONE)
+		return code;
+	site_done(&site);
+	int error = client_ask(arguments, json_pack("{s:s}", "command", "plan"), 10, &answer);
+	if (error == -ENOENT || error == -ECONNREFUSED) {
+		printf("the configuration is in order; evenkeeld does not run, it will read it at "
+		       "its start\n");
+		return EXIT_DONE;
+	}
+	if (error == 0)
+		json_decref(answer);
+	answer = client_demand(arguments, json_pack("{s:s}", "command", "plan"), 10);
+	if (answer == NULL)
+		return EXIT_REFUSED;
+	code = take_over(arguments, json_object_get(answer, "changes"));
+	json_decref(answer);
+	return code;
+}
