@@ -30,6 +30,7 @@
 #define ACTIONS_OF_ADVANCE 24 /* most actions of one module in one step of the core */
 #define ADVANCES_MAX	   24
 
+#define INSISTED_EPOCHS	    1000
 #define BEAT_GAP_NS	    (20 * NS_PER_MS)  /* between two beats, however much changes */
 #define BEAT_TROUBLE_NS	    (50 * NS_PER_MS)  /* while somebody is suspected */
 #define SETTLE_NS	    (300 * NS_PER_MS) /* beats flow by then, if the network is back */
@@ -297,7 +298,7 @@ enum relation module_relation(const struct core *core, const struct module *modu
 bool module_is_behind(const struct core *core, const struct module *module);
 /* True if, with both heard and nobody primary, this node is the one. */
 bool module_is_chosen(struct core *core, struct module *module);
-bool module_can_follow(const struct core *core, struct module *module);
+bool module_can_follow(const struct core *core, const struct module *module);
 bool waiting_advance(struct core *core, struct module *module);
 bool probing_advance(struct core *core, struct module *module);
 void module_eligible(struct core *core, struct module *module);

@@ -49,10 +49,14 @@ bool peer_has_resigned(const struct core *core, const struct module *module)
 {
 	const struct record *theirs = &module->peer.record;
 
-	return module->is_peer_known && set_id_is_equal(theirs, &module->record) &&
-	       theirs->epoch.number > module->record.epoch.number &&
-	       theirs->epoch.node == core->config.self && theirs->holder == core->config.self &&
-	       !record_is_good(theirs, module->config.peer);
+	if (!module->is_peer_known || !set_id_is_equal(theirs, &module->record) ||
+		theirs->epoch.node != core->config.self || theirs->holder != core->config.self ||
+		record_is_good(theirs, module->config.peer))
+		return false;
+	/* In our own epoch it may just not have joined yet, unless it left its role. */
+	return theirs->epoch.number > module->record.epoch.number ||
+	       (theirs->epoch.number == module->record.epoch.number &&
+		       theirs->role == RECORD_ROLE_NONE);
 }
 
 bool peer_is_good_second(const struct core *core, const struct module *module)
@@ -172,15 +176,13 @@ bool module_is_chosen(struct core *core, struct module *module)
 		return false;
 	if (module->peer_echo_ns <= module->eligible_ns)
 		return false;
-	if (!record_is_good(&module->record, core->config.self))
-		return false;
 	switch (module_relation(core, module)) {
 	case RELATION_EQUAL_CLEAN:
 	case RELATION_EQUAL_MARKS:
 		return candidate_of(core, module) == core->config.self ||
 		       module_may_replace(module);
 	case RELATION_NEWER:
-	case RELATION_PEER_ROLLED_BACK: return true;
+	case RELATION_PEER_ROLLED_BACK: return record_is_good(&module->record, core->config.self);
 	case RELATION_NO_DATA:
 	case RELATION_OLDER:
 	case RELATION_DIVERGED:
@@ -210,7 +212,7 @@ static bool may_start_alone(const struct core *core, const struct module *module
 	       !module->is_rolled_back && !module->is_second_only;
 }
 
-bool module_can_follow(const struct core *core, struct module *module)
+bool module_can_follow(const struct core *core, const struct module *module)
 {
 	const struct record *theirs = &module->peer.record;
 
@@ -329,7 +331,7 @@ static bool is_counted_on(const struct core *core, const struct module *module)
 
 	return mine->holder == module->config.peer && theirs->holder == module->config.peer &&
 	       mine->epoch.number == theirs->epoch.number &&
-	       record_is_good(mine, core->config.self) && record_is_good(theirs, core->config.self);
+	       record_is_good(theirs, core->config.self);
 }
 
 static bool start_heard(struct core *core, struct module *module)

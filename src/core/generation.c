@@ -106,6 +106,11 @@ enum relation relation_of(const struct relation_input *input)
 		return relation_of_same(input);
 	bool is_newer = generation_is_in_history(mine, theirs->generation);
 	bool is_older = generation_is_in_history(theirs, mine->generation);
+	if (is_newer && is_older && mine->epoch.number != theirs->epoch.number) {
+		/* Each was overruled once: the later word counts. */
+		is_newer = mine->epoch.number > theirs->epoch.number;
+		is_older = !is_newer;
+	}
 	if (is_newer != is_older)
 		return is_newer ? RELATION_NEWER : RELATION_OLDER;
 	return set_id_is_equal(mine, theirs) ? RELATION_DIVERGED : RELATION_UNRELATED;

@@ -86,11 +86,11 @@ bool go_alone(struct core *core, struct module *module)
 {
 	if (module->wants_drop && peer_has_resigned(core, module))
 		note_drop(core, module);
-	module->wants_forced_prim = false;
 	module->is_handed = false;
 	text_add(log_add(core, module, "module.alone", SEVERITY_WARNING),
 		"this node goes on alone; the other copy is recorded as stale first");
 	tenure_shrink(core, module);
+	module->wants_forced_prim = false;
 	if (planted(PLANTED_RECORD_AFTER))
 		order_too_early(core, module);
 	return mirror_move(core, module, STEP_SHRINKING);

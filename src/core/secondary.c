@@ -78,10 +78,20 @@ static bool is_epoch_equal(const struct module *module)
 	       module->peer.record.epoch.node == module->record.epoch.node;
 }
 
+static bool is_counted_on(const struct core *core, const struct module *module)
+{
+	return module->is_peer_known && is_epoch_equal(module) &&
+	       record_is_good(&module->peer.record, core->config.self);
+}
+
 /* True if the module moved, or has nothing more to do in its own step. */
 static bool is_following_over(struct core *core, struct module *module, bool *out_moved)
 {
 	*out_moved = true;
+	bool is_leaving = has_failed(core, module) || module->wants_stop;
+	/* The primary has recorded this copy as good already: it hears otherwise first. */
+	if (is_leaving && is_counted_on(core, module))
+		return resign(core, module);
 	if (has_failed(core, module))
 		return on_failure(core, module);
 	if (module->wants_stop || module->wants_forced_prim)

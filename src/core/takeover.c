@@ -182,12 +182,24 @@ static bool come_back(struct core *core, struct module *module)
 	return mirror_move(core, module, is_old_primary ? STEP_YIELDED : STEP_SECOND);
 }
 
+/* Its last words were that it had gone on without this copy. */
+static bool is_left_behind(const struct core *core, const struct module *module)
+{
+	return module->is_peer_known && record_is_good(&module->record, core->config.self) &&
+	       module->peer.record.epoch.number > module->record.epoch.number &&
+	       module_relation(core, module) == RELATION_OLDER && !module_can_follow(core, module);
+}
+
 static bool suspecting_advance(struct core *core, struct module *module)
 {
 	if (peer_has_handed_over(core, module) || module->wants_forced_prim)
 		return secondary_claim(core, module, !module->wants_forced_prim);
 	if (module->wants_stop)
 		return leave(core, module);
+	if (is_left_behind(core, module)) {
+		tenure_disown(core, module);
+		return leave(core, module);
+	}
 	if (is_heard_again(core, module))
 		return come_back(core, module);
 	if (module->is_local_failed || module->is_refused || module->is_stop_reported) {

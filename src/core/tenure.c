@@ -97,6 +97,12 @@ static void make_set(struct module *module, struct record *record)
 	}
 }
 
+/* A person's word, without the peer's: above whatever the peer may have begun unheard. */
+static bool is_insisted(const struct core *core, const struct module *module)
+{
+	return module->wants_forced_prim && !peer_is_heard(core, module);
+}
+
 void tenure_claim(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
@@ -107,7 +113,7 @@ void tenure_claim(struct core *core, struct module *module)
 	if (module->wants_forced_prim && module->is_peer_known &&
 		!generation_is_equal(next.generation, module->peer.record.generation))
 		record_overrule(&next, module->peer.record.generation);
-	own(core, &next, epoch_seen(module) + 1);
+	own(core, &next, epoch_seen(module) + (is_insisted(core, module) ? INSISTED_EPOCHS : 1));
 	if (!is_sole || !record_has_data(&next))
 		record_begin_generation(&next, module_random(module));
 	CHECK(next.epoch.number > module->record.epoch.number);
@@ -131,16 +137,19 @@ void tenure_shrink(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
 	bool had_peer = record_is_good(&next, module->config.peer);
+	bool is_overruling = module->wants_overrule;
 	uint64_t epoch = MAX_OF(next.epoch.number + 1, epoch_seen(module));
 
 	CHECK(next.holder == core->config.self);
+	if (is_insisted(core, module))
+		epoch += INSISTED_EPOCHS;
 	if (module->wants_overrule) {
 		record_overrule(&next, module->peer.record.generation);
 		epoch = epoch_seen(module) + 1;
 		module->wants_overrule = false;
 	}
 	own(core, &next, epoch);
-	if (had_peer)
+	if (had_peer || is_overruling)
 		record_begin_generation(&next, module_random(module));
 	if (planted(PLANTED_NO_RECORD)) {
 		module->record = next;
@@ -244,8 +253,8 @@ void tenure_resign(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
 
+	(void)core;
 	CHECK(next.holder == module->config.peer);
-	CHECK(record_is_good(&next, core->config.self));
 	next.epoch = (struct epoch){ .number = next.epoch.number + 1, .node = next.holder };
 	next.good = node_mask(next.holder);
 	clear_intent(&next);
