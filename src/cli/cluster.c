@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/rand.h>
 
@@ -47,7 +48,8 @@ static int choose_target(const struct arguments *arguments, struct cluster_confi
 	if (target != NULL && inet_pton(AF_INET, target, &cluster->ping_target) != 1)
 		return refuse(
 			arguments, "--ping-target: found '%s'; expected an IPv4 address", target);
-	if (target == NULL && !find_gateway(&cluster->ping_target))
+	if (target == NULL && !find_gateway(&cluster->ping_target) &&
+		!ask_target(&cluster->ping_target))
 		return refuse(arguments, "--arbiter ping wants --ping-target: this node has no "
 					 "default gateway; name "
 					 "an address that only a connected node reaches");
@@ -59,6 +61,23 @@ static int choose_target(const struct arguments *arguments, struct cluster_confi
 	}
 	cluster->arbiter = ARBITER_PING;
 	return EXIT_DONE;
+}
+
+/* No gateway: a person at a terminal is asked (R3). Gives false if there is none, or no answer. */
+static bool ask_target(struct in_addr *out_target)
+{
+	char line[64];
+	if (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0)
+		return false;
+	do {
+		printf("This node has no default gateway. Which address does only a connected node "
+		       "reach?\n(IPv4; empty: none, a person decides): ");
+		(void)fflush(stdout); /* a terminal that is gone gives no answer either */
+		if (fgets(line, sizeof(line), stdin) == NULL)
+			return false;
+		line[strcspn(line, "\r\n")] = '\0';
+	} while (line[0] != '\0' && inet_pton(AF_INET, line, out_target) != 1);
+	return line[0] != '\0';
 }
 
 /* ping where a target is known, else operator (R3). */
@@ -73,6 +92,8 @@ static int choose_arbiter(const struct arguments *arguments, struct cluster_conf
 		return refuse(arguments, "--arbiter: found '%s'; expected ping or operator", word);
 	if (word != NULL || option_given(arguments, OPTION_PING_TARGET) || find_gateway(&gateway))
 		return choose_target(arguments, cluster);
+	if (ask_target(&cluster->ping_target))
+		cluster->arbiter = ARBITER_PING;
 	return EXIT_DONE;
 }
 

@@ -38,15 +38,15 @@ static void print_wrapped(const char *head, const char *text)
 	printf("%s", head);
 	while (*text != '\0') {
 		int size = (int)strcspn(text, " ");
-		if (at > indent && at + size > width) {
+		bool is_first = at == indent;
+		if (!is_first && at + 1 + size > width) {
 			printf("\n%*s", indent, "");
 			at = indent;
+			is_first = true;
 		}
-		printf("%.*s", size, text);
-		at += size;
+		at += printf("%s%.*s", is_first ? "" : " ", size, text);
 		text += size;
-		for (; *text == ' '; text++, at++)
-			printf(" ");
+		text += strspn(text, " ");
 	}
 	printf("\n");
 }
@@ -102,13 +102,14 @@ static void print_cluster(const json_t *status)
 static void print_arbiter(const json_t *arbiter)
 {
 	const json_t *reachable = json_object_get(arbiter, "is_reachable");
-	char head[64];
-	snprintf(head, sizeof(head), "arbiter %s%s%s%s: ", text_of(arbiter, "kind"),
+	char sentence[2 * SENTENCE_SIZE_MAX];
+	snprintf(sentence, sizeof(sentence), "%s%s%s%s: %s", text_of(arbiter, "kind"),
 		text_of(arbiter, "target")[0] != '\0' ? " " : "", text_of(arbiter, "target"),
 		json_is_true(reachable)	   ? " (answers)"
 		: json_is_false(reachable) ? " (does not answer)"
-					   : "");
-	print_wrapped(head, text_of(arbiter, "promise"));
+					   : "",
+		text_of(arbiter, "promise"));
+	print_wrapped("arbiter ", sentence);
 }
 
 static void print_size(uint64_t bytes)
