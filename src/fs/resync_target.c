@@ -212,6 +212,17 @@ static int metadata(struct tree *tree, const struct op *op)
 	return error;
 }
 
+/* What is left of an operation that was taken apart; the directory's time comes with it. */
+static int change_name(struct tree *tree, const struct op *op)
+{
+	const struct attributes times = { .mtime_ns = op->parent_mtime_ns };
+	int error = op->type == OP_BIND ? tree_bind(tree, op->object, op->parent, op->name)
+					: tree_unbind(tree, op->parent, op->name);
+	if (error == 0 && op->parent_mtime_ns != 0)
+		error = tree_set_attributes(tree, op->parent, ATTRIBUTE_MTIME, &times);
+	return error;
+}
+
 int resync_target_apply(struct resync_target *target, const struct op *op)
 {
 	struct tree *tree = target->r->config.tree;
@@ -219,11 +230,8 @@ int resync_target_apply(struct resync_target *target, const struct op *op)
 	case OP_RESYNC_BEGIN: return begin(target, op);
 	case OP_LIST: return list(target, op);
 	case OP_LIST_END: return list_end(target, op);
-	case OP_BIND: {
-		int error = tree_bind(tree, op->object, op->parent, op->name);
-		return error;
-	}
-	case OP_UNBIND: return tree_unbind(tree, op->parent, op->name);
+	case OP_BIND: return change_name(tree, op);
+	case OP_UNBIND: return change_name(tree, op);
 	case OP_METADATA: return metadata(tree, op);
 	default: break; /* EXCEPTION: all others are the applier's own */
 	}
