@@ -42,6 +42,23 @@ static bool find_gateway(struct in_addr *out_gateway)
 	return is_found;
 }
 
+/* No gateway: a person at a terminal is asked (R3). Gives false if there is none, or no answer. */
+static bool ask_target(struct in_addr *out_target)
+{
+	char line[64];
+	if (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0)
+		return false;
+	do {
+		printf("This node has no default gateway. Which address does only a connected node "
+		       "reach?\n(IPv4; empty: none, a person decides): ");
+		(void)fflush(stdout); /* a terminal that is gone gives no answer either */
+		if (fgets(line, sizeof(line), stdin) == NULL)
+			return false;
+		line[strcspn(line, "\r\n")] = '\0';
+	} while (line[0] != '\0' && inet_pton(AF_INET, line, out_target) != 1);
+	return line[0] != '\0';
+}
+
 static int choose_target(const struct arguments *arguments, struct cluster_config *cluster)
 {
 	const char *target = option_value(arguments, OPTION_PING_TARGET);
@@ -61,23 +78,6 @@ static int choose_target(const struct arguments *arguments, struct cluster_confi
 	}
 	cluster->arbiter = ARBITER_PING;
 	return EXIT_DONE;
-}
-
-/* No gateway: a person at a terminal is asked (R3). Gives false if there is none, or no answer. */
-static bool ask_target(struct in_addr *out_target)
-{
-	char line[64];
-	if (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0)
-		return false;
-	do {
-		printf("This node has no default gateway. Which address does only a connected node "
-		       "reach?\n(IPv4; empty: none, a person decides): ");
-		(void)fflush(stdout); /* a terminal that is gone gives no answer either */
-		if (fgets(line, sizeof(line), stdin) == NULL)
-			return false;
-		line[strcspn(line, "\r\n")] = '\0';
-	} while (line[0] != '\0' && inet_pton(AF_INET, line, out_target) != 1);
-	return line[0] != '\0';
 }
 
 /* ping where a target is known, else operator (R3). */
