@@ -75,6 +75,7 @@ void admin_reply(struct admin_client *client, json_t *answer)
 	json_decref(answer);
 	CHECK(client->out == NULL);
 	client->request = 0;
+	client->comparing = 0;
 	if (text == NULL || size >= ADMIN_ANSWER_MAX) {
 		free(text);
 		client_close(client);

@@ -35,5 +35,7 @@ void admin_answer(struct daemon *daemon, struct module *module, uint32_t request
 /* CONTROL_VERIFIED came from the module's evenkeel-fs. */
 void admin_verified(
 	struct daemon *daemon, struct module *module, const struct control_message *message);
+/* The module's evenkeel-fs is gone: who waits for a comparison by it is told so. */
+void admin_fs_lost(struct daemon *daemon, const struct module *module);
 
 #endif

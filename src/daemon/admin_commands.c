@@ -81,6 +81,7 @@ static void do_verify(struct admin_client *client, const json_t *request, int ar
 	(void)argument;
 	if (module == NULL)
 		return;
+	client->comparing = module->settings.number;
 	int error = daemon_verify(client->admin->daemon, module, client->request);
 	if (error == -ENOTCONN)
 		admin_reply_refused(client, "not_running",
@@ -113,6 +114,18 @@ void admin_verified(
 				    (json_int_t)message->verified.bytes, "differences",
 				    (json_int_t)message->verified.differences, "detail",
 				    message->verified.detail));
+}
+
+void admin_fs_lost(struct daemon *daemon, const struct module *module)
+{
+	for (int i = 0; daemon->admin != NULL && i < ADMIN_CLIENTS_MAX; i++) {
+		struct admin_client *client = &daemon->admin->clients[i];
+		if (client->watch.fd >= 0 && client->request != 0 &&
+			client->comparing == module->settings.number)
+			admin_reply_refused(client, NULL,
+				"the copies could not be compared: the module's file system was "
+				"started anew; try again");
+	}
 }
 
 /* ---- configuration ---- */

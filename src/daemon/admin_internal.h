@@ -9,7 +9,8 @@
 struct admin_client {
 	struct admin *admin;
 	struct watch watch;
-	uint32_t request; /* the one being worked on, 0: none */
+	uint32_t request;   /* the one being worked on, 0: none */
+	uint16_t comparing; /* number of the module whose copies it has compared, 0: none */
 	char in[ADMIN_LINE_MAX];
 	size_t in_size;
 	char *out; /* the answer being sent, NULL: none */

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/admin.h"
 #include "daemon/parts.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
@@ -226,6 +227,7 @@ static void on_process_ended(void *owner, uint32_t events)
 	loop_remove(&module->daemon->loop, &fs->process_watch);
 	bool is_known = fs->is_child && process_reap(&fs->process, &status) == 0;
 	process_close(&fs->process);
+	admin_fs_lost(module->daemon, module);
 	if (!fs->is_wanted)
 		return;
 	if (is_known && WIFEXITED(status))

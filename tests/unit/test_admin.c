@@ -359,6 +359,11 @@ static void a_comparison_is_answered_with_its_numbers(void **state)
 	message.verified.error = -EHOSTDOWN;
 	admin_verified(the_daemon, the_module, &message);
 	expect(fd, "the copies could not be compared: Host is down: /data/x");
+	say(fd, "{\"command\":\"verify\",\"module\":\"pg\"}\n");
+	admin_fs_lost(the_daemon, the_module);
+	expect(fd, "was started anew; try again");
+	admin_fs_lost(the_daemon, the_module);
+	expect_silence(fd);
 	close(fd);
 }
 
