@@ -228,9 +228,11 @@ static void leave_role(struct replicator *r)
 
 static void free_retired(struct replicator *r)
 {
+	if (r->retired_applier == NULL)
+		return;
 	applier_free(r->retired_applier);
 	r->retired_applier = NULL;
-	resync_target_free(r->target);
+	resync_target_free(r->target); /* its jobs used it up to now */
 	r->target = NULL;
 }
 
