@@ -295,6 +295,7 @@ void daemon_start(struct world *world, struct node *node)
 	CHECK(!daemon->is_running);
 	daemon->is_running = true;
 	daemon->life = ++world->last_life;
+	daemon->started_at = world->now;
 	daemon->is_writing = false;
 	daemon->queued_count = 0;
 	daemon->deadline = INT64_MAX;

@@ -69,19 +69,24 @@ void secondary_resume(struct world *world, struct node *node)
 	}
 }
 
-static void send_ack(struct world *world, struct node *node)
+static void acknowledge(struct world *world, struct node *node, uint64_t connection)
 {
 	struct fs *fs = &node->fs;
 	struct frame frame = {
 		.kind = FRAME_ACK,
-		.connection = fs->connection,
+		.connection = connection,
 		.epoch = fs->receiver.epoch,
 		.received = receiver_acknowledgeable(&fs->receiver),
 		.durable = fs->receiver.durable,
 	};
 
-	if (fs->connection != 0)
-		(void)network_send(world, node, &frame); /* cumulative: the next one says it too */
+	(void)network_send(world, node, &frame); /* cumulative: the next one says it too */
+}
+
+static void send_ack(struct world *world, struct node *node)
+{
+	if (node->fs.connection != 0)
+		acknowledge(world, node, node->fs.connection);
 }
 
 static void send_complete(struct world *world, struct node *node)
@@ -179,8 +184,11 @@ static void on_op(struct world *world, struct node *node, const struct frame *fr
 			apply_now(node, &op);
 			fs->receiver.applied = op.sequence;
 		}
-		if (fs->role == FS_PRIMARY)
+		if (fs->role == FS_PRIMARY) { /* likewise: done, and acknowledged */
 			apply_now(node, &op);
+			fs->receiver.applied = op.sequence;
+			acknowledge(world, node, frame->connection);
+		}
 		schedule_apply(world, node);
 		break;
 	case VERDICT_DUPLICATE: send_ack(world, node); break;

@@ -70,6 +70,7 @@ void node_freeze(struct world *world, struct node *node, enum process process, i
 		: process == PROCESS_DAEMON ? "evenkeeld is"
 					    : "evenkeel-fs is",
 		(long long)(duration / NS_PER_MS));
+	node->woken_at = MAX_OF(node->woken_at, until);
 	for (int i = 0; i < PROCESS_COUNT; i++)
 		if (process == PROCESS_NONE || i == (int)process)
 			node->frozen_until[i] = MAX_OF(node->frozen_until[i], until);

@@ -73,8 +73,28 @@ static void lose_announced(struct world *world, const struct node *node, int obj
 	}
 }
 
+/*
+ * R7: before another may serve, a primary that is awake has stopped answering. Who sleeps cannot;
+ * what protects its clients' writes then is that nobody acknowledges them.
+ */
+static void check_quiet(struct world *world, struct node *node)
+{
+	struct node *other = other_node(world, node);
+	const struct sender *sender = &other->fs.sender;
+	bool was_awake = other->daemon.is_running && world->now - other->woken_at > RECENT_NS &&
+			 world->now - other->daemon.started_at > RECENT_NS;
+
+	if (was_awake && primary_is_serving(other) && sender->mode == SENDER_PAIRED &&
+		!sender->is_muted && other->record.holder == other->id && !world->has_insisted)
+		promise_broken(world, 3,
+			"node %d serves while node %d still answers, awake and not told to hold",
+			node->id, other->id);
+}
+
 void promise_on_serving(struct world *world, struct node *node, bool is_promotion)
 {
+	if (is_promotion)
+		check_quiet(world, node);
 	SAY(world, "node %d: serves in epoch %llu%s", node->id,
 		(unsigned long long)node->fs.epoch.number, is_promotion ? ", promoted" : "");
 	for (int i = 0; i < OBJECTS; i++) {

@@ -68,7 +68,9 @@ static void reset_node(struct world *world, struct node *node, uint8_t id)
 	struct core *core = node->daemon.core;
 	uint8_t *send_memory = node->held.send_memory, *receive_memory = node->held.receive_memory;
 
-	*node = (struct node){ .id = id, .power_cut_at = -NS_PER_S * 1000 };
+	*node = (struct node){
+		.id = id, .power_cut_at = -NS_PER_S * 1000, .woken_at = -NS_PER_S * 1000
+	};
 	node->daemon.core = core;
 	node->held.send_memory = send_memory;
 	node->held.receive_memory = receive_memory;

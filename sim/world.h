@@ -209,7 +209,8 @@ struct daemon {
 	bool is_running;
 	uint64_t life;
 	struct core *core;
-	bool is_writing, is_failed;
+	bool is_writing;
+	int64_t started_at;
 	struct record writing;
 	uint32_t queued_first, queued_count;
 	struct action queued[QUEUED_MAX];
@@ -238,6 +239,7 @@ struct node {
 	int64_t address_until; /* the kernel's lifetime of the service address */
 	int detached;	       /* troubles that keep it off the client network */
 	int64_t power_cut_at;
+	int64_t woken_at; /* end of its last freeze */
 	uint64_t boots;
 	uint32_t tenure;		    /* while it serves */
 	bool is_loss_announced;		    /* an operator was told, and insisted */
