@@ -30,7 +30,7 @@
 #define ACTIONS_OF_ADVANCE 24 /* most actions of one module in one step of the core */
 #define ADVANCES_MAX	   24
 
-#define INSISTED_EPOCHS	    1000
+#define INSISTED_EPOCHS	    100
 #define BEAT_GAP_NS	    (20 * NS_PER_MS)  /* between two beats, however much changes */
 #define BEAT_TROUBLE_NS	    (50 * NS_PER_MS)  /* while somebody is suspected */
 #define SETTLE_NS	    (300 * NS_PER_MS) /* beats flow by then, if the network is back */

@@ -172,7 +172,7 @@ bool module_is_behind(const struct core *core, const struct module *module)
 bool module_is_chosen(struct core *core, struct module *module)
 {
 	CHECK(peer_is_heard(core, module));
-	if (!is_able(module) && !planted(PLANTED_INCOMPLETE))
+	if (!is_able(module))
 		return false;
 	if (module->peer_echo_ns <= module->eligible_ns)
 		return false;
@@ -198,7 +198,6 @@ static bool may_start_alone(const struct core *core, const struct module *module
 	const struct record *record = &module->record;
 	bool is_sole = record->good == node_mask(core->config.self) ||
 		       (planted(PLANTED_STALE_START) && record_has_data(record));
-	bool is_complete = record->is_complete || planted(PLANTED_INCOMPLETE);
 
 	/* What the silent peer showed while it was heard still counts. */
 	if (module->is_peer_known && !planted(PLANTED_STALE_START)) {
@@ -207,7 +206,7 @@ static bool may_start_alone(const struct core *core, const struct module *module
 			relation != RELATION_EQUAL_MARKS)
 			return false;
 	}
-	return is_sole && is_complete && record_has_data(record) && !record->has_intent &&
+	return is_sole && record->is_complete && record_has_data(record) && !record->has_intent &&
 	       (record->holder == core->config.self || planted(PLANTED_STALE_START)) &&
 	       !module->is_rolled_back && !module->is_second_only;
 }

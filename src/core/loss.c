@@ -181,6 +181,12 @@ static bool asking_advance(struct core *core, struct module *module)
 
 /* ---- held and dropping ---- */
 
+static void let_go_of_address(struct core *core, struct module *module)
+{
+	module->application.is_address_wanted = false;
+	application_advance(core, module);
+}
+
 /* Cut off for good: no answer leaves, and from `silence` on nothing else of the service either. */
 static bool step_down_slowly(struct core *core, struct module *module)
 {
@@ -193,7 +199,7 @@ static bool step_down_slowly(struct core *core, struct module *module)
 	if (member_age_ns(core, peer) < core->config.silence_ns)
 		wake_at(module, member_age_at(core, peer, core->config.silence_ns));
 	else if (has_passed(core, module, module->held_ns, core->config.margin_ns))
-		module->application.is_address_wanted = false;
+		let_go_of_address(core, module);
 	if (has_passed(core, module, module->held_ns, FREEZE_MAX_NS))
 		return fence(core, module, WAIT_CUT_OFF);
 	return false;
@@ -212,13 +218,15 @@ static bool held_advance(struct core *core, struct module *module)
 
 static bool dropping_advance(struct core *core, struct module *module)
 {
-	if (peer_has_resigned(core, module) || module->wants_forced_prim)
+	bool has_word = peer_has_resigned(core, module) || planted(PLANTED_NO_WORD);
+	if (has_word || module->wants_forced_prim)
 		return go_alone(core, module);
 	if (module->is_held)
 		return mirror_move(core, module, STEP_HELD);
 	if (!has_passed(core, module, module->since_ns, DROP_PATIENCE_NS))
 		return false;
-	return ask(core, module);
+	/* A restarted daemon that heard nobody yet does not know for how long there was silence. */
+	return core->members[module->config.peer].two_way_ns != 0 && ask(core, module);
 }
 
 static bool part(struct core *core, struct module *module)

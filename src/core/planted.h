@@ -4,17 +4,22 @@
  * numbers from 100 on belong to repl/planted.h.
  *
  *	 1  a secondary takes over without asking the arbiter
- *	 2  a secondary takes over although its record does not call it good
+ *	 2  a secondary takes over although it knows that the primary went on without it
  *	 3  a primary goes on alone without recording it
  *	 4  a primary records that it is alone only after it has told evenkeel-fs to answer
  *	 5  a node starts alone although its record does not say that it is the only good one
- *	 6  a copy that was being brought up to date may become primary
- *	 7  a secondary shows that it is no longer good before that is durable
+ *	 6  a copy counts as complete and good from the moment it is being brought up to date
+ *	 7  a primary that lost the stream goes on alone without the peer's or the arbiter's word
  *	 8  swap: the old primary keeps serving after it recorded the other as holder
  *	 9  a secondary takes over as soon as its silence margin starts (R7 turned round)
  *	10  a target calls itself good when it has adopted, without the primary's word
  *	11  a beat of an earlier boot or with an old counter is believed (R21)
- *	12  the lateness guard is ignored (no data is lost by it: needless failovers)
+ *
+ * Two more break no promise that the simulator checks, and are not among its numbers:
+ *
+ *	12  the lateness guard is ignored (needless failovers)
+ *	13  a secondary shows that it is no longer good before that is durable (covered by: a restarted
+ *	    daemon never asks before it heard the other node)
  */
 #ifndef EVENKEEL_CORE_PLANTED_H
 #define EVENKEEL_CORE_PLANTED_H
@@ -28,12 +33,13 @@ enum {
 	PLANTED_RECORD_AFTER = 4,
 	PLANTED_STALE_START = 5,
 	PLANTED_INCOMPLETE = 6,
-	PLANTED_SHOWN_EARLY = 7,
+	PLANTED_NO_WORD = 7,
 	PLANTED_BOTH_HOLD = 8,
 	PLANTED_IMPATIENT = 9,
 	PLANTED_SELF_MADE_GOOD = 10,
 	PLANTED_OLD_BEATS = 11,
 	PLANTED_NO_GUARD = 12,
+	PLANTED_SHOWN_EARLY = 13,
 };
 
 static inline bool planted(int number)

@@ -66,8 +66,13 @@ static bool attaching_advance(struct core *core, struct module *module)
 
 static bool is_primary_gone(struct core *core, struct module *module)
 {
-	if (member_is_silent(core, module->config.peer))
-		return true;
+	if (member_is_silent(core, module->config.peer)) {
+		if (!member_is_talking(core, module->config.peer))
+			return true;
+		wake_at(module,
+			core->members[module->config.peer].heard_ns + core->config.margin_ns);
+		return false;
+	}
 	wake_at(module, member_suspicion_at(core, module->config.peer, core->config.silence_ns));
 	return peer_is_heard(core, module) && !peer_is_primary(core, module);
 }

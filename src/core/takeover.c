@@ -50,8 +50,6 @@ bool ask_arbiter(struct core *core, struct module *module)
 
 static bool is_good_here(const struct core *core, const struct module *module)
 {
-	if (planted(PLANTED_NOT_GOOD))
-		return true;
 	return record_is_good(&module->record, core->config.self) && module->record.is_complete;
 }
 
@@ -196,7 +194,7 @@ static bool suspecting_advance(struct core *core, struct module *module)
 		return secondary_claim(core, module, !module->wants_forced_prim);
 	if (module->wants_stop)
 		return leave(core, module);
-	if (is_left_behind(core, module)) {
+	if (is_left_behind(core, module) && !planted(PLANTED_NOT_GOOD)) {
 		tenure_disown(core, module);
 		return leave(core, module);
 	}

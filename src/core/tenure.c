@@ -200,6 +200,17 @@ static bool is_foreign_to(const struct core *core, const struct module *module)
 	return went_alone && mine->is_complete;
 }
 
+/* This copy is what the primary's record says. */
+static void take_content(struct record *record, const struct record *theirs)
+{
+	record->generation = theirs->generation;
+	record->history_count = theirs->history_count;
+	for (int i = 0; i < GENERATION_HISTORY; i++)
+		record->history[i] = theirs->history[i];
+	record->is_complete = true;
+	record->is_foreign = false;
+}
+
 void tenure_accept(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
@@ -218,6 +229,10 @@ void tenure_accept(struct core *core, struct module *module)
 	next.is_complete = false;
 	next.is_clean = false;
 	clear_intent(&next);
+	if (planted(PLANTED_INCOMPLETE)) {
+		take_content(&next, theirs);
+		next.good |= node_mask(core->config.self);
+	}
 	tenure_write(core, module, &next);
 }
 
@@ -229,12 +244,7 @@ void tenure_adopt(struct core *core, struct module *module)
 	(void)core;
 	CHECK(theirs->epoch.number == next.epoch.number);
 	CHECK(set_id_is_equal(theirs, &next));
-	next.generation = theirs->generation;
-	next.history_count = theirs->history_count;
-	for (int i = 0; i < GENERATION_HISTORY; i++)
-		next.history[i] = theirs->history[i];
-	next.is_complete = true;
-	next.is_foreign = false;
+	take_content(&next, theirs);
 	tenure_write(core, module, &next);
 }
 

@@ -1,5 +1,5 @@
-# The beats stop on all networks, but the other node still answers at the service address: it lives,
-# so the secondary waits (R3).
+# The beats stop on all networks, but the other node still answers at the service address: it lives, so
+# the secondary waits (R3) until the primary, without a word of the arbiter, lets go of the address.
 boot a
 boot b
 command a start
@@ -11,10 +11,10 @@ run 1s
 target a off
 cut a
 cut b
-run 2500ms
+run 1700ms
 expect b WAIT NotReady
 status b
+until b ALONE Ready 1s
 heal a
 heal b
-until b SECOND Ready 2s
-until a PRIM Ready 2s
+until a SECOND Ready 8s
