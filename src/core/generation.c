@@ -1,5 +1,7 @@
 #include "core/generation.h"
 
+#include "core/planted.h"
+
 bool generation_is_equal(struct generation a, struct generation b)
 {
 	return a.number == b.number && a.tag == b.tag;
@@ -66,6 +68,8 @@ static enum relation relation_of_same(const struct relation_input *input)
 	bool is_mine_good = record_is_good(ruling, input->self) && mine->is_complete;
 	bool is_theirs_good = record_is_good(ruling, input->peer) && theirs->is_complete;
 
+	if (planted(PLANTED_SAME_GENERATION))
+		return RELATION_EQUAL_MARKS;
 	if (is_mine_good && !is_theirs_good)
 		return RELATION_NEWER;
 	if (is_theirs_good && !is_mine_good)

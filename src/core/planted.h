@@ -13,13 +13,15 @@
  *	 8  swap: the old primary keeps serving after it recorded the other as holder
  *	 9  a secondary takes over as soon as its silence margin starts (R7 turned round)
  *	10  a target calls itself good when it has adopted, without the primary's word
- *	11  a beat of an earlier boot or with an old counter is believed (R21)
+ *	11  going on alone begins no new generation, and the handshake asks not who was good
  *
- * Two more break no promise that the simulator checks, and are not among its numbers:
+ * Three more break no promise that the simulator checks, and are not among its numbers:
  *
  *	12  the lateness guard is ignored (needless failovers)
  *	13  a secondary shows that it is no longer good before that is durable (covered by: a restarted
  *	    daemon never asks before it heard the other node)
+ *	14  a beat of an earlier boot or with an old counter is believed, R21 (covered by: only an echo of
+ *	    ours proves that a node is heard, and what counts in a record only rises)
  */
 #ifndef EVENKEEL_CORE_PLANTED_H
 #define EVENKEEL_CORE_PLANTED_H
@@ -37,9 +39,10 @@ enum {
 	PLANTED_BOTH_HOLD = 8,
 	PLANTED_IMPATIENT = 9,
 	PLANTED_SELF_MADE_GOOD = 10,
-	PLANTED_OLD_BEATS = 11,
+	PLANTED_SAME_GENERATION = 11,
 	PLANTED_NO_GUARD = 12,
 	PLANTED_SHOWN_EARLY = 13,
+	PLANTED_OLD_BEATS = 14,
 };
 
 static inline bool planted(int number)

@@ -114,7 +114,8 @@ void tenure_claim(struct core *core, struct module *module)
 		!generation_is_equal(next.generation, module->peer.record.generation))
 		record_overrule(&next, module->peer.record.generation);
 	own(core, &next, epoch_seen(module) + (is_insisted(core, module) ? INSISTED_EPOCHS : 1));
-	if (!is_sole || !record_has_data(&next))
+	bool is_same = planted(PLANTED_SAME_GENERATION) && record_has_data(&next);
+	if ((!is_sole || !record_has_data(&next)) && !is_same)
 		record_begin_generation(&next, module_random(module));
 	CHECK(next.epoch.number > module->record.epoch.number);
 	tenure_write(core, module, &next);
@@ -149,7 +150,7 @@ void tenure_shrink(struct core *core, struct module *module)
 		module->wants_overrule = false;
 	}
 	own(core, &next, epoch);
-	if (had_peer || is_overruling)
+	if ((had_peer && !planted(PLANTED_SAME_GENERATION)) || is_overruling)
 		record_begin_generation(&next, module_random(module));
 	if (planted(PLANTED_NO_RECORD)) {
 		module->record = next;
