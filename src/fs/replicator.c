@@ -357,7 +357,8 @@ int replicator_be_primary(struct replicator *r, struct epoch epoch, struct gener
 static bool can_resume_received(const struct replicator *r, struct epoch epoch)
 {
 	const struct oplog_header *header = r->receive_log.header;
-	return header->session != 0 && header->epoch == epoch.number && r->state.is_in_sync &&
+	/* A primary of a later epoch may have connected since the role was ordered. */
+	return header->session != 0 && header->epoch >= epoch.number && r->state.is_in_sync &&
 	       header->applied < header->next_sequence;
 }
 
@@ -369,6 +370,8 @@ static void resume_received(struct replicator *r)
 	r->receiver.durable = MIN_OF(header->applied, r->state.barrier);
 	r->receiver.is_in_sync = true;
 	r->has_session = true;
+	if (r->state.epoch.number == header->epoch)
+		r->epoch = r->state.epoch;
 	if (oplog_seek(&r->receive_log, header->applied + 1, &r->apply_cursor) != 0)
 		r->apply_cursor.position = header->tail; /* everything is applied */
 	receiver_verify(&r->receiver);

@@ -1,0 +1,371 @@
+"""Two evenkeel-fs, one replicated directory: pairing, writing through the mount, SIGKILL on either side, promotion,
+bringing a copy up to date. The stand-ins play evenkeeld: they give the orders and hand streams over.
+
+      writers -> mount A  evenkeel-fs A ===== TLS, 127.89.PID.1 -> .2 =====> evenkeel-fs B  mount B (read-only)
+                     |        tree A                                             tree B         |
+                     +---------------------------- tools/treediff ------------------------------+
+
+    sudo pytest tests/mount/test_pair.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare)
+"""
+import array
+import ctypes
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from stand_in import StandIn
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("EVENKEEL_BUILD", ROOT / "build" / "main"))
+PROGRAM = BUILD / "src" / "fs" / "evenkeel-fs"
+NET = f"127.89.{os.getpid() % 250}"
+PORT = 17610
+SET_ID = "22" * 16
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_mounts():
+    if LIBC.unshare(CLONE_NEWNS) != 0 or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        pytest.fail("needs root: a private mount namespace cannot be made")
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is missing: build it first (ninja -C {BUILD})")
+
+
+def make_keys(folder):
+    folder.mkdir()
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=folder)
+
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test", "-days", "2")
+    for name in ("a", "b"):
+        openssl("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-out", f"{name}.pem", "-days", "2")
+
+
+def make_config(folder, name, keys, directory, durability):
+    config = folder / "config"
+    (config / "modules" / "m" / "bin").mkdir(parents=True)
+    (config / "tls").mkdir()
+    shutil.copy(keys / "ca.pem", config / "tls" / "ca.pem")
+    shutil.copy(keys / f"{name}.pem", config / "tls" / "node.pem")
+    shutil.copy(keys / f"{name}.key", config / "tls" / "node.key")
+    (config / "node").write_text(f"{name}\n")
+    (config / "cluster.yaml").write_text(
+        f"cluster: test\nport: {PORT}\nnodes:\n"
+        f"  - name: a\n    id: 1\n    addresses: [{NET}.1]\n"
+        f"  - name: b\n    id: 2\n    addresses: [{NET}.2]\n")
+    (config / "modules" / "m" / "module.yaml").write_text(
+        f"number: 1\nnodes: [a, b]\ndurability: {durability}\ndirectories: [{json.dumps(str(directory))}]\n")
+    return config
+
+
+class Node(StandIn):
+    """One node: evenkeel-fs, its control socket, and the port at which its evenkeeld takes streams."""
+
+    def __init__(self, folder, name, keys, durability):
+        folder.mkdir()
+        self.number = 1 if name == "a" else 2
+        self.directory = folder / "data"
+        self.directory.mkdir()
+        # The tree underneath, which the mount is going to hide.
+        self.underneath = folder / "underneath"
+        self.underneath.mkdir()
+        subprocess.run(["mount", "--bind", self.directory, self.underneath], check=True)
+        self.is_deaf = False
+        self.streams = socket.create_server((f"{NET}.{self.number}", PORT))
+        config = make_config(folder, name, keys, self.directory, durability)
+        super().__init__(PROGRAM, folder, [self.directory], config)
+        threading.Thread(target=self.take_streams, daemon=True).start()
+
+    def take_streams(self):
+        while True:
+            try:
+                stream, _ = self.streams.accept()
+            except OSError:
+                return
+            with stream:
+                preface = stream.recv(80, socket.MSG_WAITALL)
+                if len(preface) != 80 or preface[:6] != b"EVKL\0\1" or self.is_deaf or self.connection is None:
+                    continue
+                try:
+                    stream.send(b"EVKL\0\1\0\0")
+                    message = json.dumps({"type": "stream", "peer": preface[8]}).encode()
+                    self.connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                                         array.array("i", [stream.fileno()]))])
+                except OSError:
+                    pass
+
+    def count(self, report):
+        with self.changed:
+            return sum(each["report"] == report for each in self.reports)
+
+    def tell(self, order, epoch, plan="compare"):
+        self.wait_for(lambda: self.connection is not None, "no hello")
+        self.connection.send(json.dumps({
+            "type": "order", "order": order, "epoch": [epoch, self.number], "generation": [epoch, epoch],
+            "plan": plan, "set_id": SET_ID}).encode())
+
+    def ask(self, order, epoch, answer, plan="compare"):
+        before = self.count(answer)
+        self.tell(order, epoch, plan)
+        self.wait_report(answer, before)
+
+    def wait_report(self, report, before=0):
+        self.wait_for(lambda: sum(each["report"] == report for each in self.reports) > before, report)
+
+    def die(self):
+        """For good: no successor."""
+        self.is_ending = True
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        super().close()
+        self.streams.shutdown(socket.SHUT_RDWR)  # close() alone would leave the thread waiting in it
+        self.streams.close()
+        for place in (self.directory, self.underneath):
+            while subprocess.run(["umount", "-l", place], check=False, capture_output=True).returncode == 0:
+                pass
+
+
+class Pair:
+    def __init__(self, folder, durability="call"):
+        keys = folder / "keys"
+        make_keys(keys)
+        self.a = Node(folder / "a", "a", keys, durability)
+        self.b = Node(folder / "b", "b", keys, durability)
+
+    def start(self):
+        self.a.ask("primary", 1, "is_primary")
+        self.b.ask("secondary", 1, "is_secondary")
+
+    def connect(self, source=None, target=None, epoch=1, plan="compare"):
+        source, target = source or self.a, target or self.b
+        adopted, start = target.count("adopted"), time.monotonic()
+        source.ask("connect", epoch, "target_complete", plan)
+        target.wait_report("adopted", adopted)
+        source.tell("pair", epoch)
+        print(f"up to date in {time.monotonic() - start:.3f} s")
+
+    def assert_equal(self, primary=None):
+        (primary or self.a).ask("drain", 1, "drained")
+        done = subprocess.run([ROOT / "tools" / "treediff", self.a.underneath, self.b.underneath],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@pytest.fixture(params=["call"])
+def pair(request):
+    with tempfile.TemporaryDirectory(prefix="evenkeel-pair-", ignore_cleanup_errors=True) as name:
+        pair = Pair(pathlib.Path(name), request.param)
+        try:
+            pair.start()
+            yield pair
+        finally:
+            pair.a.close()
+            pair.b.close()
+
+
+class Writers:
+    """Random work below one directory; every completed append is remembered, with its number."""
+
+    def __init__(self, directory, count=4, seed=1):
+        self.directory = pathlib.Path(directory)
+        self.is_over = False
+        self.errors, self.appended, self.slowest = [], {}, 0.0
+        self.threads = [threading.Thread(target=self.run, args=[i, seed], daemon=True) for i in range(count)]
+        self.calls = 0
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, number, seed):
+        draw = random.Random(seed * 1000 + number)
+        home = self.directory / f"home{number}"
+        try:
+            home.mkdir(exist_ok=True)
+            log = os.open(home / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self.appended[number] = 0
+            while not self.is_over:
+                start = time.monotonic()
+                os.write(log, f"{self.appended[number] + 1:015d}\n".encode())
+                self.appended[number] += 1
+                if draw.random() < 0.05:
+                    os.fsync(log)
+                self.step(draw, home)
+                self.slowest = max(self.slowest, time.monotonic() - start)
+                self.calls += 2
+            os.close(log)
+        except OSError as error:
+            self.errors.append(error)
+
+    def step(self, draw, home):
+        name, other = home / f"n{draw.randrange(20)}", home / f"n{draw.randrange(20)}"
+        try:
+            choice = draw.randrange(10)
+            if choice < 4:
+                with open(name, "ab") as file:
+                    file.write(draw.randbytes(draw.randrange(20000)))
+            elif choice == 4:
+                os.rename(name, other)
+            elif choice == 5:
+                os.link(name, other)
+            elif choice == 6:
+                os.unlink(name)
+            elif choice == 7:
+                os.truncate(name, draw.randrange(30000))
+            elif choice == 8:
+                os.chmod(name, draw.randrange(0o1000))
+                os.setxattr(name, "user.k", draw.randbytes(10))
+            else:
+                (home / f"d{draw.randrange(5)}").mkdir()
+        except (FileNotFoundError, FileExistsError):
+            pass
+
+    def stop(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join(60)
+            assert not thread.is_alive(), "a writer hangs"
+        print(f"{self.calls} calls, slowest {self.slowest:.3f} s")
+        assert self.errors == []
+
+    def assert_kept(self, directory):
+        """Everything that was answered is there, in order."""
+        for number, count in self.appended.items():
+            lines = (pathlib.Path(directory) / f"home{number}" / "log").read_text().split()
+            assert [int(line) for line in lines] == list(range(1, len(lines) + 1))
+            assert len(lines) >= count, f"writer {number}: {count} answered, {len(lines)} there"
+
+
+def test_paired_writing(pair):
+    pair.connect()
+    writers = Writers(pair.a.directory)
+    time.sleep(3)
+    writers.stop()
+    pair.assert_equal()
+    writers.assert_kept(pair.b.directory)
+    with pytest.raises(OSError):
+        (pair.b.directory / "not here").write_text("read-only")
+
+
+def test_latency(pair):
+    """Not a bound (bench/ has those): that nothing waits for a timer somewhere."""
+    pair.connect()
+    fd = os.open(pair.a.directory / "file", os.O_WRONLY | os.O_CREAT)
+    times = []
+    for _ in range(500):
+        start = time.perf_counter()
+        os.pwrite(fd, b"x" * 4096, 0)
+        times.append(time.perf_counter() - start)
+    os.close(fd)
+    times.sort()
+    print(f"4 KiB writes: median {times[250] * 1e6:.0f} us, 99% {times[495] * 1e6:.0f} us")
+    assert times[250] < 0.02
+
+
+def test_copy_of_what_was_there(pair):
+    """Files from before the first start, sparse, linked, special: all of it arrives."""
+    root = pair.a.directory
+    for i in range(300):
+        (root / f"small{i}").write_bytes(os.urandom(i * 13))
+    (root / "big").write_bytes(os.urandom(9_000_000))
+    with open(root / "sparse", "wb") as file:
+        file.truncate(1 << 30)
+        file.seek(500_000_000)
+        file.write(b"island")
+    os.link(root / "big", root / "second name")
+    os.symlink("big", root / "a link")
+    os.mkfifo(root / "fifo")
+    deep = root
+    for i in range(30):
+        deep = deep / f"level{i}"
+        deep.mkdir()
+        (deep / "file").write_text(str(i))
+    os.setxattr(root / "big", "user.colour", b"red")
+    os.utime(root / "level0", ns=(10**18, 10**18))
+    pair.connect()
+    pair.assert_equal()
+    blocks = os.stat(pair.b.underneath / "sparse").st_blocks
+    assert blocks < 1000, "the hole did not stay one"
+
+
+def test_resync_while_writing(pair):
+    writers = Writers(pair.a.directory, seed=2)
+    time.sleep(1.5)
+    pair.connect()
+    time.sleep(0.5)
+    writers.stop()
+    pair.assert_equal()
+    writers.assert_kept(pair.b.directory)
+
+
+@pytest.mark.parametrize("who", ["a", "b"])
+def test_killed_under_load(pair, who):
+    """A killed evenkeel-fs is continued; the application notices nothing, the peer is not lost."""
+    pair.connect()
+    node = getattr(pair, who)
+    writers = Writers(pair.a.directory, seed=3)
+    for _ in range(10):
+        time.sleep(0.4)
+        deaths = node.deaths
+        node.kill()
+        node.wait_for(lambda: node.deaths > deaths, "death")
+    time.sleep(1)
+    writers.stop()
+    pair.assert_equal()
+    writers.assert_kept(pair.b.directory)
+    assert pair.a.count("peer_lost") == 0 and pair.a.count("peer_failed") == 0
+
+
+def test_promotion_keeps_what_was_answered(pair):
+    pair.connect()
+    writers = Writers(pair.a.directory, seed=4)
+    time.sleep(1.5)
+    pair.a.die()
+    appended = dict(writers.appended)
+    writers.is_over = True
+    start = time.monotonic()
+    pair.b.ask("promote", 2, "is_primary")
+    print(f"promoted in {time.monotonic() - start:.3f} s")
+    writers.appended = appended
+    writers.assert_kept(pair.b.directory)
+    (pair.b.directory / "served").write_text("by the other node now")
+
+
+def test_goes_on_alone_and_comes_back(pair):
+    pair.connect()
+    writers = Writers(pair.a.directory, seed=5)
+    time.sleep(0.5)
+    pair.b.is_deaf = True
+    pair.b.kill()
+    pair.a.wait_report("peer_lost")
+    time.sleep(0.1)
+    before = writers.calls
+    time.sleep(0.5)
+    assert writers.calls <= before + 16, "answers went out although the peer is gone"
+    pair.a.ask("go_alone", 2, "is_alone")
+    time.sleep(0.5)
+    assert writers.calls > before
+    pair.b.is_deaf = False
+    pair.b.ask("secondary", 2, "is_secondary")
+    pair.connect(epoch=2)
+    time.sleep(0.3)
+    writers.stop()
+    pair.assert_equal()
+    writers.assert_kept(pair.b.directory)
