@@ -40,10 +40,9 @@
 #define LOSING	   (S(SHRINKING) | LEAVING)
 #define FOLLOWABLE (S(ACCEPTING) | LEAVING)
 /* A daemon that was restarted takes up what its predecessor left running. */
-#define RESUMABLE                                                                                \
-	(S(PRESTART) | S(WAITING) | S(MOUNTING) | S(ALONE) | S(CONNECTING) | S(RESYNCING) |      \
-		S(PAIRED) | S(PARTING) | S(YIELDED) | S(ATTACHING) | S(FOLLOWING) | S(ADOPTED) | \
-		S(SECOND) | LEAVING)
+#define RESUMABLE                                                                       \
+	(S(PRESTART) | S(MOUNTING) | S(ALONE) | S(RESYNCING) | S(PAIRED) | S(PARTING) | \
+		S(YIELDED) | S(FOLLOWING) | S(SECOND) | LEAVING)
 
 _Static_assert(STEP_COUNT <= 64, "a set of steps is a 64-bit mask");
 
@@ -68,7 +67,7 @@ static const struct step_rule {
 	[STEP_PAIRED]         = { "paired",         MIRROR_PRIM,   READY,     S(HELD) | S(DROPPING) | S(QUIETING) | S(YIELDING) | LOSING },
 	[STEP_HELD]           = { "held",           MIRROR_PRIM,   TRANSIENT, S(PAIRED) | S(DROPPING) | S(INTENDING) | S(ASKING) | LOSING },
 	[STEP_DROPPING]       = { "dropping",       MIRROR_PRIM,   TRANSIENT, S(HELD) | S(INTENDING) | S(ASKING) | LOSING },
-	[STEP_INTENDING]      = { "intending",      MIRROR_PRIM,   TRANSIENT, S(HELD) | S(DROPPING) | S(ASKING) | LOSING },
+	[STEP_INTENDING]      = { "intending",      MIRROR_PRIM,   TRANSIENT, S(ASKING) | LEAVING },
 	[STEP_ASKING]         = { "asking",         MIRROR_PRIM,   TRANSIENT, S(HELD) | S(DROPPING) | LOSING },
 	[STEP_SHRINKING]      = { "shrinking",      MIRROR_ALONE,  TRANSIENT, S(PARTING) | LEAVING },
 	[STEP_PARTING]        = { "parting",        MIRROR_ALONE,  TRANSIENT, S(ALONE) | LEAVING },
@@ -82,10 +81,10 @@ static const struct step_rule {
 	[STEP_ADOPTING]       = { "adopting",       MIRROR_SECOND, TRANSIENT, S(ADOPTED) },
 	[STEP_ADOPTED]        = { "adopted",        MIRROR_SECOND, TRANSIENT, S(JOINING) | S(RESIGNING) | FOLLOWABLE },
 	[STEP_JOINING]        = { "joining",        MIRROR_SECOND, TRANSIENT, S(SECOND) },
-	[STEP_SECOND]         = { "second",         MIRROR_SECOND, READY,     S(CLAIMING) | S(RESIGNING) | S(SUSPECTING) | FOLLOWABLE },
+	[STEP_SECOND]         = { "second",         MIRROR_SECOND, READY,     S(CLAIMING) | S(RESIGNING) | S(SUSPECTING) | S(ACCEPTING) },
 	[STEP_RESIGNING]      = { "resigning",      MIRROR_SECOND, TRANSIENT, S(RESIGNED) },
 	[STEP_RESIGNED]       = { "resigned",       MIRROR_SECOND, TRANSIENT, FOLLOWABLE },
-	[STEP_SUSPECTING]     = { "suspecting",     MIRROR_WAIT,   NOT_READY, S(SECOND) | S(YIELDED) | S(TAKE_INTENDING) | S(TAKE_ASKING) | S(CLAIMING) | FOLLOWABLE },
+	[STEP_SUSPECTING]     = { "suspecting",     MIRROR_WAIT,   NOT_READY, S(SECOND) | S(YIELDED) | S(TAKE_INTENDING) | S(TAKE_ASKING) | S(CLAIMING) | LEAVING },
 	[STEP_TAKE_INTENDING] = { "take-intending", MIRROR_WAIT,   NOT_READY, S(SUSPECTING) | S(TAKE_ASKING) },
 	[STEP_TAKE_ASKING]    = { "take-asking",    MIRROR_WAIT,   NOT_READY, S(SUSPECTING) | S(CLAIMING) },
 	[STEP_STOPPING]       = { "stopping",       MIRROR_WAIT,   TRANSIENT, S(UNMOUNTING) | S(CLOSING) },

@@ -192,7 +192,7 @@ static bool is_foreign_to(const struct core *core, const struct module *module)
 	const struct record *theirs = &module->peer.record;
 
 	bool is_same_set = set_id_is_equal(mine, theirs);
-	if (!mine->is_complete && mine->role == RECORD_ROLE_SECONDARY && is_same_set)
+	if (!mine->is_complete && is_same_set) /* it goes on where it was interrupted */
 		return mine->is_foreign;
 	if (!record_has_data(mine) || !is_same_set)
 		return true;

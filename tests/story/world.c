@@ -65,6 +65,8 @@ static void report_in(struct world *world, int node, int64_t delay_ns, enum fs_r
 {
 	struct story_item *item = push(world, node, delay_ns);
 
+	item->is_of_fs = true;
+	item->incarnation = world->nodes[node].powers;
 	item->event.type = EVENT_FS_REPORTED;
 	item->event.fs.report = report;
 	item->event.fs.epoch = world->nodes[node].fs_epoch;
@@ -345,7 +347,10 @@ static void deliver(struct world *world, int index)
 	item = world->queue[index];
 	world->queue[index] = world->queue[--world->count];
 	self = &world->nodes[item.node];
-	if (!self->is_up || item.incarnation != self->incarnation)
+	if (item.is_of_fs && item.incarnation == self->powers &&
+		item.event.fs.report == FS_REPORT_ADOPTED)
+		self->fs_link = FS_LINK_IN_SYNC; /* its hello says so to a later daemon */
+	if (!self->is_up || item.incarnation != (item.is_of_fs ? self->powers : self->incarnation))
 		return;
 	if (item.is_record && self->is_disk_failing)
 		item.event.record_written.error = -5;
@@ -530,6 +535,7 @@ void world_kill(struct world *world, int node)
 
 	world_say(world, node, "-- power cut");
 	self->is_up = false;
+	self->powers++;
 	self->is_powered = false;
 	self->is_frozen = false;
 	self->fs_role = FS_NONE;

@@ -28,6 +28,7 @@ struct story_node {
 	int64_t frozen_ns;
 	bool can_reach_target;
 	uint64_t boots;
+	uint64_t powers;      /* power cuts */
 	uint64_t incarnation; /* of the daemon: what was on its way to an earlier one is lost */
 	struct record disk;
 	enum fs_role fs_role;
@@ -47,6 +48,7 @@ struct story_item {
 	uint64_t order;
 	int node; /* index */
 	uint64_t incarnation;
+	bool is_of_fs;	/* lives as long as evenkeel-fs: until a power cut */
 	bool is_record; /* takes effect on the disk when it is delivered */
 	struct record record;
 	struct event event;
