@@ -64,7 +64,7 @@ static void run_hash(struct replicator *r, const struct job *job)
 {
 	uint8_t hashes[HASHES_MAX * HASH_SIZE];
 	struct frame frame = { .kind = FRAME_HASHES };
-	int error = resync_target_hash(r->target, &job->op, hashes, &frame);
+	int error = replicator_digest(r->config.tree, &job->op, hashes, &frame);
 	if (error == 0)
 		replicator_send(r, &frame);
 	else
@@ -223,7 +223,12 @@ static int apply(struct applier *applier, struct op *op)
 	struct replicator *r = applier->r;
 	switch (op->type) {
 	case OP_SYNC: start_sync(applier, op); return 0;
-	case OP_HASH_WANTED: start_job(applier, JOB_HASH, op); return 0;
+	case OP_HASH_WANTED:
+		if ((op->mask & HASH_IN_ORDER) == 0)
+			start_job(applier, JOB_HASH, op);
+		else
+			run_hash(r, &(struct job){ .kind = JOB_HASH, .op = *op });
+		return 0;
 	case OP_RESYNC_END: start_job(applier, JOB_FINISH, op); return 0;
 	case OP_LEASE: return replicator_raise_id_limit(r, op->offset);
 	default: break; /* EXCEPTION: the rest falls in two groups, which op.h tells apart */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -240,16 +241,42 @@ static void on_order(struct service *service, const struct control_message *mess
 	(void)error; /* the replicator has said why itself */
 }
 
-static void on_verify(struct service *service, const struct control_message *message)
-{
-	struct control_message answer = { .type = CONTROL_VERIFIED,
-		.verified = { .request = message->verify.request, .error = -ENOSYS } };
+struct verification {
+	struct service *service;
+	uint32_t request;
+};
 
-	(void)snprintf(answer.verified.detail, sizeof(answer.verified.detail),
-		"this version cannot compare the copies yet");
+/* As long as it takes, beside everything else; ends with the role. */
+static void *verify_run(void *context)
+{
+	struct verification *verification = context;
+	struct service *service = verification->service;
+	struct replicator_verified result = { 0 };
+	struct control_message answer = { .type = CONTROL_VERIFIED,
+		.verified.request = verification->request };
+
+	answer.verified.error = replicator_verify(service->replicator, &result);
+	answer.verified.objects = result.objects;
+	answer.verified.bytes = result.bytes;
+	answer.verified.differences = result.differences;
+	_Static_assert(sizeof(result.detail) == CONTROL_DETAIL_MAX, "the same room");
+	memcpy(answer.verified.detail, result.detail, sizeof(result.detail));
 	lock_socket(service);
 	(void)!send_now(service, &answer, -1); /* the one who asked sees the connection end */
 	unlock_socket(service);
+	free(verification);
+	return NULL;
+}
+
+static void on_verify(struct service *service, const struct control_message *message)
+{
+	struct verification *verification = calloc(1, sizeof(*verification));
+	pthread_t thread;
+
+	CHECK(verification != NULL);
+	*verification = (struct verification){ service, message->verify.request };
+	CHECK(pthread_create(&thread, NULL, verify_run, verification) == 0);
+	(void)pthread_detach(thread); /* replicator_close() waits until it is out */
 }
 
 static void on_message(struct service *service, const struct control_message *message, int fd)
@@ -275,7 +302,11 @@ static void hear(struct service *service)
 	int error = control_receive(service->socket, &message, &fd);
 	if (error == 0)
 		on_message(service, &message, fd);
-	else if (error != -EAGAIN && error != -EBADMSG && error != -EPROTO)
+	else if (error == -EBADMSG || error == -EPROTO)
+		(void)fputs("evenkeel-fs: evenkeeld said something that is not understood here; "
+			    "are both of the same version?\n",
+			stderr);
+	else if (error != -EAGAIN)
 		disconnect(service);
 }
 

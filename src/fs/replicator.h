@@ -105,6 +105,18 @@ int replicator_drain(struct replicator *replicator) MUST_CHECK;
 int replicator_stop(struct replicator *replicator) MUST_CHECK;
 /* A connection from the peer, accepted by evenkeeld, its preface read already. Takes fd. */
 void replicator_take_connection(struct replicator *replicator, int fd);
+/*
+ * Compares the two copies while the application runs, without changing either; takes as long as
+ * reading both. On a primary that is in sync with its peer. Not from the control thread. Errors:
+ * -ENOTCONN: not in sync, or the peer was lost; -EBUSY: one comparison at a time; those of reading.
+ * detail says why, or names the first difference.
+ */
+struct replicator_verified {
+	uint64_t objects, bytes, differences;
+	char detail[128];
+};
+int replicator_verify(
+	struct replicator *replicator, struct replicator_verified *out_result) MUST_CHECK;
 /* Highest sequences durable here and at the peer. */
 void replicator_barriers(struct replicator *replicator, uint64_t *out_here, uint64_t *out_peer);
 

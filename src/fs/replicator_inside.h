@@ -29,7 +29,7 @@
 #include "repl/sender.h"
 
 #define LOG_SIZE ((size_t)64 * 1024 * 1024) /* sparse: pages exist where they are used */
-#define WINDOW_OPS                                                                   \
+#define WINDOW_OPS \
 	4096 /* not acknowledged; so many small ones are applied in well under 0.5 s \
 		(R6) */
 #define WINDOW_BYTES	   ((uint64_t)16 * 1024 * 1024)
@@ -48,6 +48,8 @@
 #define OP_TIMEOUT_NS	   (20 * NS_PER_S) /* R16: a stuck disk */
 #define SYNC_EVERY_NS	   (5 * NS_PER_S)
 #define SYNC_EVERYTHING	   BIT(1) /* in the mask of OP_SYNC: all file systems of the module */
+#define HASH_IN_ORDER	   BIT(0) /* in the mask of OP_HASH_WANTED: before what follows it */
+#define HASH_OBJECT	   BIT(1) /* the same: all about the object but its content */
 
 _Static_assert(WINDOW_BYTES + 8 * OP_SIZE_MAX < LOG_SIZE, "what the window admits fits the log");
 
@@ -105,6 +107,14 @@ struct replicator {
 	uint32_t sync_count;
 	bool is_leasing, is_lease_wanted;
 
+	bool is_verifying;
+	struct { /* the question of replicator_verify() that is under way; object 0: none */
+		uint64_t object, offset, size;
+		uint32_t count;
+		uint8_t hashes[HASHES_MAX * HASH_SIZE];
+		bool is_answered;
+	} asked;
+
 	/* secondary */
 	struct receiver receiver;
 	struct oplog receive_log;
@@ -139,6 +149,16 @@ int replicator_start_thread(
 /* Who we are; session, received and id_limit are the caller's to fill. Under lock. */
 struct frame_hello replicator_hello(struct replicator *r);
 
+/* Reports FS_REPORT_REFUSED, and gives the error back. */
+int replicator_refuse(struct replicator *r, int error, const char *detail);
+
+/* ---- replicator_roles.c ---- */
+
+/* Ends the threads of the role. The applier is retired: its last jobs may run on. */
+void replicator_leave_role(struct replicator *r);
+/* Waits for them. */
+void replicator_free_retired(struct replicator *r);
+
 /* ---- replicator_submit.c ---- */
 
 /* Waits until the window is open again, or the mode sends no more. Under lock. */
@@ -163,6 +183,14 @@ void replicator_drop_peer(
 	struct replicator *r, enum fs_report report, int error, const char *detail);
 /* The walk calls it under lock when everything is there: from here on answers wait. */
 void replicator_paired(struct replicator *r);
+
+/* ---- replicator_verify.c ---- */
+
+/* Takes an answer that replicator_verify() waits for. Under lock. */
+bool replicator_verify_on_hashes(struct replicator *r, const struct frame *frame);
+/* What OP_HASH_WANTED asks for; the bytes lie in hashes (HASHES_MAX * HASH_SIZE). */
+int replicator_digest(struct tree *tree, const struct op *op, uint8_t *hashes,
+	struct frame *out_frame) MUST_CHECK;
 
 /* ---- replicator_secondary.c ---- */
 

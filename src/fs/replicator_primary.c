@@ -132,6 +132,8 @@ static void on_hashes(struct replicator *r, const struct frame *frame)
 	pthread_mutex_lock(&r->lock);
 	struct resync_source *source = r->sender.mode == SENDER_CATCHING_UP ? r->resync : NULL;
 	r->progress_ns = clock_boot_ns();
+	if (replicator_verify_on_hashes(r, frame))
+		source = NULL;
 	pthread_mutex_unlock(&r->lock);
 	if (source != NULL)
 		resync_source_on_hashes(source, frame);

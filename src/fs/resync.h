@@ -50,10 +50,6 @@ void resync_target_free(struct resync_target *target);
 /* Does an operation for which op_is_resync() holds, but for OP_HASH_WANTED and OP_RESYNC_END. From
  * the applier. */
 int resync_target_apply(struct resync_target *target, const struct op *op) MUST_CHECK;
-/* The hashes of the object's blocks, into frame; the bytes lie in hashes (HASHES_MAX * HASH_SIZE).
- */
-int resync_target_hash(struct resync_target *target, const struct op *op, uint8_t *hashes,
-	struct frame *out_frame) MUST_CHECK;
 /* Everything was applied: empties the limbo, makes everything durable. */
 int resync_target_finish(struct resync_target *target) MUST_CHECK;
 

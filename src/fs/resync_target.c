@@ -238,56 +238,6 @@ int resync_target_apply(struct resync_target *target, const struct op *op)
 	return -EINVAL;
 }
 
-/* ---- hashes ---- */
-
-static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct frame *frame)
-{
-	static _Thread_local uint8_t block[HASH_BLOCK_SIZE];
-	uint64_t end = MIN_OF(op->offset + op->length, frame->hashes.size);
-	uint32_t count = 0;
-	for (uint64_t at = op->offset; at < end && count < HASHES_MAX; at += HASH_BLOCK_SIZE) {
-		size_t wanted = (size_t)MIN_OF((uint64_t)HASH_BLOCK_SIZE, frame->hashes.size - at);
-		size_t have = 0;
-		while (have < wanted) {
-			ssize_t got = pread(fd, block + have, wanted - have, (off_t)(at + have));
-			if (got < 0 && errno == EINTR)
-				continue;
-			if (got < 0)
-				return -errno;
-			if (got == 0)
-				break; /* cut shorter meanwhile: it will not be equal */
-			have += (size_t)got;
-		}
-		XXH128_canonical_t hash;
-		XXH128_canonicalFromHash(&hash, XXH3_128bits(block, have));
-		memcpy(hashes + (size_t)count++ * HASH_SIZE, hash.digest, HASH_SIZE);
-	}
-	frame->hashes.count = count;
-	frame->hashes.hashes = (struct bytes){ .data = hashes, .size = (size_t)count * HASH_SIZE };
-	return 0;
-}
-
-int resync_target_hash(
-	struct resync_target *target, const struct op *op, uint8_t *hashes, struct frame *out_frame)
-{
-	struct stat st = { 0 };
-	int fd = -1;
-	*out_frame = (struct frame){ .kind = FRAME_HASHES,
-		.hashes = { .object = op->object, .offset = op->offset } };
-	int error = tree_open_object(target->r->config.tree, op->object, O_RDONLY, &fd);
-	if (error == -ESTALE)
-		return 0; /* removed by a later operation: nothing of it is there */
-	if (error != 0)
-		return error;
-	if (fstat(fd, &st) != 0)
-		error = -errno;
-	out_frame->hashes.size = (uint64_t)st.st_size;
-	if (error == 0)
-		error = hash_blocks(fd, op, hashes, out_frame);
-	close(fd);
-	return error;
-}
-
 int resync_target_finish(struct resync_target *target)
 {
 	struct tree *tree = target->r->config.tree;
