@@ -237,6 +237,12 @@ static enum fs_role fs_role_shown(const struct module *module)
 	return module->is_order_open ? FS_NONE : module->fs_role;
 }
 
+/* `swap` on a secondary, or `prim` on a node that waits. */
+static bool wants_service(const struct module *module)
+{
+	return (module->wants_swap || module->wants_forced_prim) && !step_is_primary(module->step);
+}
+
 static struct shown shown_of(const struct module *module)
 {
 	return (struct shown){
@@ -244,7 +250,7 @@ static struct shown shown_of(const struct module *module)
 		.readiness = mirror_readiness_of(module),
 		.fs_role = fs_role_shown(module),
 		.fs_link = module->fs_link,
-		.flags = (uint8_t)((module->wants_drop ? 1 : 0) | (module->wants_swap ? 2 : 0) |
+		.flags = (uint8_t)((module->wants_drop ? 1 : 0) | (wants_service(module) ? 2 : 0) |
 				   (module->is_second_only ? 4 : 0) |
 				   (module->application.is_failed || module->is_blocked ? 8 : 0)),
 		.record_stamp = module->record_stamp,
@@ -360,7 +366,7 @@ static void summary_fill(const struct core *core, const struct module *module, s
 		.fs_role = fs_role_shown(module),
 		.fs_link = module->fs_link,
 		.wants_drop = module->wants_drop,
-		.wants_swap = module->wants_swap && !step_is_primary(module->step),
+		.wants_swap = wants_service(module),
 		.is_second_only = module->is_second_only,
 		.is_failed = module->application.is_failed || module->is_blocked,
 		.can_reach_target = core->can_reach_target,

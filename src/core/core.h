@@ -102,10 +102,11 @@ struct summary {
 	struct record record; /* only what is durable already; the wire leaves out the intent */
 	enum fs_role fs_role;
 	enum fs_link fs_link;
-	bool wants_drop;     /* primary: asks its peer to record itself stale in epoch.number + 1 */
-	bool wants_swap;     /* secondary: asks its primary to hand over (`swap` was given here) */
-	bool is_second_only; /* `second`: does not become primary by itself in this start */
-	bool is_failed;	     /* cannot serve here: the application (maxloop) or the disk */
+	bool wants_drop; /* primary: asks its peer to record itself stale in epoch.number + 1 */
+	bool wants_swap; /* a person wants the service here: `swap` on a secondary, `prim` on a node that
+			    waits */
+	bool is_second_only;   /* `second`: does not become primary by itself in this start */
+	bool is_failed;	       /* cannot serve here: the application (maxloop) or the disk */
 	bool can_reach_target; /* the ping target answers, as this node last saw */
 };
 

@@ -321,8 +321,8 @@ bool primary_guard(struct core *core, struct module *module);
 /* secondary.c */
 bool secondary_advance(struct core *core, struct module *module);
 bool accept_primary(struct core *core, struct module *module);
-/* The primary is silent: takeover.c goes on. */
-bool suspect(struct core *core, struct module *module);
+/* When the primary falls silent, takeover.c goes on. */
+bool suspect_if_silent(struct core *core, struct module *module);
 bool secondary_claim(struct core *core, struct module *module, bool is_handed);
 bool peer_has_handed_over(const struct core *core, const struct module *module);
 

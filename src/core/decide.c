@@ -174,8 +174,8 @@ bool module_is_chosen(struct core *core, struct module *module)
 	CHECK(peer_is_heard(core, module));
 	if (!is_able(module))
 		return false;
-	if (module->peer_echo_ns <= module->eligible_ns)
-		return false;
+	if (module->peer_echo_ns <= module->eligible_ns || module->peer.wants_swap)
+		return false; /* the other does not know yet, or a person named it */
 	switch (module_relation(core, module)) {
 	case RELATION_EQUAL_CLEAN:
 	case RELATION_EQUAL_MARKS:
@@ -393,6 +393,11 @@ static bool may_still_start(struct core *core, struct module *module)
 {
 	if (module->wants_stop)
 		return false;
+	if (module->wants_forced_prim && peer_is_primary(core, module)) {
+		text_add(log_add(core, module, "prim.late", SEVERITY_WARNING),
+			"the other node began to serve before this one could: `prim` is dropped");
+		module->wants_forced_prim = false;
+	}
 	if (module->wants_forced_prim)
 		return true;
 	if (!peer_is_heard(core, module))
@@ -406,12 +411,21 @@ static bool back_to_waiting(struct core *core, struct module *module, enum wait_
 	return mirror_move(core, module, STEP_WAITING);
 }
 
+/* A heard peer learns of a person's word first, so that it does not claim in the same moment. */
+static bool is_peer_unaware(const struct core *core, const struct module *module)
+{
+	return module->wants_forced_prim && peer_is_heard(core, module) &&
+	       module->peer_echo_ns <= module->since_ns;
+}
+
 bool probing_advance(struct core *core, struct module *module)
 {
 	if (!may_still_start(core, module)) {
 		module->reason = WAIT_NONE;
 		return mirror_move(core, module, STEP_WAITING);
 	}
+	if (is_peer_unaware(core, module))
+		return false;
 	bool is_fresh = module->is_probed && module->probe_ns >= module->since_ns;
 	if (module->config.address_count > 0 && !is_fresh) {
 		address_probe(core, module);

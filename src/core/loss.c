@@ -42,6 +42,7 @@ bool primary_guard(struct core *core, struct module *module)
 	module->is_held = true;
 	module->held_ns = core->now_ns;
 	module->ask_ns = core->now_ns;
+	module->first_grant_ns = 0;
 	text_add(log_add(core, module, "module.held", SEVERITY_WARNING),
 		"the other node is not heard: answers to the application wait until it is clear "
 		"who goes on");
@@ -109,15 +110,18 @@ static bool is_address_silent(struct core *core, struct module *module)
 	return false;
 }
 
-/*
- * Granted in time, everybody who reaches the target hears it from our beats before the peer may
- * serve; later, this node must have listened for a while and nobody answer for the address.
- */
-bool core_dummy;
+/* Everybody who reaches the target hears of a grant by our beats before the peer may serve. */
+static bool is_in_time(const struct core *core, const struct module *module)
+{
+	uint8_t peer = module->config.peer;
+
+	return core->members[peer].is_gone || !module->is_held ||
+	       member_age_ns(core, peer) < core->config.silence_ns - SETTLE_NS;
+}
+
 static bool may_ask_held(struct core *core, struct module *module)
 {
 	uint8_t peer = module->config.peer;
-	int64_t limit = core->config.silence_ns - SETTLE_NS;
 
 	if (core->members[peer].is_gone)
 		return true;
@@ -127,11 +131,32 @@ static bool may_ask_held(struct core *core, struct module *module)
 		wake_at(module, member_suspicion_at(core, peer, hold_after_ns(core)));
 		return false;
 	}
-	if (member_age_ns(core, peer) < limit)
+	if (is_in_time(core, module))
 		return true;
-	return member_suspicion_ns(core, peer) < core->config.silence_ns &&
+	/* This node stood still itself: the peer may serve already. */
+	bool is_excused = member_suspicion_ns(core, peer) < core->config.silence_ns ||
+			  module->first_grant_ns != 0;
+	return is_excused && !member_is_talking(core, peer) &&
 	       has_passed(core, module, module->held_ns, SETTLE_NS) &&
 	       is_address_silent(core, module);
+}
+
+/* In time one grant is enough; later two, and no beat in between, as for the peer (takeover.c). */
+static bool is_granted(struct core *core, struct module *module)
+{
+	if (module->answer != ARBITER_GRANTED) {
+		module->first_grant_ns = 0;
+		module->ask_ns = core->now_ns + ASK_GAP_NS;
+		return false;
+	}
+	if (is_in_time(core, module))
+		return true;
+	if (module->first_grant_ns != 0 && core->now_ns - module->first_grant_ns >= SETTLE_NS)
+		return !member_is_talking(core, module->config.peer);
+	if (module->first_grant_ns == 0)
+		module->first_grant_ns = core->now_ns;
+	module->ask_ns = module->first_grant_ns + SETTLE_NS;
+	return false;
 }
 
 static bool ask(struct core *core, struct module *module)
@@ -169,14 +194,11 @@ static bool asking_advance(struct core *core, struct module *module)
 		return mirror_move(core, module, STEP_HELD);
 	if (module->is_answer_open)
 		return false;
-	bool is_in_time = !module->is_held || may_ask_held(core, module);
-	if (module->answer == ARBITER_GRANTED && is_in_time) {
-		text_add(log_add(core, module, "arbiter.granted", SEVERITY_WARNING),
-			"the arbiter lets this node go on alone");
-		return go_alone(core, module);
-	}
-	module->ask_ns = core->now_ns + ASK_GAP_NS;
-	return mirror_move(core, module, trouble_of(module));
+	if (!is_granted(core, module))
+		return mirror_move(core, module, trouble_of(module));
+	text_add(log_add(core, module, "arbiter.granted", SEVERITY_WARNING),
+		"the arbiter lets this node go on alone");
+	return go_alone(core, module);
 }
 
 /* ---- held and dropping ---- */

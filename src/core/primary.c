@@ -336,16 +336,17 @@ static bool draining_advance(struct core *core, struct module *module)
 
 static bool yielded_advance(struct core *core, struct module *module)
 {
-	bool is_serving_there = peer_is_primary(core, module) &&
-				module->peer.record.epoch.number > module->record.epoch.number;
+	bool is_serving_there =
+		peer_is_primary(core, module) && module_relation(core, module) == RELATION_OLDER;
 
 	if (is_serving_there && !module->wants_stop && module_can_follow(core, module))
 		return accept_primary(core, module);
 	if (is_serving_there && module->wants_stop)
 		return leave(core, module);
-	if (member_is_silent(core, module->config.peer))
-		return module->wants_stop ? leave(core, module) : suspect(core, module);
-	wake_at(module, member_suspicion_at(core, module->config.peer, core->config.silence_ns));
+	if (module->wants_stop && member_is_silent(core, module->config.peer))
+		return leave(core, module);
+	if (!module->wants_stop && suspect_if_silent(core, module))
+		return true;
 	if (has_fs_failed(core, module) && !is_serving_there)
 		return leave(core, module);
 	if (!has_passed(core, module, module->since_ns, YIELD_PATIENCE_NS))

@@ -142,6 +142,10 @@ bool peer_has_handed_over(const struct core *core, const struct module *module)
 {
 	const struct record *theirs = &module->peer.record;
 
+	/* Old news may be outdated: the old primary serves again when nobody took over (takeover.c). */
+	int64_t age = core->now_ns - module->peer_echo_ns;
+	if (module->peer_echo_ns == 0 || age >= core->config.silence_ns - core->config.margin_ns)
+		return false;
 	return module->is_peer_known && theirs->holder == core->config.self &&
 	       theirs->epoch.node == core->config.self &&
 	       theirs->epoch.number > module->record.epoch.number &&
@@ -165,7 +169,7 @@ static bool is_swap_over(struct core *core, struct module *module)
 	       has_passed(core, module, module->wants_swap_ns, SWAP_PATIENCE_NS);
 }
 
-bool suspect(struct core *core, struct module *module)
+static bool suspect(struct core *core, struct module *module)
 {
 	module->suspect_ns = core->now_ns;
 	module->first_grant_ns = 0;
@@ -174,7 +178,7 @@ bool suspect(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_SUSPECTING);
 }
 
-static bool suspect_if_silent(struct core *core, struct module *module)
+bool suspect_if_silent(struct core *core, struct module *module)
 {
 	int64_t threshold = core->config.silence_ns - core->config.margin_ns;
 	uint8_t peer = module->config.peer;

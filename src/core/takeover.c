@@ -9,12 +9,10 @@
  * One grant is not enough: it may come from a network that is back this moment, and with it the
  * primary, which was granted before. An answer from the peer's address means that it lives: wait
  * (R3). From a stranger: wait, and name him. When no probe can be made, the lifetime of the address
- * stands in for the answer (R15). A first grant counts only up to LAST_FIRST_GRANT_NS after
- *`silence`: later it could belong to another situation.
+ * stands in for the answer (R15). The first grant must be asked for before `silence`: later it could
+ * belong to another situation, in which the primary was granted, and then died.
  */
 #include "core/core_internal.h"
-
-#define LAST_FIRST_GRANT_NS (NS_PER_S)
 
 void address_probe(struct core *core, struct module *module)
 {
@@ -116,7 +114,7 @@ static bool ask(struct core *core, struct module *module)
 /* The first question, as early as the suspicion. */
 static bool ask_first(struct core *core, struct module *module)
 {
-	int64_t latest = core->config.silence_ns + LAST_FIRST_GRANT_NS;
+	int64_t latest = core->config.silence_ns;
 
 	if (member_suspicion_ns(core, module->config.peer) >= latest &&
 		!core->members[module->config.peer].is_gone)
@@ -129,14 +127,21 @@ static int64_t silence_of(const struct core *core)
 	return planted(PLANTED_IMPATIENT) ? core->config.margin_ns : core->config.silence_ns;
 }
 
-/* True when the time has come; otherwise wakes then. */
+/*
+ * True when the time has come; otherwise wakes then. Counted from the last beat *heard*: the primary
+ * counts from when it sent the one that we echoed last, which was before we heard it; so it holds
+ * its answers a margin before this node may serve (R7), whatever was lost in between.
+ */
 static bool is_silent_enough(struct core *core, struct module *module)
 {
 	uint8_t peer = module->config.peer;
 	int64_t silence = silence_of(core);
 
-	if (!core->members[peer].is_gone && member_suspicion_ns(core, peer) < silence) {
-		wake_at(module, member_suspicion_at(core, peer, silence));
+	const struct member *member = &core->members[peer];
+	int64_t free_ns =
+		MAX_OF(member->heard_ns, member->two_way_ns) + member->excuse_ns + silence;
+	if (!member->is_gone && core->now_ns < free_ns) {
+		wake_at(module, free_ns);
 		return false;
 	}
 	return has_passed(core, module, module->first_grant_ns, SETTLE_NS);
@@ -184,7 +189,8 @@ static bool come_back(struct core *core, struct module *module)
 static bool is_left_behind(const struct core *core, const struct module *module)
 {
 	return module->is_peer_known && record_is_good(&module->record, core->config.self) &&
-	       module->peer.record.epoch.number > module->record.epoch.number &&
+	       module->peer.record.holder == module->config.peer &&
+	       module->peer.record.epoch.number >= module->record.epoch.number &&
 	       module_relation(core, module) == RELATION_OLDER && !module_can_follow(core, module);
 }
 
