@@ -45,7 +45,8 @@
 #define FREEZE_MAX_NS	    (10 * NS_PER_S)   /* cut off so long: step down (R10) */
 #define WRITE_RETRY_NS	    (NS_PER_S)
 #define CONNECT_PATIENCE_NS (10 * NS_PER_S)
-#define FS_PATIENCE_NS	    (10 * NS_PER_S) /* for a successor of a dead evenkeel-fs */
+#define RESYNC_PATIENCE_NS  (120 * NS_PER_S) /* without any progress */
+#define FS_PATIENCE_NS	    (10 * NS_PER_S)  /* for a successor of a dead evenkeel-fs */
 #define DROPS_WINDOW_NS	    (600 * NS_PER_S)
 #define RETRY_GAP_NS	    (5 * NS_PER_S) /* between attempts of a secondary that failed */
 #define RETRY_DOUBLINGS	    7
@@ -209,6 +210,9 @@ struct module {
 	int64_t ask_ns;		/* when to ask next */
 	int64_t first_grant_ns; /* granted ever since then; 0: not granted */
 	bool has_asked;		/* in this incident */
+	int64_t progress_ns;	/* when evenkeel-fs spoke of its session last */
+	int64_t adopted_ns;	/* since when the target says that it has adopted */
+	int64_t yielded_ns;	/* when the service was handed over */
 	int64_t held_ns;
 	bool is_handed; /* this tenure began by an orderly handover */
 	int64_t drops_ns[DROPS_REMEMBERED];
@@ -329,6 +333,8 @@ bool peer_has_handed_over(const struct core *core, const struct module *module);
 /* takeover.c */
 bool takeover_advance(struct core *core, struct module *module);
 void address_probe(struct core *core, struct module *module);
+/* The service was handed over, and the peer had heard of it before it fell silent. */
+bool peer_knows_it_holds(const struct module *module);
 bool ask_arbiter(struct core *core, struct module *module);
 
 /* leave.c */

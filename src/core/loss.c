@@ -231,7 +231,8 @@ static bool held_advance(struct core *core, struct module *module)
 {
 	if (peer_has_resigned(core, module) || module->wants_forced_prim)
 		return go_alone(core, module);
-	if (is_heard_in_time(core, module))
+	/* A peer that claims shows it before its record does. */
+	if (is_heard_in_time(core, module) && !peer_is_primary(core, module))
 		return resume(core, module);
 	if (may_ask_held(core, module) && ask(core, module))
 		return true;

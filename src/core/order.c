@@ -150,6 +150,7 @@ static void on_died(struct core *core, struct module *module)
 
 static void on_session(struct module *module, const struct event *event)
 {
+	module->progress_ns = event->now_ns;
 	if (event->fs.epoch.number != 0 && event->fs.epoch.number < module->fs_epoch.number)
 		return;
 	switch (event->fs.report) {

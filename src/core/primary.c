@@ -216,9 +216,16 @@ static bool resyncing_advance(struct core *core, struct module *module)
 {
 	if (module->is_peer_lost)
 		return give_up_target(core, module);
-	bool was_reported_before = module->is_resync_known && is_adopted_there(core, module);
-	if (module->is_target_complete || was_reported_before)
+	bool is_adopted = is_adopted_there(core, module);
+	if (module->is_target_complete || (module->is_resync_known && is_adopted))
 		return mirror_move(core, module, STEP_COMPLETE);
+	if (has_passed(core, module, module->progress_ns, RESYNC_PATIENCE_NS))
+		return give_up_target(core, module);
+	/* The report was lost with the process that made it. */
+	if (!is_adopted)
+		module->adopted_ns = core->now_ns;
+	else if (has_passed(core, module, module->adopted_ns, CONNECT_PATIENCE_NS))
+		return give_up_target(core, module);
 	return false;
 }
 
@@ -227,7 +234,9 @@ static bool complete_advance(struct core *core, struct module *module)
 	if (module->is_peer_lost)
 		return give_up_target(core, module);
 	if (!is_adopted_there(core, module))
-		return false;
+		/* The target's own report may be lost with the process that made it. */
+		return has_passed(core, module, module->since_ns, CONNECT_PATIENCE_NS) &&
+		       give_up_target(core, module);
 	tenure_grow(core, module);
 	return mirror_move(core, module, STEP_GROWING);
 }
@@ -365,6 +374,7 @@ static bool yield(struct core *core, struct module *module)
 		module_block(core, module, fs_failure(module));
 		return leave(core, module);
 	}
+	module->yielded_ns = core->now_ns;
 	return mirror_move(core, module, STEP_YIELDED);
 }
 
