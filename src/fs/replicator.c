@@ -155,6 +155,7 @@ static void init_locks(struct replicator *r)
 	pthread_cond_init(&r->to_apply, &monotonic);
 	pthread_cond_init(&r->to_tick, &monotonic);
 	pthread_cond_init(&r->to_lease, &monotonic);
+	pthread_cond_init(&r->to_barrier, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 }
 
@@ -281,7 +282,7 @@ int replicator_drain(struct replicator *r)
 	pthread_mutex_lock(&r->lock);
 	bool is_possible = r->role == FS_PRIMARY;
 	r->is_drain_wanted = is_possible;
-	pthread_cond_broadcast(&r->changed);
+	pthread_cond_signal(&r->to_barrier);
 	pthread_mutex_unlock(&r->lock);
 	return is_possible ? 0 : replicator_refuse(r, -EINVAL, "cannot drain: not primary");
 }

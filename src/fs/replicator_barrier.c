@@ -150,7 +150,7 @@ void *replicator_barrier_run(void *context)
 	while (!r->is_leaving) {
 		bool is_drain = r->is_drain_wanted;
 		if (!is_drain && !is_barrier_due(r)) {
-			replicator_wait(r, &r->changed, NS_PER_S);
+			replicator_wait(r, &r->to_barrier, NS_PER_S);
 			continue;
 		}
 		r->is_drain_wanted = r->is_barrier_wanted = false;
@@ -203,14 +203,31 @@ static const char *complaint(const struct replicator *r, int64_t now_ns)
 	return NULL;
 }
 
+/*
+ * A cut network ends no connection: it only falls silent. Half of the peer's time is given to this
+ * one, the rest to finding another way (R16). Under lock.
+ */
+static void give_up_silent_stream(struct replicator *r, int64_t now_ns)
+{
+	if (r->stream == NULL || r->is_silent ||
+		now_ns - r->heard_ns <= r->config.module->peer_timeout_ns / 2)
+		return;
+	r->is_silent = true;
+	stream_end(r->stream);
+}
+
 static void tick_primary(struct replicator *r)
 {
 	int64_t now_ns = clock_boot_ns();
 	struct frame keep = { .kind = FRAME_KEEP };
 	pthread_mutex_lock(&r->lock);
 	const char *detail = complaint(r, now_ns);
+	if (detail == NULL)
+		give_up_silent_stream(r, now_ns);
 	keep.complete.sequence = r->sender.acked;
-	bool is_idle = now_ns - r->sent_ns >= TICK_NS;
+	/* This thread keeps the watch: it must never wait behind a full socket. */
+	bool is_idle =
+		!r->is_sending && r->sender.acked >= r->sent && now_ns - r->sent_ns >= TICK_NS;
 	bool is_broken = r->is_log_broken;
 	pthread_mutex_unlock(&r->lock);
 	if (detail != NULL)

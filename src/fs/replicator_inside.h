@@ -78,7 +78,7 @@ struct replicator {
 
 	pthread_mutex_t lock;	/* everything below */
 	pthread_cond_t changed; /* room, modes, roles, streams */
-	pthread_cond_t to_send, to_apply, to_tick, to_lease;
+	pthread_cond_t to_send, to_apply, to_tick, to_lease, to_barrier;
 	enum fs_role role;
 	bool is_leaving; /* the role's threads are to end */
 	uint8_t set_id[SET_ID_SIZE];
@@ -96,6 +96,9 @@ struct replicator {
 	uint64_t sent;	     /* all up to here were written to the present stream */
 	int64_t sent_ns;     /* when something was written last */
 	int64_t progress_ns; /* when the peer last showed progress */
+	int64_t heard_ns;    /* when anything came from it */
+	bool is_sending;     /* the link thread is in a write, which may take its time */
+	bool is_silent;	     /* the stream was given up for that: another network next */
 	enum link_want want;
 	enum resync_plan plan;
 	int64_t lost_ns; /* since when LINK_CONTINUE is wanted */

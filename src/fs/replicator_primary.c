@@ -172,6 +172,8 @@ static void *receiver_run(void *context)
 		if (error == 0)
 			error = on_frame(r, &frame);
 		pthread_mutex_lock(&r->lock);
+		if (error == 0)
+			r->heard_ns = clock_boot_ns();
 		if (r->is_leaving && error == 0)
 			error = -ECONNRESET;
 		pthread_mutex_unlock(&r->lock);
@@ -218,9 +220,11 @@ static void send_all(struct replicator *r, uint8_t *batch)
 		r->sent_ns = clock_boot_ns();
 		if (was_idle) /* the peer owes an answer only from now on */
 			r->progress_ns = r->sent_ns;
+		r->is_sending = true;
 		pthread_mutex_unlock(&r->lock);
 		int error = stream_send_encoded(r->stream, batch, size);
 		pthread_mutex_lock(&r->lock);
+		r->is_sending = false;
 		if (error != 0)
 			r->is_stream_broken = true;
 	}
@@ -268,9 +272,8 @@ static int continue_session(struct replicator *r, const struct frame_hello *thei
 /* A new session: its first operation is the first of the resynchronisation. */
 static int begin_session(struct replicator *r, uint64_t session, uint64_t told)
 {
-	CHECK(r->resync == NULL);
-	if (r->sender.next_sequence > told + 1)
-		return -EAGAIN;
+	if (r->resync != NULL || r->sender.next_sequence > told + 1)
+		return -EAGAIN; /* orders came in between: the next try finds it tidy */
 	int error = sender_catch_up(&r->sender);
 	if (error != 0)
 		return error;
@@ -333,7 +336,8 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 		r->stream = stream;
 		r->is_stream_broken = false;
 		r->is_loss_reported = false;
-		r->progress_ns = r->sent_ns = clock_boot_ns();
+		r->progress_ns = r->sent_ns = r->heard_ns = clock_boot_ns();
+		r->is_silent = false;
 	}
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
@@ -415,6 +419,9 @@ static void try_session(struct replicator *r, unsigned *attempt, uint8_t *batch)
 	if (error == 0) {
 		run_session(r, batch);
 		stream_put(stream);
+		pthread_mutex_lock(&r->lock);
+		*attempt = r->is_silent ? *attempt + 1 : 0;
+		pthread_mutex_unlock(&r->lock);
 		return;
 	}
 	stream_put(stream);

@@ -28,6 +28,7 @@ static void end_threads(struct replicator *r)
 	pthread_cond_broadcast(&r->to_apply);
 	pthread_cond_broadcast(&r->to_tick);
 	pthread_cond_broadcast(&r->to_lease);
+	pthread_cond_broadcast(&r->to_barrier);
 	pthread_mutex_unlock(&r->lock);
 	if (!has_threads)
 		return;
@@ -283,7 +284,7 @@ int replicator_promote(struct replicator *r, struct epoch epoch, struct generati
 			r, error, "this node's disk failed while it was taking over");
 	pthread_mutex_lock(&r->lock);
 	r->is_barrier_wanted = true; /* sync in the background (R6) */
-	pthread_cond_broadcast(&r->changed);
+	pthread_cond_signal(&r->to_barrier);
 	pthread_mutex_unlock(&r->lock);
 	replicator_say_simple(r, FS_REPORT_IS_PRIMARY, 0, "");
 	return 0;

@@ -265,6 +265,7 @@ static void put_stream_up(struct replicator *r, struct stream *stream)
 	r->is_barrier_wanted = r->receiver.is_in_sync;
 	bool is_in_sync = r->receiver.is_in_sync;
 	uint64_t applied = r->receiver.applied;
+	pthread_cond_signal(&r->to_barrier);
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 	replicator_say_simple(r, FS_REPORT_CONNECTED, 0, "");

@@ -1,11 +1,11 @@
 """Two evenkeel-fs, one replicated directory: pairing, writing through the mount, SIGKILL on either side, promotion,
 bringing a copy up to date. The stand-ins play evenkeeld: they give the orders and hand streams over.
 
-      writers -> mount A  evenkeel-fs A ===== TLS, 127.89.PID.1 -> .2 =====> evenkeel-fs B  mount B (read-only)
+      writers -> mount A  evenkeel-fs A ===== TLS, 127.89.1.1 -> .2 =========> evenkeel-fs B  mount B (read-only)
                      |        tree A                                             tree B         |
                      +---------------------------- tools/treediff ------------------------------+
 
-    sudo pytest tests/mount/test_pair.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare)
+    sudo pytest tests/mount/test_pair.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare, nft)
 """
 import array
 import ctypes
@@ -14,6 +14,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -29,17 +30,18 @@ from stand_in import StandIn
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EVENKEEL_BUILD", ROOT / "build" / "main"))
 PROGRAM = BUILD / "src" / "fs" / "evenkeel-fs"
-NET = f"127.89.{os.getpid() % 250}"
+NETS = ["127.89.1", "127.89.2"]  # two networks, as far as the loopback can tell
 PORT = 17610
 SET_ID = "22" * 16
-CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def private_mounts():
-    if LIBC.unshare(CLONE_NEWNS) != 0 or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
-        pytest.fail("needs root: a private mount namespace cannot be made")
+    if LIBC.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0 or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        pytest.fail("needs root: private namespaces cannot be made")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     if not PROGRAM.exists():
         pytest.fail(f"{PROGRAM} is missing: build it first (ninja -C {BUILD})")
 
@@ -68,8 +70,8 @@ def make_config(folder, name, keys, directory, durability):
     (config / "node").write_text(f"{name}\n")
     (config / "cluster.yaml").write_text(
         f"cluster: test\nport: {PORT}\nnodes:\n"
-        f"  - name: a\n    id: 1\n    addresses: [{NET}.1]\n"
-        f"  - name: b\n    id: 2\n    addresses: [{NET}.2]\n")
+        f"  - name: a\n    id: 1\n    addresses: [{NETS[0]}.1, {NETS[1]}.1]\n"
+        f"  - name: b\n    id: 2\n    addresses: [{NETS[0]}.2, {NETS[1]}.2]\n")
     (config / "modules" / "m" / "module.yaml").write_text(
         f"number: 1\nnodes: [a, b]\ndurability: {durability}\ndirectories: [{json.dumps(str(directory))}]\n")
     return config
@@ -88,15 +90,16 @@ class Node(StandIn):
         self.underneath.mkdir()
         subprocess.run(["mount", "--bind", self.directory, self.underneath], check=True)
         self.is_deaf = False
-        self.streams = socket.create_server((f"{NET}.{self.number}", PORT))
+        self.streams = [socket.create_server((f"{net}.{self.number}", PORT)) for net in NETS]
         config = make_config(folder, name, keys, self.directory, durability)
         super().__init__(PROGRAM, folder, [self.directory], config)
-        threading.Thread(target=self.take_streams, daemon=True).start()
+        for listener in self.streams:
+            threading.Thread(target=self.take_streams, args=[listener], daemon=True).start()
 
-    def take_streams(self):
+    def take_streams(self, listener):
         while True:
             try:
-                stream, _ = self.streams.accept()
+                stream, _ = listener.accept()
             except OSError:
                 return
             with stream:
@@ -137,8 +140,9 @@ class Node(StandIn):
 
     def close(self):
         super().close()
-        self.streams.shutdown(socket.SHUT_RDWR)  # close() alone would leave the thread waiting in it
-        self.streams.close()
+        for listener in self.streams:
+            listener.shutdown(socket.SHUT_RDWR)  # close() alone would leave the thread waiting in it
+            listener.close()
         for place in (self.directory, self.underneath):
             while subprocess.run(["umount", "-l", place], check=False, capture_output=True).returncode == 0:
                 pass
@@ -369,3 +373,50 @@ def test_goes_on_alone_and_comes_back(pair):
     writers.stop()
     pair.assert_equal()
     writers.assert_kept(pair.b.directory)
+
+
+def nft(*words):
+    subprocess.run(["nft", *words], check=True)
+
+
+def test_a_silent_network(pair):
+    """The network of the stream swallows everything: the stream goes over the other one, nobody is lost."""
+    pair.connect()
+    writers = Writers(pair.a.directory, seed=6)
+    time.sleep(0.5)
+    nft("add table ip cut")
+    nft("add chain ip cut input { type filter hook input priority 0; }")
+    nft(f"add rule ip cut input ip daddr {NETS[0]}.0/24 drop")
+    try:
+        time.sleep(4)
+        before = writers.calls
+        time.sleep(0.5)
+        assert writers.calls > before
+    finally:
+        nft("delete table ip cut")
+    writers.stop()
+    assert writers.slowest < 2
+    assert pair.a.count("peer_lost") == 0
+    pair.assert_equal()
+
+
+def test_a_stopped_peer(pair):
+    """SIGSTOP: connected, and mute. No call may return until the peer is dropped."""
+    pair.connect()
+    writers = Writers(pair.a.directory, seed=7)
+    time.sleep(0.5)
+    os.kill(pair.b.process.pid, signal.SIGSTOP)
+    start = time.monotonic()
+    time.sleep(0.2)
+    before = writers.calls
+    pair.a.wait_report("peer_lost")
+    taken = time.monotonic() - start
+    assert 1 < taken < 3, f"dropped after {taken} s"
+    time.sleep(0.3)
+    assert writers.calls <= before + 16
+    os.kill(pair.b.process.pid, signal.SIGCONT)
+    pair.a.ask("go_alone", 2, "is_alone")
+    pair.b.ask("secondary", 2, "is_secondary")
+    pair.connect(epoch=2)
+    writers.stop()
+    pair.assert_equal()
