@@ -147,6 +147,7 @@ static int note_name(struct name_list *names, struct bytes name)
 		names->data = data;
 		names->size_max = size_max;
 	}
+	CHECK(names->data != NULL); /* a name has at least its terminator */
 	memcpy(names->data + names->size, name.data, name.size);
 	names->data[names->size + name.size] = '\0';
 	names->size += name.size + 1;
