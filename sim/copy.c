@@ -73,7 +73,8 @@ static bool is_excused(const struct world *world, uint32_t write)
 	const struct node *holder = has_one ? one : two, *other = has_one ? two : one;
 	bool is_other_good = (good_mask(world) & BIT64(other->id - 1)) != 0;
 	/* A copy that does not count yet, or no more: the other was the only one. */
-	if ((holder->record.good & BIT64(holder->id - 1)) == 0)
+	uint64_t holder_bit = BIT64(holder->id - 1);
+	if ((holder->record.good & holder_bit) == 0 || (good_mask(world) & holder_bit) == 0)
 		return true;
 	return !holder->is_up && is_other_good;
 }

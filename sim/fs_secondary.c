@@ -210,8 +210,7 @@ static void begin_session(struct world *world, struct node *node, const struct f
 {
 	struct fs *fs = &node->fs;
 
-	(void)world;
-	node->is_loss_announced = false; /* whatever was announced happens now */
+	promise_on_overwritten(world, node);
 	receiver_init(&fs->receiver, fs->receiver.epoch, frame->received);
 	set_in_sync(node, false);
 	fs->is_adopted = false;

@@ -61,6 +61,7 @@ static bool is_prefix(const struct world *world, const uint32_t *state)
 	return false;
 }
 
+/* Steps back to what this copy has. */
 static void lose_announced(struct world *world, const struct node *node, int object)
 {
 	uint32_t *acknowledged = &world->promise.acknowledged[object];
@@ -170,10 +171,14 @@ static void check_writer(struct world *world, struct node *node, const struct re
 	if (epoch == state->epoch && state->writer != node->id && !world->has_insisted)
 		promise_broken(world, 3, "both nodes acknowledge in epoch %llu",
 			(unsigned long long)epoch);
-	/* An answer may be late; the write must have been handed over then. */
+	/*
+	 * An answer may be late; the write must have been handed over then. A person who insists on a
+	 * copy whose better one may come back unheard was told: there may be two.
+	 */
 	const struct node *writer = &world->nodes[state->writer == 2 ? 1 : 0];
 	uint8_t object = world->writes[request->write].object;
 	if (node->tenure < state->tenure && writer->id != node->id && !request->is_sync &&
+		!world->has_insisted &&
 		!copy_contains(world, writer->copy.cached[object], request->write))
 		promise_broken(world, 3,
 			"node %d acknowledges in epoch %llu while node %d does in epoch %llu",
@@ -200,7 +205,11 @@ static void note_written(struct world *world, struct node *node, uint32_t write)
 	uint32_t *acknowledged = &world->promise.acknowledged[world->writes[write].object];
 	bool is_newer = copy_contains(world, write, *acknowledged);
 
-	if (!is_newer && !copy_contains(world, *acknowledged, write))
+	bool is_late = !is_newer && copy_contains(world, *acknowledged, write);
+	if (!is_newer && !is_late && world->has_insisted)
+		is_newer =
+			true; /* one of two; which one counts is seen when a copy is overwritten */
+	else if (!is_newer && !is_late)
 		promise_broken(world, 3,
 			"node %d acknowledged write %u, made without the acknowledged write %u",
 			node->id, write, *acknowledged);
@@ -221,6 +230,16 @@ void promise_on_acknowledged(struct world *world, struct node *node, uint32_t cl
 		note_synced(world, request);
 	else
 		note_written(world, node, request->write);
+}
+
+void promise_on_overwritten(struct world *world, struct node *target)
+{
+	struct node *source = other_node(world, target);
+
+	target->is_loss_announced = false;
+	if (world->has_insisted)
+		for (int i = 0; i < OBJECTS; i++)
+			lose_announced(world, source, i);
 }
 
 /* A node that is called good from now on has everything that was acknowledged. */

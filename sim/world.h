@@ -440,6 +440,8 @@ void person_on_answer(struct world *world, struct node *node, const struct actio
 void promise_broken(struct world *world, int promise, const char *format, ...) PRINTF_LIKE(3, 4);
 void promise_on_serving(struct world *world, struct node *node, bool is_promotion);
 void promise_on_acknowledged(struct world *world, struct node *node, uint32_t client);
+/* A copy is brought up to date: what it alone had is gone, which somebody who insisted was told. */
+void promise_on_overwritten(struct world *world, struct node *target);
 void promise_on_record(struct world *world, struct node *node, const struct record *before);
 bool world_is_ready(struct world *world);
 bool world_is_converged(struct world *world);
