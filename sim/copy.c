@@ -56,6 +56,13 @@ static uint64_t good_mask(const struct world *world)
 	return a->good | b->good;
 }
 
+/* Its copy serves or follows, or was released in order: it is sure of what it holds. */
+static bool is_through(const struct node *node)
+{
+	return node->is_up &&
+	       ((node->fs.is_running && node->fs.role != FS_NONE) || node->record.is_clean);
+}
+
 /*
  * `durability: call` promises that losing one server loses no completed call. Where both are down
  * at once and one of them lost its unsynced writes, or the only good one did, a write that was
@@ -76,7 +83,7 @@ static bool is_excused(const struct world *world, uint32_t write)
 	uint64_t holder_bit = BIT64(holder->id - 1);
 	if ((holder->record.good & holder_bit) == 0 || (good_mask(world) & holder_bit) == 0)
 		return true;
-	return !holder->is_up && is_other_good;
+	return !is_through(holder) && is_other_good;
 }
 
 void copy_excuse(struct world *world)

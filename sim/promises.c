@@ -14,7 +14,7 @@
  */
 
 #define RECENT_NS      (15 * NS_PER_S)
-#define RESIGN_RACE_NS (1200 * NS_PER_MS)
+#define RESIGN_RACE_NS (1700 * NS_PER_MS)
 
 void promise_broken(struct world *world, int promise, const char *format, ...)
 {
