@@ -331,6 +331,8 @@ bool secondary_claim(struct core *core, struct module *module, bool is_handed);
 bool peer_has_handed_over(const struct core *core, const struct module *module);
 
 /* takeover.c */
+/* Age of the last two-way beat at which a secondary suspects its primary. */
+int64_t suspect_after_ns(const struct core *core);
 bool takeover_advance(struct core *core, struct module *module);
 void address_probe(struct core *core, struct module *module);
 /* The service was handed over, and the peer had heard of it before it fell silent. */

@@ -11,7 +11,7 @@
  *	 6  a copy counts as complete and good from the moment it is being brought up to date
  *	 7  a primary that lost the stream goes on alone without the peer's or the arbiter's word
  *	 8  swap: the old primary keeps serving after it recorded the other as holder
- *	 9  a secondary takes over as soon as its silence margin starts (R7 turned round)
+ *	 9  a secondary takes over before its primary holds its answers (R7 turned round)
  *	10  a target calls itself good when it has adopted, without the primary's word
  *	11  going on alone begins no new generation, and the handshake asks not who was good
  *

@@ -180,7 +180,7 @@ static bool suspect(struct core *core, struct module *module)
 
 bool suspect_if_silent(struct core *core, struct module *module)
 {
-	int64_t threshold = core->config.silence_ns - core->config.margin_ns;
+	int64_t threshold = suspect_after_ns(core);
 	uint8_t peer = module->config.peer;
 
 	if (core->members[peer].is_gone || member_suspicion_ns(core, peer) >= threshold)

@@ -30,6 +30,12 @@ void address_probe(struct core *core, struct module *module)
 	(void)action_add(core, module, ACTION_PROBE_ADDRESS);
 }
 
+int64_t suspect_after_ns(const struct core *core)
+{
+	return planted(PLANTED_IMPATIENT) ? core->config.margin_ns
+					  : core->config.silence_ns - core->config.margin_ns;
+}
+
 bool ask_arbiter(struct core *core, struct module *module)
 {
 	const struct record *record = &module->record;
@@ -178,7 +184,7 @@ static bool is_heard_again(const struct core *core, const struct module *module)
 	uint8_t peer = module->config.peer;
 
 	return !core->members[peer].is_gone && core->members[peer].two_way_ns != 0 &&
-	       member_suspicion_ns(core, peer) < core->config.silence_ns - core->config.margin_ns;
+	       member_suspicion_ns(core, peer) < suspect_after_ns(core);
 }
 
 static bool come_back(struct core *core, struct module *module)
