@@ -8,6 +8,7 @@ bringing a copy up to date. The stand-ins play evenkeeld: they give the orders a
     sudo pytest tests/mount/test_pair.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare, nft)
 """
 import array
+import contextlib
 import ctypes
 import json
 import os
@@ -80,11 +81,13 @@ def make_config(folder, name, keys, directory, durability):
 class Node(StandIn):
     """One node: evenkeel-fs, its control socket, and the port at which its evenkeeld takes streams."""
 
-    def __init__(self, folder, name, keys, durability):
+    def __init__(self, folder, name, keys, durability, disk_bytes=None):
         folder.mkdir()
         self.number = 1 if name == "a" else 2
         self.directory = folder / "data"
         self.directory.mkdir()
+        if disk_bytes:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_bytes}", "small", self.directory], check=True)
         # The tree underneath, which the mount is going to hide.
         self.underneath = folder / "underneath"
         self.underneath.mkdir()
@@ -149,11 +152,11 @@ class Node(StandIn):
 
 
 class Pair:
-    def __init__(self, folder, durability="call"):
+    def __init__(self, folder, durability="call", disk_bytes_b=None):
         keys = folder / "keys"
         make_keys(keys)
         self.a = Node(folder / "a", "a", keys, durability)
-        self.b = Node(folder / "b", "b", keys, durability)
+        self.b = Node(folder / "b", "b", keys, durability, disk_bytes_b)
 
     def start(self):
         self.a.ask("primary", 1, "is_primary")
@@ -174,16 +177,34 @@ class Pair:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-@pytest.fixture(params=["call"])
-def pair(request):
+@contextlib.contextmanager
+def made(**settings):
     with tempfile.TemporaryDirectory(prefix="evenkeel-pair-", ignore_cleanup_errors=True) as name:
-        pair = Pair(pathlib.Path(name), request.param)
+        pair = Pair(pathlib.Path(name), **settings)
         try:
             pair.start()
             yield pair
         finally:
             pair.a.close()
             pair.b.close()
+
+
+@pytest.fixture
+def pair():
+    with made() as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair_fsync():
+    with made(durability="fsync") as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair_small():
+    with made(disk_bytes_b=20_000_000) as pair:
+        yield pair
 
 
 class Writers:
@@ -373,6 +394,55 @@ def test_goes_on_alone_and_comes_back(pair):
     writers.stop()
     pair.assert_equal()
     writers.assert_kept(pair.b.directory)
+
+
+def test_durability_fsync(pair_fsync):
+    """Answers do not wait for the peer; fsync does; a killed process loses nothing of either."""
+    pair = pair_fsync
+    pair.connect()
+    writers = Writers(pair.a.directory, seed=8)
+    for node in (pair.a, pair.b):
+        time.sleep(0.5)
+        deaths = node.deaths
+        node.kill()
+        node.wait_for(lambda: node.deaths > deaths, "death")
+    time.sleep(0.5)
+    writers.stop()
+    pair.assert_equal()
+    with open(pair.a.directory / "synced", "wb") as file:
+        file.write(b"on both disks")
+        file.flush()
+        os.fsync(file.fileno())
+    pair.a.die()
+    pair.b.ask("promote", 2, "is_primary")
+    assert (pair.b.directory / "synced").read_bytes() == b"on both disks"
+
+
+def test_full_disk_at_the_peer(pair_small):
+    """The peer cannot do what we did: it says why, is dropped, and the application goes on."""
+    pair = pair_small
+    pair.connect()
+    result = {}
+
+    def write():
+        with open(pair.a.directory / "too much", "wb") as file:
+            for _ in range(40):
+                file.write(b"x" * 1_000_000)
+        result["is_written"] = True
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    pair.a.wait_report("peer_failed")
+    said = [each for each in pair.a.reports if each["report"] == "peer_failed"][0]
+    assert "No space left" in said["detail"], said
+    assert not result
+    pair.a.ask("go_alone", 2, "is_alone")
+    thread.join(20)
+    assert result.get("is_written")
+    assert pair.b.count("local_failed") == 1
+    before = pair.b.count("refused")
+    pair.b.tell("promote", 3)
+    pair.b.wait_report("refused", before)  # a copy that misses writes never serves
 
 
 def nft(*words):
