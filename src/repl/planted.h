@@ -15,7 +15,6 @@ enum {
 	PLANTED_ANSWER_ON_SENT = 102,	   /* PAIRED answers what the peer has not applied */
 	PLANTED_LOST_IS_ALONE = 103,	   /* a lost peer is not asked about */
 	PLANTED_ACK_ON_RECEIPT = 104,	   /* acknowledged when received, not when applied (R6) */
-	PLANTED_OLD_EPOCH_TAKEN = 105,	   /* the receiver obeys whichever primary talks to it */
 	PLANTED_GAP_TAKEN = 107,	   /* what comes after a gap is taken */
 	PLANTED_PROMOTED_RECEIVES = 108,   /* arrivals after the promotion are taken */
 	PLANTED_APPLIED_IS_DURABLE = 109 /* a sync waits for the peer's memory, not its disk (R1) */

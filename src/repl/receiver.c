@@ -18,7 +18,7 @@ enum verdict receiver_on_arrived(struct receiver *receiver, uint64_t epoch, uint
 {
 	if (receiver->is_promoted && !IS_PLANTED(PLANTED_PROMOTED_RECEIVES))
 		return VERDICT_STALE_EPOCH;
-	if (epoch != receiver->epoch && !IS_PLANTED(PLANTED_OLD_EPOCH_TAKEN))
+	if (epoch != receiver->epoch)
 		return VERDICT_STALE_EPOCH;
 	if (sequence <= receiver->received)
 		return VERDICT_DUPLICATE;
