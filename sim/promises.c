@@ -110,7 +110,6 @@ void promise_on_serving(struct world *world, struct node *node, bool is_promotio
 				"(it has %u)",
 				node->id, acknowledged, i, node->copy.cached[i]);
 	}
-	node->is_loss_announced = false;
 	/* The tenure that begins here has this very state as its base: look among the others. */
 	world->tenure_count--;
 	if (is_promotion && !is_prefix(world, node->copy.cached))
@@ -236,7 +235,8 @@ void promise_on_overwritten(struct world *world, struct node *target)
 {
 	struct node *source = other_node(world, target);
 
-	target->is_loss_announced = false;
+	/* One history again. */
+	target->is_loss_announced = source->is_loss_announced = false;
 	if (world->has_insisted)
 		for (int i = 0; i < OBJECTS; i++)
 			lose_announced(world, source, i);
