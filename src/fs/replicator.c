@@ -172,6 +172,8 @@ int replicator_open(const struct replicator_config *config,
 	init_locks(r);
 	sender_init(&r->sender, 0, 1);
 	int error = open_parts(r);
+	if (error == 0)
+		replicator_believe_roots(r);
 	if (error == 0 && config->is_fresh)
 		error = drop_in_sync(r);
 	if (error != 0) {

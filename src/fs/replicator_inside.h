@@ -208,6 +208,8 @@ void replicator_send(struct replicator *r, const struct frame *frame);
 
 void *replicator_barrier_run(void *context);
 void *replicator_tick_run(void *context);
+/* Lowers the barrier to what the roots prove. Before any role. */
+void replicator_believe_roots(struct replicator *r);
 /* Syncs everything, moves the barrier. Without lock. */
 int replicator_take_barrier(struct replicator *r) MUST_CHECK;
 

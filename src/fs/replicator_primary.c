@@ -19,6 +19,7 @@
 #include "base/error.h"
 
 #define BATCH_BYTES	(512 * 1024)
+#define SEQUENCE_MAX	((uint64_t)1 << 62) /* nobody gets there; beyond, sums might overflow */
 #define SESSION_GAP	((uint64_t)1 << 24)
 #define REFUSE_AFTER_NS (5 * NS_PER_S) /* a peer that cannot be reached for so long is reported */
 
@@ -269,9 +270,19 @@ static int continue_session(struct replicator *r, const struct frame_hello *thei
 	return 0;
 }
 
-/* A new session: its first operation is the first of the resynchronisation. */
-static int begin_session(struct replicator *r, uint64_t session, uint64_t told)
+/*
+ * A new session: its first operation is the first of the resynchronisation. All its sequences are
+ * above whatever the peer saw in another history, so that barriers only rise.
+ */
+static int begin_session(
+	struct replicator *r, uint64_t session, uint64_t told, uint64_t known_there)
 {
+	if (known_there >= SEQUENCE_MAX)
+		return -EBADMSG;
+	if (known_there > told && r->sender.mode == SENDER_ALONE) {
+		r->sender.next_sequence = MAX_OF(r->sender.next_sequence, known_there + 1);
+		return -EAGAIN;
+	}
 	if (r->resync != NULL || r->sender.next_sequence > told + 1)
 		return -EAGAIN; /* orders came in between: the next try finds it tidy */
 	int error = sender_catch_up(&r->sender);
@@ -329,7 +340,7 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 	else if (want == LINK_CONTINUE)
 		error = continue_session(r, &theirs.hello);
 	else
-		error = begin_session(r, session, told);
+		error = begin_session(r, session, told, theirs.hello.durable);
 	if (error == 0) {
 		r->want = LINK_IDLE;
 		stream_get(stream);

@@ -300,6 +300,8 @@ int replicator_stop(struct replicator *r)
 	replicator_leave_role(r);
 	replicator_free_retired(r);
 	int error = replicator_take_barrier(r);
+	if (error == 0)
+		error = tree_sync(r->config.tree); /* the mark in the roots as well */
 	pthread_mutex_lock(&r->state_lock);
 	r->state.is_clean = error == 0;
 	int stored = replicator_store_state_unlock(r);

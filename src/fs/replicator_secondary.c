@@ -127,9 +127,13 @@ static void quiesce(struct replicator *r)
 		replicator_wait(r, &r->changed, TICK_NS);
 }
 
-static int store_session(struct replicator *r)
+/* Gives the highest sequence that this copy may have seen before, in any history of its own. */
+static int store_session(struct replicator *r, uint64_t *out_known)
 {
 	pthread_mutex_lock(&r->state_lock);
+	uint64_t tenure = r->state.sequence >> TENURE_BITS;
+	uint64_t tenure_end = tenure != 0 ? ((tenure + 1) << TENURE_BITS) - 1 : 0;
+	*out_known = MAX_OF(tenure_end, r->state.barrier);
 	r->state.is_in_sync = false;
 	r->state.barrier = 0; /* a mixture: nothing of it is proven */
 	memcpy(r->state.set_id, r->set_id, SET_ID_SIZE);
@@ -138,7 +142,8 @@ static int store_session(struct replicator *r)
 }
 
 /* Dropped durably before the first operation of the new session can touch the tree. */
-static int begin_session(struct replicator *r, const struct frame_hello *theirs)
+static int begin_session(
+	struct replicator *r, const struct frame_hello *theirs, uint64_t *out_known)
 {
 	int error = store_in_sync(r, false);
 	if (error != 0)
@@ -147,11 +152,11 @@ static int begin_session(struct replicator *r, const struct frame_hello *theirs)
 	quiesce(r);
 	adopt_session(r, theirs);
 	pthread_mutex_unlock(&r->lock);
-	return store_session(r);
+	return store_session(r, out_known);
 }
 
-static int answer_hello(
-	struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
+static int answer_hello(struct replicator *r, struct stream *stream,
+	const struct frame_hello *theirs, uint64_t known)
 {
 	uint64_t id_limit = replicator_id_limit(r);
 	pthread_mutex_lock(&r->lock);
@@ -161,7 +166,7 @@ static int answer_hello(
 				   r->receiver.epoch == theirs->epoch.number);
 	ours.hello.session = is_going_on ? theirs->session : 0;
 	ours.hello.received = r->receiver.received;
-	ours.hello.durable = r->receiver.durable;
+	ours.hello.durable = theirs->wants == STREAM_CONTINUE ? r->receiver.durable : known;
 	ours.hello.id_limit = id_limit;
 	pthread_mutex_unlock(&r->lock);
 	int error = stream_send(stream, &ours);
@@ -183,14 +188,15 @@ static int shake_hands(struct replicator *r, struct stream *stream)
 		send_error(stream, -ESTALE, why_not);
 		return -ESTALE;
 	}
+	uint64_t known = 0;
 	error = replicator_raise_id_limit(r, frame.hello.id_limit);
 	if (error == 0 && frame.hello.wants != STREAM_CONTINUE)
-		error = begin_session(r, &frame.hello);
+		error = begin_session(r, &frame.hello, &known);
 	if (error != 0) {
 		send_error(stream, error, "the secondary cannot write its state: look at its disk");
 		return error;
 	}
-	return answer_hello(r, stream, &frame.hello);
+	return answer_hello(r, stream, &frame.hello, known);
 }
 
 /* ---- operations ---- */
