@@ -31,7 +31,7 @@ struct network {
 	struct daemon_mesh *mesh;
 	uint8_t index; /* in node_config.addresses */
 	struct knet *knet;
-	struct watch watch;
+	struct watch watch, change_watch;
 	pthread_t opener;
 	bool is_opening;
 	struct knet *opened;	/* what the opener made */
@@ -193,6 +193,17 @@ static void on_readable(void *owner, uint32_t events)
 	on_datagram(network, (struct bytes){ .data = data, .size = size });
 }
 
+/* The first beat need not wait for the next one's time: after a restart every 100 ms count. */
+static void on_change(void *owner, uint32_t events)
+{
+	struct network *network = owner;
+	uint64_t count;
+
+	(void)events;
+	(void)!read(network->change_watch.fd, &count, sizeof(count)); /* only to quieten it */
+	mesh_send(network->mesh->daemon, false);
+}
+
 /* ---- the ends of openers, and the tick ---- */
 
 static void take_opened(struct network *network)
@@ -210,7 +221,13 @@ static void take_opened(struct network *network)
 	network->watch = (struct watch){
 		.fd = knet_fd(network->knet), .owner = network, .on_ready = on_readable
 	};
-	int error = loop_add(&network->mesh->daemon->loop, &network->watch, EPOLLIN);
+	network->change_watch = (struct watch){
+		.fd = knet_change_fd(network->knet), .owner = network, .on_ready = on_change
+	};
+	struct loop *loop = &network->mesh->daemon->loop;
+	int error = loop_add(loop, &network->watch, EPOLLIN);
+	if (error == 0)
+		error = loop_add(loop, &network->change_watch, EPOLLIN);
 	CHECK(error == 0);
 }
 
@@ -391,6 +408,7 @@ void mesh_close(struct daemon *daemon)
 		if (mesh->networks[i].is_opening)
 			(void)pthread_join(mesh->networks[i].opener, NULL);
 		loop_remove(&daemon->loop, &mesh->networks[i].watch);
+		loop_remove(&daemon->loop, &mesh->networks[i].change_watch);
 	}
 	loop_remove(&daemon->loop, &mesh->opened_watch);
 	close(mesh->opened_watch.fd);

@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* libknet looks at its links every 200 ms, whatever is asked for. The timeout only tells when it
  * stops sending into a link that does not answer; long, so that it never gates us. */
@@ -22,6 +24,7 @@ struct knet {
 	uint16_t port;
 	int fd;
 	int8_t channel;
+	int change_fd;
 };
 
 static int negative_errno(void)
@@ -58,6 +61,20 @@ static void ignore_socket_notice(
 	(void)error_number;
 }
 
+/* In a thread of libknet's, which holds its locks: only wake ours. */
+static void on_status_change(
+	void *owner, knet_node_id_t host, uint8_t reachable, uint8_t remote, uint8_t external)
+{
+	const struct knet *knet = owner;
+	const uint64_t one = 1;
+
+	(void)host;
+	(void)reachable;
+	(void)remote;
+	(void)external;
+	(void)!write(knet->change_fd, &one, sizeof(one)); /* full: it is readable */
+}
+
 static int set_key(struct knet *knet, const uint8_t key[KNET_KEY_SIZE])
 {
 	struct knet_handle_crypto_cfg config = { .crypto_model = "openssl",
@@ -81,7 +98,8 @@ static int set_up(struct knet *knet, const uint8_t key[KNET_KEY_SIZE])
 	errno = 0;
 	if (knet_handle_enable_sock_notify(knet->handle, knet, ignore_socket_notice) != 0 ||
 		knet_handle_add_datafd(knet->handle, &knet->fd, &knet->channel) != 0 ||
-		knet_handle_enable_filter(knet->handle, knet, filter_by_first_byte) != 0)
+		knet_handle_enable_filter(knet->handle, knet, filter_by_first_byte) != 0 ||
+		knet_host_enable_status_change_notify(knet->handle, knet, on_status_change) != 0)
 		return negative_errno();
 	int error = set_key(knet, key);
 	if (error != 0)
@@ -98,7 +116,9 @@ int knet_open(const struct knet_node *self, uint16_t port, const uint8_t key[KNE
 	knet->self = *self;
 	knet->port = port;
 	errno = 0;
-	knet->handle = knet_handle_new_ex(self->id, 0, KNET_LOG_ERR, 0);
+	knet->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (knet->change_fd >= 0)
+		knet->handle = knet_handle_new_ex(self->id, 0, KNET_LOG_ERR, 0);
 	int error = knet->handle == NULL ? negative_errno() : set_up(knet, key);
 	if (error != 0) {
 		knet_close(knet);
@@ -128,6 +148,8 @@ void knet_close(struct knet *knet)
 			(void)knet_handle_remove_datafd(knet->handle, knet->fd);
 		(void)knet_handle_free(knet->handle); /* what it cannot free ends with us */
 	}
+	if (knet->change_fd >= 0)
+		close(knet->change_fd);
 	free(knet);
 }
 
@@ -156,6 +178,11 @@ int knet_add_node(struct knet *knet, const struct knet_node *node)
 		knet_link_set_enable(knet->handle, node->id, 0, 1) != 0)
 		return negative_errno();
 	return 0;
+}
+
+int knet_change_fd(const struct knet *knet)
+{
+	return knet->change_fd;
 }
 
 int knet_fd(const struct knet *knet)

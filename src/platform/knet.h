@@ -39,6 +39,8 @@ int knet_open(const struct knet_node *self, uint16_t port, const uint8_t key[KNE
 void knet_close(struct knet *knet);
 /* Errors: as of knet_link_set_config(3). */
 int knet_add_node(struct knet *knet, const struct knet_node *node) MUST_CHECK;
+/* Readable, until it is read (an eventfd), when libknet begins or ceases to see a node. */
+int knet_change_fd(const struct knet *knet);
 /* Readable when a datagram waits. */
 int knet_fd(const struct knet *knet);
 /* Hands the datagram to libknet's thread. Errors: -EAGAIN: it is stuck, and has enough to do. */
