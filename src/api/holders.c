@@ -205,9 +205,14 @@ static bool has_open_file(const struct search *search, const struct space *space
 
 static bool has_mapping(const struct search *search, const struct space *space, int pid)
 {
-	char path[64], *line = NULL;
+	char path[64], program[2], *line = NULL;
 	size_t room = 0;
 	bool is_found = false;
+	/* Kernel threads and the dead map nothing, but reading what one that died in the middle of
+	 * execve(2) maps can wait for minutes [seen on 6.18]. */
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (readlink(path, program, sizeof(program)) < 0)
+		return false;
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
