@@ -270,5 +270,5 @@ DRAWS = {
 
 WEIGHTS = {name: 10 for name in DRAWS} | {
     "open": 60, "pwrite": 30, "write": 25, "rename": 25, "unlink": 15, "mkdir": 20, "setxattr": 20, "chmod": 15,
-    "chown": 15, "close": 5, "rmdir": 6, "many": 1, "statfs": 2, "lstat": 3, "stat": 5, "access": 8, "fallocate": 20}
+    "chown": 15, "close": 5, "futimens": 20, "utimens": 15, "rmdir": 6, "many": 1, "statfs": 2, "lstat": 3, "stat": 5, "access": 8, "fallocate": 20}
 assert WEIGHTS.keys() == DRAWS.keys()
