@@ -98,7 +98,7 @@ COMMANDS = (  # name, function, what it wants, help
 
 
 def add_arguments(parser, wants):
-    parser.add_argument("--dir", default=FOLDER, help=f"the lab's folder ({FOLDER})")
+    parser.add_argument("--dir", default=argparse.SUPPRESS, help=f"the lab's folder ({FOLDER})")
     if wants in ("node", "exec"):
         parser.add_argument("node")
     if wants == "exec":
@@ -124,6 +124,7 @@ def add_arguments(parser, wants):
 
 def main():
     parser = argparse.ArgumentParser(prog="evenkeel-lab", description="A cluster on one machine.")
+    parser.add_argument("--dir", default=FOLDER, help=f"the lab's folder ({FOLDER})")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function, wants, text in COMMANDS:
         one = commands.add_parser(name, help=text, description=text)
