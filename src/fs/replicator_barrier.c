@@ -137,11 +137,12 @@ static uint64_t ask_peer_to_sync(struct replicator *r)
 	return sequence;
 }
 
-/* The peer's `durable` passes the sync when it has done it. Under lock. */
+/* The peer's `durable` reaches what stood before the sync when it has done it (the sync itself
+ * counts as applied a moment later). Under lock. */
 static bool is_peer_drained(const struct replicator *r, uint64_t sequence)
 {
 	return r->sender.mode == SENDER_ALONE || r->sender.mode == SENDER_CATCHING_UP ||
-	       (r->sender.peer_barrier >= sequence && r->sender.acked >= sequence);
+	       (r->sender.peer_barrier + 1 >= sequence && r->sender.acked >= sequence);
 }
 
 static void drain(struct replicator *r)
@@ -253,11 +254,24 @@ static void give_up_silent_stream(struct replicator *r, int64_t now_ns)
 	stream_end(r->stream);
 }
 
+/* Time in which this process itself did not run is not held against the peer (R16). Under lock. */
+static void forgive_own_lateness(struct replicator *r, int64_t now_ns)
+{
+	int64_t late_ns = r->ticked_ns != 0 ? now_ns - r->ticked_ns - 2 * TICK_NS : 0;
+	r->ticked_ns = now_ns;
+	if (late_ns <= 0)
+		return;
+	r->heard_ns = MIN_OF(r->heard_ns + late_ns, now_ns);
+	r->progress_ns = MIN_OF(r->progress_ns + late_ns, now_ns);
+	r->lost_ns = MIN_OF(r->lost_ns + late_ns, now_ns);
+}
+
 static void tick_primary(struct replicator *r)
 {
 	int64_t now_ns = clock_boot_ns();
 	struct frame keep = { .kind = FRAME_KEEP };
 	pthread_mutex_lock(&r->lock);
+	forgive_own_lateness(r, now_ns);
 	const char *detail = complaint(r, now_ns);
 	if (detail == NULL)
 		give_up_silent_stream(r, now_ns);

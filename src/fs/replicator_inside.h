@@ -97,6 +97,7 @@ struct replicator {
 	int64_t sent_ns;     /* when something was written last */
 	int64_t progress_ns; /* when the peer last showed progress */
 	int64_t heard_ns;    /* when anything came from it */
+	int64_t ticked_ns;   /* when the watch last looked */
 	bool is_sending;     /* the link thread is in a write, which may take its time */
 	bool is_silent;	     /* the stream was given up for that: another network next */
 	enum link_want want;

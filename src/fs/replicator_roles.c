@@ -80,6 +80,7 @@ static int start_threads(struct replicator *r, void *(*link_run)(void *))
 	pthread_mutex_lock(&r->lock);
 	r->is_leaving = false;
 	r->barrier_ns = clock_boot_ns();
+	r->ticked_ns = 0;
 	pthread_mutex_unlock(&r->lock);
 	int error = replicator_start_thread(&r->link_thread, link_run, r);
 	if (error != 0)
