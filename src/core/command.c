@@ -179,8 +179,9 @@ static void on_prim_serving(
 	struct core *core, struct module *module, bool is_forced, struct verdict *verdict)
 {
 	if (module->step == STEP_HELD || module->step == STEP_DROPPING) {
-		if (!is_forced && !peer_is_heard(core, module) &&
-			would_lose_unheard(core, module, verdict))
+		if (!is_forced && !peer_has_resigned(core, module) &&
+			lose(verdict, "the other copy is good and may take over without this node "
+				      "hearing of it: then there would be two primaries"))
 			return;
 		module->wants_forced_prim = true;
 		say(verdict, REFUSAL_NONE, "going on alone");

@@ -174,6 +174,7 @@ struct module {
 	enum fs_role fs_role;
 	enum fs_link fs_link;
 	struct epoch fs_epoch; /* of the last order */
+	bool has_run;	       /* served or followed since the last release in order */
 	bool is_order_open;    /* a role was ordered and not reported yet */
 	bool is_mounted;       /* not known to be unmounted */
 	bool is_stop_reported, is_peer_lost, is_local_failed, is_target_complete, is_adopted;
@@ -212,7 +213,6 @@ struct module {
 	bool has_asked;		/* in this incident */
 	int64_t progress_ns;	/* when evenkeel-fs spoke of its session last */
 	int64_t adopted_ns;	/* since when the target says that it has adopted */
-	int64_t yielded_ns;	/* when the service was handed over */
 	int64_t held_ns;
 	bool is_handed; /* this tenure began by an orderly handover */
 	int64_t drops_ns[DROPS_REMEMBERED];
@@ -336,7 +336,7 @@ int64_t suspect_after_ns(const struct core *core);
 bool takeover_advance(struct core *core, struct module *module);
 void address_probe(struct core *core, struct module *module);
 /* The service was handed over, and the peer had heard of it before it fell silent. */
-bool peer_knows_it_holds(const struct module *module);
+bool peer_may_hold(const struct module *module);
 bool ask_arbiter(struct core *core, struct module *module);
 
 /* leave.c */
@@ -372,7 +372,7 @@ bool tenure_tidy(struct core *core, struct module *module);
 void tenure_claim(struct core *core, struct module *module);
 void tenure_shrink(struct core *core, struct module *module);
 void tenure_intend(struct core *core, struct module *module);
-void tenure_yield(struct core *core, struct module *module, bool is_failed);
+void tenure_yield(struct core *core, struct module *module);
 void tenure_accept(struct core *core, struct module *module);
 void tenure_adopt(struct core *core, struct module *module);
 void tenure_grow(struct core *core, struct module *module);

@@ -147,7 +147,12 @@ static uint8_t candidate_of(const struct core *core, const struct module *module
 	uint8_t peer = module->config.peer;
 	uint8_t holder = record_ruling(&module->record, &module->peer.record)->holder;
 	bool is_alive = is_alive_here(module);
+	bool is_following = module->fs_role == FS_SECONDARY;
+	bool is_peer_following = module->peer.fs_role == FS_SECONDARY;
 
+	/* Who runs through as a good secondary could be granted the service unheard: it is the one. */
+	if (is_following != is_peer_following)
+		return is_following ? self : peer;
 	if (is_alive != is_alive_there(module))
 		return is_alive ? self : peer;
 	if (module->config.preferred == self || module->config.preferred == peer)

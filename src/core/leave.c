@@ -97,6 +97,7 @@ static void forget_tenure(struct module *module)
 	module->was_eligible = false;
 	module->first_grant_ns = 0;
 	module->has_asked = false;
+	module->has_run = false;
 	module->fs_role = FS_NONE;
 	module->fs_link = FS_LINK_NONE;
 }

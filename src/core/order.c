@@ -35,6 +35,7 @@ static void note_order(struct module *module, enum fs_order order)
 	case FS_ORDER_SECONDARY:
 		expect_role(module, order);
 		module->is_mounted = true;
+		module->has_run = true;
 		break;
 	case FS_ORDER_STOP:
 	case FS_ORDER_PROMOTE:
@@ -123,6 +124,8 @@ static void on_role(struct core *core, struct module *module, const struct event
 	if (is_expected)
 		check_rolled_back(module, event->fs.barrier);
 	module->is_mounted = true;
+	if (was_dead && module->step == STEP_DRAINING)
+		order_fs(core, module, FS_ORDER_DRAIN); /* its predecessor took that with it */
 	module->fs_role = report == FS_REPORT_IS_SECONDARY ? FS_SECONDARY : FS_PRIMARY;
 }
 

@@ -2,12 +2,12 @@
  * Serving. The peer is brought up to date and recorded as good (R4: grow), lost (loss.c), or the
  * service is handed over to it in order:
  *
- *	scripts stop, address goes, drain, ONE record (epoch + 1, holder = peer, good = both),
- *	which the peer sees in a beat; it records good = {itself} in the epoch after that and
- *serves.
+ *	scripts stop, address goes, drain, ONE record (epoch + 1, holder = peer, good = the peer),
+ *	which the peer sees in a beat; it begins the epoch after that and serves.
  *
- * Before that record this node is the holder, after it the peer is; there is nothing between. From
- * then on this node is a good secondary that serves again only as such.
+ * Before that record this node is the holder, after it the peer is; there is nothing between. The
+ * peer may have begun without being heard, so this node does not come back by itself, not even by
+ * the arbiter's word: it waits for the peer, or for a person.
  */
 #include "core/core_internal.h"
 
@@ -78,7 +78,7 @@ static bool hand_over_failed(struct core *core, struct module *module)
 	application_kill(core, module);
 	module->application.is_address_wanted = false;
 	module->is_fenced = true;
-	tenure_yield(core, module, true);
+	tenure_yield(core, module);
 	return mirror_move(core, module, STEP_YIELDING);
 }
 
@@ -167,6 +167,22 @@ bool module_is_resting(const struct core *core, const struct module *module)
 	return oldest != 0 && core->now_ns - oldest < DROPS_WINDOW_NS;
 }
 
+static bool give_up_target(struct core *core, struct module *module)
+{
+	text_add(log_add(core, module, "resync.ended", SEVERITY_WARNING),
+		"bringing the other copy up to date ended early; it is tried again");
+	tenure_shrink(core, module);
+	return mirror_move(core, module, STEP_SHRINKING);
+}
+
+static bool is_adopted_there(const struct core *core, const struct module *module)
+{
+	const struct record *theirs = &module->peer.record;
+
+	return is_peer_following(core, module) && theirs->is_complete &&
+	       generation_is_equal(theirs->generation, module->record.generation);
+}
+
 static bool alone_advance(struct core *core, struct module *module)
 {
 	bool is_target = is_peer_following(core, module) && !module->peer.record.is_complete;
@@ -175,6 +191,9 @@ static bool alone_advance(struct core *core, struct module *module)
 		tenure_shrink(core, module);
 		return mirror_move(core, module, STEP_SHRINKING);
 	}
+	/* A predecessor had it brought up to date; whether answers wait for it is not known here. */
+	if (is_adopted_there(core, module))
+		return give_up_target(core, module);
 	if (!is_target || !application_is_settled(module))
 		return false;
 	if (module_is_resting(core, module)) {
@@ -183,14 +202,6 @@ static bool alone_advance(struct core *core, struct module *module)
 	}
 	order_fs(core, module, FS_ORDER_CONNECT);
 	return mirror_move(core, module, STEP_CONNECTING);
-}
-
-static bool give_up_target(struct core *core, struct module *module)
-{
-	text_add(log_add(core, module, "resync.ended", SEVERITY_WARNING),
-		"bringing the other copy up to date ended early; it is tried again");
-	tenure_shrink(core, module);
-	return mirror_move(core, module, STEP_SHRINKING);
 }
 
 static bool connecting_advance(struct core *core, struct module *module)
@@ -202,14 +213,6 @@ static bool connecting_advance(struct core *core, struct module *module)
 	if (has_passed(core, module, module->since_ns, CONNECT_PATIENCE_NS))
 		return give_up_target(core, module);
 	return false;
-}
-
-static bool is_adopted_there(const struct core *core, const struct module *module)
-{
-	const struct record *theirs = &module->peer.record;
-
-	return is_peer_following(core, module) && theirs->is_complete &&
-	       generation_is_equal(theirs->generation, module->record.generation);
 }
 
 static bool resyncing_advance(struct core *core, struct module *module)
@@ -339,7 +342,7 @@ static bool draining_advance(struct core *core, struct module *module)
 		return take_back(core, module);
 	if (!module->is_drained)
 		return false;
-	tenure_yield(core, module, false);
+	tenure_yield(core, module);
 	return mirror_move(core, module, STEP_YIELDING);
 }
 
@@ -374,7 +377,6 @@ static bool yield(struct core *core, struct module *module)
 		module_block(core, module, fs_failure(module));
 		return leave(core, module);
 	}
-	module->yielded_ns = core->now_ns;
 	return mirror_move(core, module, STEP_YIELDED);
 }
 

@@ -97,8 +97,8 @@ void module_on_added(struct core *core, struct module *module, const struct even
 	module->fs_link = event->module_added.fs_link;
 	module->fs_epoch = event->module_added.fs_epoch;
 	module->is_mounted = module->fs_role != FS_NONE;
+	module->has_run = module->is_mounted;
 	module->since_ns = core->now_ns;
-	module->yielded_ns = core->now_ns;
 	module->progress_ns = core->now_ns;
 	for (int i = 0; i < 4; i++) {
 		module->random ^= event->module_added.random[i];

@@ -111,12 +111,12 @@ static void say_suspecting(
 	bool may_take = module->config.has_failover && core->config.arbiter == ARBITER_PING &&
 			!module->is_second_only && !module->application.is_failed;
 	bool was_heard = core->members[module->config.peer].two_way_ns != 0;
-	if (may_take && was_heard && !peer_knows_it_holds(module) &&
+	if (may_take && was_heard && !peer_may_hold(module) &&
 		(!module->has_asked || module->first_grant_ns != 0)) {
 		text_add(&status->now, "finding out whether this node may take over");
 		return;
 	}
-	if (peer_knows_it_holds(module))
+	if (peer_may_hold(module))
 		text_add(&status->now, "the service was handed over to it, so it may serve");
 	else if (may_take && !was_heard)
 		text_add(&status->now, "it was not heard since evenkeeld was started here, so it "

@@ -57,20 +57,20 @@ static bool is_good_here(const struct core *core, const struct module *module)
 	return record_is_good(&module->record, core->config.self) && module->record.is_complete;
 }
 
-/* The peer had heard that the service is its own: it may serve, although it is not heard. */
-bool peer_knows_it_holds(const struct module *module)
+/* This node handed the service over: the peer may serve, although it is not heard. */
+bool peer_may_hold(const struct module *module)
 {
-	return module->fs_role == FS_PRIMARY && module->peer_echo_ns > module->yielded_ns;
+	return module->fs_role == FS_PRIMARY;
 }
 
 static bool may_ever_take(const struct core *core, const struct module *module)
 {
 	return module->config.has_failover && core->config.arbiter == ARBITER_PING &&
 	       !module->is_second_only && !module->application.is_failed &&
-	       is_good_here(core, module) && !module->is_dead && !peer_knows_it_holds(module) &&
+	       is_good_here(core, module) && !module->is_dead &&
 	       /* a restarted daemon does not know what the primary did meanwhile */
 	       core->members[module->config.peer].two_way_ns != 0 &&
-	       (module->fs_role == FS_SECONDARY || module->fs_role == FS_PRIMARY);
+	       module->fs_role == FS_SECONDARY;
 }
 
 /* Nobody answers for the service address any more, or its lifetime is over and it cannot be asked.

@@ -8,7 +8,7 @@
  *	tenure_intend     (intent: + 1)        (intent: me)    before the arbiter is asked (R4)
  *	tenure_shrink     + 1                  me              before going on alone
  *	tenure_grow       same                 both            the target is complete and durable
- *	tenure_yield      + 1, the peer's      both            handing over
+ *	tenure_yield      + 1, the peer's      the peer        handing over
  *	tenure_accept     the primary's        without me      before the first change to this copy
  *	tenure_adopt      the primary's        without me      complete, generation taken over
  *	tenure_join       the primary's        both            the primary has recorded it
@@ -170,8 +170,8 @@ void tenure_grow(struct core *core, struct module *module)
 	tenure_write(core, module, &next);
 }
 
-/* is_failed: this copy is not to be trusted any more (its disk failed). */
-void tenure_yield(struct core *core, struct module *module, bool is_failed)
+/* From here on the service is the peer's alone, seen or unseen: this node may not take it back. */
+void tenure_yield(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
 	uint8_t peer = module->config.peer;
@@ -179,8 +179,7 @@ void tenure_yield(struct core *core, struct module *module, bool is_failed)
 	CHECK(record_is_good(&next, peer));
 	next.epoch = (struct epoch){ .number = epoch_seen(module) + 1, .node = peer };
 	next.holder = peer;
-	if (is_failed)
-		next.good = node_mask(peer);
+	next.good = node_mask(peer);
 	next.register_version++;
 	tenure_write(core, module, &next);
 }
@@ -272,8 +271,11 @@ void tenure_resign(struct core *core, struct module *module)
 	tenure_write(core, module, &next);
 }
 
+/* A copy that this node never served nor followed is as clean as it was found. */
 bool tenure_is_clean(const struct module *module)
 {
+	if (!module->has_run)
+		return module->record.is_clean;
 	return !module->is_local_failed && !module->is_refused;
 }
 

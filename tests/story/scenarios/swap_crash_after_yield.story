@@ -1,4 +1,4 @@
-# Swap: the peer dies after it was named holder. The old primary serves again only by the arbiter.
+# Swap: the peer dies after it was named holder. Only it may serve then: it may have begun unheard.
 boot a
 boot b
 command a start
@@ -10,4 +10,8 @@ run 1s
 command a swap
 run 35ms
 kill b
-until a ALONE Ready 6s
+run 4s
+status a
+boot b
+until b ALONE Ready 6s
+until a SECOND Ready 8s

@@ -1,4 +1,4 @@
-# Swap: the peer dies while the old primary still drains. It never stopped being the holder.
+# Swap: the peer dies while the old primary still drains, which cannot know that: named holder, it alone may serve.
 boot a
 boot b
 command a start
@@ -10,4 +10,8 @@ run 1s
 command a swap
 run 15ms
 kill b
-until a ALONE Ready 6s
+run 4s
+status a
+boot b
+until b ALONE Ready 6s
+until a SECOND Ready 8s
