@@ -221,11 +221,13 @@ static void on_order(struct service *service, const struct control_message *mess
 
 	switch (message->order.order) {
 	case FS_ORDER_HOLD:
+		front_note_held(&service->front, true); /* a successor holds as well */
 		replicator_hold(replicator, true);
 		answers_settle(&service->front);
 		break;
 	case FS_ORDER_RESUME:
 		replicator_hold(replicator, false);
+		front_note_held(&service->front, false);
 		answers_release_failed(&service->front, 0);
 		break;
 	case FS_ORDER_CONNECT: error = replicator_connect(replicator, message->order.plan); break;

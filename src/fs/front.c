@@ -178,3 +178,20 @@ void front_note(struct front *front, enum fs_role role, struct epoch epoch,
 		header->role = (uint64_t)role;
 	}
 }
+
+void front_note_held(struct front *front, bool is_held)
+{
+	for (int i = 0; i < front->mount_count; i++) {
+		if (front->mounts[i].is_mounted)
+			front->mounts[i].ring.header->is_held = is_held;
+	}
+}
+
+bool front_was_held(const struct front *front)
+{
+	for (int i = 0; i < front->mount_count; i++) {
+		if (front->mounts[i].is_mounted && front->mounts[i].ring.header->is_held != 0)
+			return true;
+	}
+	return false;
+}

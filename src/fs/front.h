@@ -106,6 +106,10 @@ void front_on_applied(struct front *front, const struct op *op);
 void front_note(struct front *front, enum fs_role role, struct epoch epoch,
 	struct generation generation, const uint8_t set_id[SET_ID_SIZE]);
 
+/* Held or not by order of the daemon, and what a predecessor was. */
+void front_note_held(struct front *front, bool is_held);
+bool front_was_held(const struct front *front);
+
 /* ---- mount.c ---- */
 
 int mount_start(struct mount *mount) MUST_CHECK;

@@ -30,7 +30,7 @@ struct id_list { /* grows; taken from the front */
 struct resync_file {
 	uint64_t object;
 	int fd;
-	uint64_t size;	  /* when it was opened; what grows later comes as operations */
+	uint64_t size;	  /* of both when it was opened; what grows later comes as operations */
 	uint64_t asked;	  /* everything below is asked for, or known to be a hole */
 	unsigned waiting; /* requests under way */
 	bool is_used;

@@ -232,6 +232,33 @@ static struct resync_file *free_file(struct resync_source *source)
 	return NULL;
 }
 
+/*
+ * The copy there may be longer than the file is here. What the application makes room for from now
+ * on, and does not write, would show old bytes there; so both have one size before they are
+ * compared.
+ */
+static int send_size(struct resync_source *source, struct resync_file *file)
+{
+	const struct order_objects objects = { .ids = { file->object } };
+	struct op op = {
+		.type = OP_SET_ATTRIBUTES, .object = file->object, .mask = ATTRIBUTE_SIZE
+	};
+	struct tree_entry entry;
+	order_lock(source->r->config.order, &objects);
+	int error = tree_stat(source->r->config.tree, file->object, &entry);
+	pthread_mutex_lock(&source->r->lock);
+	bool is_present = idset_has(&source->present, file->object);
+	pthread_mutex_unlock(&source->r->lock);
+	if (error == 0) {
+		file->size = entry.attributes.size;
+		op.attributes = entry.attributes;
+	}
+	if (error == 0 && is_present)
+		error = resync_append(source, &op);
+	order_unlock(source->r->config.order, &objects);
+	return error == -ESTALE ? 0 : error;
+}
+
 /* Opens the next file whose content is to be compared; what has none is done at once. */
 static int open_file(struct resync_source *source, struct resync_file *file, uint64_t object)
 {
@@ -242,13 +269,13 @@ static int open_file(struct resync_source *source, struct resync_file *file, uin
 		return error == -ESTALE ? 0 : error;
 	if (!S_ISREG(entry.attributes.mode))
 		return send_metadata(source, object);
-	*file = (struct resync_file){ .object = object, .size = entry.attributes.size };
+	*file = (struct resync_file){ .object = object };
 	error = tree_open_object(tree, object, O_RDONLY, &file->fd);
 	if (error != 0)
 		return error == -ESTALE ? 0 : error;
 	file->is_used = true;
 	source->walk.current = file;
-	return 0;
+	return send_size(source, file);
 }
 
 static int end_file(struct resync_source *source, struct resync_file *file)

@@ -73,7 +73,8 @@ struct ring_header {
 	uint64_t is_initialised;
 	uint64_t has_overflowed; /* the gone table had to forget something once */
 	/* what the module does now: for a successor */
-	uint64_t role; /* enum fs_role */
+	uint64_t role;	  /* enum fs_role */
+	uint64_t is_held; /* by order of the daemon (R7) */
 	struct epoch epoch;
 	struct generation generation;
 	uint8_t set_id[SET_ID_SIZE];

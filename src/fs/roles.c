@@ -251,6 +251,8 @@ int roles_resume(struct service *service)
 			service->replicator, header->epoch, header->set_id, true);
 	if (error != 0)
 		return error;
+	if (front_was_held(&service->front))
+		replicator_hold(service->replicator, true);
 	note(service, role, &order);
 	return 0;
 }

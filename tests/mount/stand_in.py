@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 5
 
 
 def make_tls(folder):
@@ -105,8 +105,11 @@ class StandIn:
             try:
                 data, ancillary, _, _ = connection.recvmsg(8192, 1024)
             except OSError:
-                return
+                data = b""
             if not data:
+                with self.changed:
+                    if self.connection is connection:
+                        self.connection = None
                 return
             fds = array.array("i")
             for _, _, content in ancillary:

@@ -1,0 +1,325 @@
+"""R8: a killed evenkeel-fs is continued where its requests were. Each row of the table is an operation of the
+application, each column a moment at which its server dies; an empty cell fails.
+
+    sudo pytest tests/mount/test_successor.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare)
+"""
+import ctypes
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import calls
+from stand_in import StandIn
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("EVENKEEL_BUILD", ROOT / "build" / "main"))
+PROGRAM = BUILD / "src" / "fs" / "evenkeel-fs-mortal"
+POINTS = ["read", "started", "executed", "sequenced", "done"]
+DEADLINE_SECONDS, HANG_SECONDS = 10, 15
+
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_mounts():
+    if LIBC.unshare(CLONE_NEWNS) != 0 or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        pytest.fail("needs root: a private mount namespace cannot be made")
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is missing: build it first (ninja -C {BUILD})")
+
+
+def abort(directory, control):
+    """Ends the connection of a mount that hangs, so that nobody hangs with it."""
+    escaped = str(directory).replace(" ", "\\040")
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        words = line.split()
+        if words[4] == escaped:
+            (control / words[2].split(":")[1] / "abort").write_text("1")
+
+
+@pytest.fixture(scope="session")
+def control(private_mounts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("control")
+    if LIBC.mount(b"none", bytes(folder), b"fusectl", 0, None) != 0:
+        pytest.fail("fusectl cannot be mounted")
+    return folder
+
+
+@pytest.fixture
+def served(control):
+    """(stand-in, directory): one directory, primary and alone."""
+    with tempfile.TemporaryDirectory(prefix="evenkeel-successor-") as name:
+        folder = pathlib.Path(name)
+        directory = folder / "the data"
+        directory.mkdir()
+        server = StandIn(PROGRAM, folder, [directory])
+        watchdog = threading.Timer(HANG_SECONDS, abort, [directory, control])
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            server.be_primary()
+            # The stand-in lives in the application's process: starting a successor closes copies of the
+            # application's files, which must not flush. The first close tells the kernel that none ever does.
+            write(directory / "closed")
+            (directory / "closed").unlink()
+            yield server, directory
+        finally:
+            watchdog.cancel()
+            server.close()
+            subprocess.run(["umount", "-l", directory], check=False, capture_output=True)
+
+
+def in_time(action):
+    """Runs what may hang if its server is not continued; gives its result or raises what it raised."""
+    result = {}
+
+    def run():
+        try:
+            result["value"] = action()
+        except BaseException as error:  # handed to the caller
+            result["error"] = error
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive(), "the call did not return: its server was not continued"
+    if "error" in result:
+        raise result["error"]
+    return result.get("value")
+
+
+# ---- the table: opcode, what must be there, what is done, what must be true afterwards ----
+
+def nothing(_):
+    pass
+
+
+def write(path, data=b"old"):
+    path.write_bytes(data)
+
+
+class Row:
+    def __init__(self, name, opcode, prepare, act, check):
+        self.name, self.opcode, self.prepare, self.act, self.check = name, opcode, prepare, act, check
+
+
+def create(d):
+    fd = os.open(d / "new", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
+    os.write(fd, b"content")
+    os.close(fd)
+
+
+def check_created(d):
+    assert (d / "new").read_bytes() == b"content"
+    assert stat.S_IMODE((d / "new").stat().st_mode) == 0o640
+
+
+def unlink_open(d):
+    fd = os.open(d / "a", os.O_RDWR)
+    os.unlink(d / "a")
+    os.pwrite(fd, b"still", 0)
+    content = os.pread(fd, 100, 0), os.fstat(fd).st_nlink
+    os.close(fd)
+    assert content == (b"still", 0)
+
+
+def two_files(d):
+    write(d / "a", b"first")
+    write(d / "b", b"second")
+
+
+def prepare_open(d):
+    write(d / "a", b"x" * 10)
+
+
+def overwrite(d):
+    fd = os.open(d / "a", os.O_RDWR)
+    assert os.pwrite(fd, b"written", 5) == 7
+    os.close(fd)
+
+
+def append(d):
+    fd = os.open(d / "a", os.O_WRONLY | os.O_APPEND)
+    assert os.write(fd, b"tail") == 4
+    os.close(fd)
+
+
+def set_attributes(d):
+    os.chmod(d / "a", 0o604)
+
+
+def truncate(d):
+    os.truncate(d / "a", 3)
+
+
+def open_truncated(d):
+    os.close(os.open(d / "a", os.O_WRONLY | os.O_TRUNC))
+
+
+def synced(d):
+    fd = os.open(d / "a", os.O_RDWR)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def allocate(d):
+    fd = os.open(d / "a", os.O_RDWR)
+    calls.fallocate(fd, 0, 0, 100000)
+    os.close(fd)
+
+
+def names(d):
+    return sorted(set(os.listdir(d)) - {".evenkeel"})  # to be seen when the module is stopped
+
+
+def expect(value, wanted):
+    assert value == wanted
+
+
+NOREPLACE, EXCHANGE = calls.RENAME_NOREPLACE, calls.RENAME_EXCHANGE
+ROWS = [
+    Row("create", 35, nothing, create, check_created),
+    Row("mknod", 8, nothing, lambda d: os.mkfifo(d / "p", 0o600), lambda d: expect((d / "p").is_fifo(), True)),
+    Row("mkdir", 9, nothing, lambda d: os.mkdir(d / "n", 0o770),
+        lambda d: expect((names(d), stat.S_IMODE((d / "n").stat().st_mode)), (["n"], 0o750))),
+    Row("symlink", 6, nothing, lambda d: os.symlink("to\nwhere", d / "l"),
+        lambda d: expect(os.readlink(d / "l"), "to\nwhere")),
+    Row("link", 13, lambda d: write(d / "a"), lambda d: os.link(d / "a", d / "b"),
+        lambda d: expect(((d / "a").stat().st_nlink, (d / "b").stat().st_ino), (2, (d / "a").stat().st_ino))),
+    Row("unlink", 10, lambda d: write(d / "a"), lambda d: os.unlink(d / "a"), lambda d: expect(names(d), [])),
+    Row("unlink while open", 10, lambda d: write(d / "a"), unlink_open, lambda d: expect(names(d), [])),
+    Row("rmdir", 11, lambda d: os.mkdir(d / "n"), lambda d: os.rmdir(d / "n"), lambda d: expect(names(d), [])),
+    Row("rename", 45, lambda d: write(d / "a"), lambda d: calls.renameat2(bytes(d / "a"), bytes(d / "b"), NOREPLACE),
+        lambda d: expect((names(d), (d / "b").read_bytes()), (["b"], b"old"))),
+    Row("rename over", 12, two_files, lambda d: os.rename(d / "a", d / "b"),
+        lambda d: expect((names(d), (d / "b").read_bytes()), (["b"], b"first"))),
+    Row("rename exchange", 45, two_files, lambda d: calls.renameat2(bytes(d / "a"), bytes(d / "b"), EXCHANGE),
+        lambda d: expect(((d / "a").read_bytes(), (d / "b").read_bytes()), (b"second", b"first"))),
+    Row("write", 16, prepare_open, overwrite, lambda d: expect((d / "a").read_bytes(), b"xxxxxwritten")),
+    Row("append", 16, prepare_open, append, lambda d: expect((d / "a").read_bytes(), b"x" * 10 + b"tail")),
+    Row("setattr", 4, lambda d: write(d / "a"), set_attributes,
+        lambda d: expect(stat.S_IMODE((d / "a").stat().st_mode), 0o604)),
+    Row("truncate", 4, lambda d: write(d / "a", b"longer"), truncate, lambda d: expect((d / "a").read_bytes(), b"lon")),
+    Row("open with truncation", 14, lambda d: write(d / "a"), open_truncated,
+        lambda d: expect((d / "a").read_bytes(), b"")),
+    Row("fallocate", 43, lambda d: write(d / "a"), allocate, lambda d: expect((d / "a").stat().st_size, 100000)),
+    Row("setxattr", 21, lambda d: write(d / "a"), lambda d: os.setxattr(d / "a", "user.x", b"v", os.XATTR_CREATE),
+        lambda d: expect(os.getxattr(d / "a", "user.x"), b"v")),
+    Row("removexattr", 24, lambda d: (write(d / "a"), os.setxattr(d / "a", "user.x", b"v")),
+        lambda d: os.removexattr(d / "a", "user.x"), lambda d: expect("user.x" in os.listxattr(d / "a"), False)),
+    Row("fsync", 20, lambda d: write(d / "a"), synced, lambda d: expect((d / "a").read_bytes(), b"old")),
+]
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_killed_in(served, row, point):
+    server, directory = served
+    row.prepare(directory)
+    deaths = server.deaths
+    server.die_file.write_text(f"{row.opcode}:{point}")
+    in_time(lambda: row.act(directory))
+    assert not server.die_file.exists(), "nobody died: the moment was never reached"
+    server.wait_for(lambda: server.deaths == deaths + 1, "its death")
+    in_time(lambda: row.check(directory))
+    # The same below the mount, and nothing doubled: every name once, nothing left over.
+    in_time(lambda: server.stop())
+    row.check(directory)
+    assert sorted(os.listdir(directory / ".evenkeel" / "orphan")) == []
+
+
+def test_requests_that_wait_are_read_by_the_successor(served):
+    """Killed while nobody reads: what the kernel queued meanwhile is served."""
+    server, directory = served
+    write(directory / "a", b"content")
+    fd = os.open(directory / "a", os.O_RDONLY)
+    for _ in range(5):
+        deaths = server.deaths
+        server.kill()
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        assert in_time(lambda: os.pread(fd, 100, 0)) == b"content"
+        write(directory / "a", b"content")
+        server.wait_for(lambda: server.deaths > deaths, "its death")
+    os.close(fd)
+
+
+def test_held_answers_are_held_by_the_successor(served):
+    """R7 and R8 together: what was done and held is not answered by a restart in the middle."""
+    server, directory = served
+    server.order("hold")
+    write_is_over = threading.Event()
+
+    def write_once():
+        (directory / "a").mkdir()
+        write_is_over.set()
+
+    threading.Thread(target=write_once, daemon=True).start()
+    assert not write_is_over.wait(0.5)
+    assert in_time(lambda: os.statvfs(directory)).f_blocks > 0  # what changes nothing goes on
+    deaths = server.deaths
+    server.kill()
+    server.wait_for(lambda: server.deaths > deaths, "its death")
+    server.wait_for(lambda: server.connection is not None, "its successor")
+    assert not write_is_over.wait(0.5)
+    server.order("resume")
+    assert write_is_over.wait(DEADLINE_SECONDS)
+
+
+def test_twenty_kills_under_sixteen_writers(served):
+    server, directory = served
+    is_over = threading.Event()
+    errors, acknowledged = [], [0] * 16
+
+    def work(number):
+        path = directory / f"log-{number}"
+        fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+        count = 0
+        try:
+            while not is_over.is_set():
+                line = f"{number} {count}\n".encode()
+                if os.write(fd, line) != len(line):
+                    raise OSError("short write")
+                if count % 50 == 0:
+                    os.fsync(fd)
+                if count % 20 == 0:
+                    side = directory / f"side-{number}"
+                    side.write_bytes(line)
+                    os.rename(side, directory / f"kept-{number}")
+                if count % 30 == 0:
+                    (directory / f"d-{number}").mkdir()
+                    (directory / f"d-{number}").rmdir()
+                count += 1
+                acknowledged[number] = count
+        except BaseException as error:  # judged below
+            errors.append((number, count, error))
+        os.close(fd)
+
+    threads = [threading.Thread(target=work, args=[number], daemon=True) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        deaths, before = server.deaths, sum(acknowledged)
+        server.kill()
+        server.wait_for(lambda: server.deaths > deaths, "its death")
+        end = time.monotonic() + DEADLINE_SECONDS
+        while sum(acknowledged) < before + 200 and not errors:
+            assert time.monotonic() < end, "nothing goes on"
+            time.sleep(0.01)
+    is_over.set()
+    for thread in threads:
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive()
+    assert errors == []
+    server.stop()
+    for number in range(16):
+        lines = (directory / f"log-{number}").read_bytes().splitlines()
+        assert lines == [f"{number} {count}".encode() for count in range(acknowledged[number])]
