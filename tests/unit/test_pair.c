@@ -556,9 +556,19 @@ static void do_link(struct writer *writer, uint64_t parent)
 	perform_locked(writer, &op);
 }
 
+static uint8_t data[WRITE_SIZE_MAX]; /* what is written: no two places are alike */
+
+static void fill_data(void)
+{
+	uint32_t random = 2463534242u;
+	for (size_t i = 0; i < sizeof(data); i++) {
+		random = random * 1664525u + 1013904223u;
+		data[i] = (uint8_t)(random >> 24);
+	}
+}
+
 static void do_write(struct writer *writer, uint64_t object)
 {
-	static uint8_t data[WRITE_SIZE_MAX];
 	struct op op = { .type = OP_WRITE, .object = object };
 	op.offset = draw(writer, 3) == 0 ? draw(writer, 4 * 1024 * 1024) : draw(writer, 20000);
 	op.data.size = draw(writer, 20) == 0 ? 128 * 1024 : 1 + draw(writer, 9000);
@@ -972,6 +982,51 @@ static void test_promotion(void **state)
 	assert_equal_trees();
 }
 
+/*
+ * The old copy of a file is longer than the file is now, and the file gets room that nobody writes
+ * while its content is being compared: what shows there are zeros, not the old bytes.
+ */
+static void test_room_while_compared(void **state)
+{
+	(void)state;
+	const uint64_t size = 96 * 1024 * 1024, kept = 48 * 1024 * 1024;
+	struct epoch epoch = { 2, 1 };
+	struct writer writer = { .node = &nodes[0], .random = 1 };
+	struct op op = { .type = OP_CREATE, .parent = 1 };
+	roles();
+	pair(&nodes[0], &nodes[1], first_epoch, RESYNC_COMPARE);
+	assert_true(new_id(&writer, &op.object));
+	uint64_t object = op.object;
+	op.attributes.mode = S_IFREG | 0600;
+	op.name = (struct bytes){ .data = (const uint8_t *)"long", .size = 4 };
+	const struct order_objects objects = { .ids = { 1, object } };
+	assert_int_equal(perform(&writer, &op, objects), 0);
+	for (uint64_t at = 0; at < size; at += sizeof(data)) {
+		op = (struct op){ .type = OP_WRITE, .object = object, .offset = at };
+		op.length = op.data.size = sizeof(data);
+		op.data.data = data;
+		assert_int_equal(perform(&writer, &op, objects), 0);
+	}
+	assert_int_equal(replicator_go_alone(nodes[0].replicator, epoch, first_generation), 0);
+	op = (struct op){ .type = OP_SET_ATTRIBUTES, .object = object, .mask = ATTRIBUTE_SIZE };
+	op.attributes.size = kept;
+	assert_int_equal(perform(&writer, &op, objects), 0);
+	assert_int_equal(replicator_be_secondary(nodes[1].replicator, epoch, set_id, false), 0);
+	unsigned before = seen(&nodes[0], FS_REPORT_TARGET_COMPLETE);
+	assert_int_equal(replicator_connect(nodes[0].replicator, RESYNC_COMPARE), 0);
+	for (uint64_t now = kept; seen(&nodes[0], FS_REPORT_TARGET_COMPLETE) == before;) {
+		now += now < size ? 64 * 1024 : 0;
+		op = (struct op){
+			.type = OP_SET_ATTRIBUTES, .object = object, .mask = ATTRIBUTE_SIZE
+		};
+		op.attributes.size = now;
+		assert_int_equal(perform(&writer, &op, objects), 0);
+		let_them_write(0.002);
+	}
+	drain(&nodes[0]);
+	assert_equal_trees();
+}
+
 /* A copy that is not complete is never promoted. */
 static void test_promotion_refused(void **state)
 {
@@ -992,6 +1047,7 @@ int main(int argc, char **argv)
 		write_seconds = (int)strtol(argv[1], NULL, 10);
 	if (argc > 2)
 		cmocka_set_test_filter(argv[2]);
+	fill_data();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_promotion_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_paired_writing, setup, teardown),
@@ -1002,6 +1058,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_primary_successor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held_until_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promotion, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_room_while_compared, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
