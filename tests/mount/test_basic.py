@@ -1,0 +1,158 @@
+"""What the mount promises beside being like the file system underneath: what is ours stays hidden, what was unlinked
+lives on, a busy mount names who holds it, a secondary refuses changes, many writers go side by side.
+
+    sudo pytest tests/mount/test_basic.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare)
+"""
+import errno
+import mmap
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from test_successor import control, in_time, private_mounts, served, write  # noqa: F401  (fixtures)
+
+
+def refusal(action):
+    with pytest.raises(OSError) as caught:
+        action()
+    return caught.value.errno
+
+
+def test_what_is_ours_is_hidden(served):
+    _, directory = served
+    assert ".evenkeel" not in os.listdir(directory)
+    assert refusal(lambda: os.stat(directory / ".evenkeel")) == errno.ENOENT
+    assert refusal(lambda: os.mkdir(directory / ".evenkeel")) == errno.EPERM
+    write(directory / "a")
+    assert refusal(lambda: os.rename(directory / "a", directory / ".evenkeel")) == errno.EPERM
+    assert os.listxattr(directory / "a") == []
+    assert refusal(lambda: os.getxattr(directory / "a", "trusted.evenkeel")) == errno.ENODATA
+    assert refusal(lambda: os.setxattr(directory / "a", "trusted.evenkeel", b"x")) == errno.EPERM
+    (directory / "below").mkdir()
+    (directory / "below" / ".evenkeel").mkdir()  # only the root's is ours
+    assert os.stat(directory).st_nlink == 3
+
+
+def test_inode_numbers_survive_a_restart_and_a_new_mount(served):
+    server, directory = served
+    write(directory / "a")
+    number = os.stat(directory / "a").st_ino
+    server.kill()
+    assert in_time(lambda: os.stat(directory / "a").st_ino) == number
+    assert {entry.inode() for entry in os.scandir(directory)} == {number}
+
+
+def test_what_was_unlinked_lives_on(served):
+    server, directory = served
+    write(directory / "a", b"x" * 8192)
+    fd = os.open(directory / "a", os.O_RDWR)
+    memory = mmap.mmap(fd, 8192)
+    write(directory / "b", b"replacement")
+    os.rename(directory / "b", directory / "a")
+    server.kill_and_wait()
+    memory[0:5] = b"after"
+    in_time(memory.flush)
+    assert in_time(lambda: os.pread(fd, 6, 0)) == b"afterx"
+    again = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+    assert os.pread(again, 5, 0) == b"after"
+    assert os.fstat(fd).st_nlink == 0
+    assert (directory / "a").read_bytes() == b"replacement"
+    memory.close()
+    os.close(again)
+    os.close(fd)
+
+
+def test_a_removed_directory_is_empty_and_stays(served):
+    _, directory = served
+    (directory / "d").mkdir()
+    fd = os.open(directory / "d", os.O_RDONLY)
+    (directory / "d").rmdir()
+    assert os.listdir(fd) == []
+    assert os.fstat(fd).st_nlink == 0
+    assert refusal(lambda: os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)) == errno.ENOENT
+    os.close(fd)
+
+
+def test_a_busy_mount_names_its_holder(served):
+    server, directory = served
+    holder = subprocess.Popen(["sleep", "60"], cwd=directory)
+    try:
+        server.order("stop", "refused")
+        detail = [each["detail"] for each in server.reports if each["report"] == "refused"][-1]
+        assert f"sleep (process {holder.pid})" in detail
+        write(directory / "still", b"served")
+    finally:
+        holder.kill()
+        holder.wait()
+    in_time(server.stop)
+    assert (directory / "still").read_bytes() == b"served"
+
+
+def test_a_secondary_refuses_changes_and_serves_reads(served):
+    server, directory = served
+    write(directory / "a", b"content")
+    in_time(lambda: server.order("secondary", "is_secondary", epoch=2))
+    assert (directory / "a").read_bytes() == b"content"
+    for action in (lambda: write(directory / "b"), lambda: write(directory / "a"), lambda: os.unlink(directory / "a"),
+                   lambda: os.chmod(directory / "a", 0o600), lambda: os.mkdir(directory / "d"),
+                   lambda: os.truncate(directory / "a", 0), lambda: os.setxattr(directory / "a", "user.x", b"")):
+        assert refusal(action) == errno.EROFS
+    server.order("promote", "refused", epoch=3)  # nothing was ever received: it may miss writes
+    in_time(lambda: server.order("primary", "is_primary", epoch=4))
+    write(directory / "a", b"again")
+    server.kill()
+    assert in_time(lambda: (directory / "a").read_bytes()) == b"again"
+
+
+def test_a_directory_with_many_names_is_listed_from_where_it_was_left(served):
+    server, directory = served
+    wanted = {f"name {number}" for number in range(3000)}
+    for name in wanted:
+        os.symlink("x", directory / name)
+    seen = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            seen.append(entry.name)
+            if len(seen) in (10, 1500, 2900):
+                server.kill()
+    assert len(seen) == len(wanted) and set(seen) == wanted
+
+
+def test_four_writers_go_side_by_side(served):
+    server, directory = served
+    errors = []
+
+    def work(number):
+        try:
+            home = directory / f"writer {number}"
+            home.mkdir()
+            for step in range(150):
+                path = home / f"file {step}"
+                path.write_bytes(bytes([number]) * (step * 517))
+                os.rename(path, home / f"renamed {step}")
+                if step % 3 == 0:
+                    (home / f"renamed {step}").unlink()
+                if step % 10 == 0:
+                    with open(home / "log", "ab") as log:
+                        log.write(b"line\n")
+                        os.fsync(log.fileno())
+        except BaseException as error:  # judged below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=[number], daemon=True) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        in_time(thread.join)
+    assert errors == []
+    in_time(server.stop)
+    for number in range(4):
+        home = directory / f"writer {number}"
+        assert len(os.listdir(home)) == 101
+        for step in (1, 50, 149):
+            assert (home / f"renamed {step}").read_bytes() == bytes([number]) * (step * 517)
