@@ -214,6 +214,22 @@ static bool connect_once(struct service *service)
 
 /* ---- hearing ---- */
 
+/* The order thread cannot hear who would end its own wait for the peer. */
+static void on_role_order(struct service *service, const struct control_message *message)
+{
+	enum fs_order order = message->order.order;
+
+	if (atomic_load(&service->is_recovering)) {
+		if (order == FS_ORDER_GO_ALONE) {
+			roles_go_alone(service, message);
+			return;
+		}
+		if (order == FS_ORDER_STOP || order == FS_ORDER_SECONDARY)
+			replicator_let_go(service->replicator, true);
+	}
+	roles_push(service, message);
+}
+
 static void on_order(struct service *service, const struct control_message *message)
 {
 	struct replicator *replicator = service->replicator;
@@ -237,7 +253,7 @@ static void on_order(struct service *service, const struct control_message *mess
 	case FS_ORDER_PRIMARY:
 	case FS_ORDER_SECONDARY:
 	case FS_ORDER_PROMOTE:
-	case FS_ORDER_GO_ALONE: roles_push(service, message); break;
+	case FS_ORDER_GO_ALONE: on_role_order(service, message); break;
 	case FS_ORDER_COUNT: break;
 	}
 	(void)error; /* the replicator has said why itself */

@@ -36,6 +36,7 @@ int front_mount(struct front *front, enum fs_role role)
 	int error = 0;
 
 	atomic_store(&front->role, (uint32_t)role);
+	atomic_store(&front->has_sync_failed, false);
 	for (int i = 0; i < front->mount_count && error == 0; i++) {
 		if (front->mounts[i].is_mounted)
 			continue;

@@ -80,6 +80,9 @@ struct front {
 	void (*on_local_failed)(void *context, int error);
 	_Atomic uint32_t role;	/* enum fs_role */
 	atomic_bool is_failing; /* fail mode (R10) */
+	/* The kernel tells of a lost page once, and of none afterwards: no later sync is believed
+	 * until the next mount. */
+	atomic_bool has_sync_failed;
 	int mount_count;
 	struct mount mounts[ROOTS_MAX];
 	struct answers answers;

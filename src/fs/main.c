@@ -357,6 +357,7 @@ static void *run_order_thread(void *context)
 	if (service->front.mounts[0].is_mounted &&
 		front_resume(&service->front, service->role) != 0)
 		abort(); /* the next one may have more luck; nothing was answered */
+	atomic_store(&service->is_recovering, false);
 	return roles_run(service);
 }
 
@@ -368,6 +369,8 @@ static int serve(struct service *service)
 
 	if (error != 0)
 		say("cannot continue what was running", strerror(-error));
+	if (error == 0)
+		atomic_store(&service->is_recovering, is_resumed);
 	if (error == 0)
 		error = -pthread_create(&thread, NULL, run_order_thread, service);
 	if (error != 0)

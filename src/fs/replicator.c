@@ -279,6 +279,14 @@ void replicator_hold(struct replicator *r, bool is_held)
 		replicator_answer(r);
 }
 
+void replicator_let_go(struct replicator *r, bool is_left)
+{
+	pthread_mutex_lock(&r->lock);
+	r->is_let_go = is_left && r->sender.mode == SENDER_HELD;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
 int replicator_drain(struct replicator *r)
 {
 	pthread_mutex_lock(&r->lock);

@@ -100,6 +100,9 @@ int replicator_pair(struct replicator *replicator, struct epoch epoch) MUST_CHEC
 int replicator_go_alone(
 	struct replicator *replicator, struct epoch epoch, struct generation generation) MUST_CHECK;
 void replicator_hold(struct replicator *replicator, bool is_held);
+/* This copy is being left while its answers wait for the peer: whoever waits for room in the log or
+ * for a lease goes on (without the lease: -EAGAIN). Does nothing while the peer is there. */
+void replicator_let_go(struct replicator *replicator, bool is_left);
 int replicator_drain(struct replicator *replicator) MUST_CHECK;
 /* Syncs, records clean. */
 int replicator_stop(struct replicator *replicator) MUST_CHECK;

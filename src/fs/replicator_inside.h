@@ -104,6 +104,7 @@ struct replicator {
 	enum resync_plan plan;
 	int64_t lost_ns; /* since when LINK_CONTINUE is wanted */
 	bool is_loss_reported;
+	bool is_let_go;	    /* this copy is being left: nobody waits for the peer */
 	bool is_log_broken; /* an operation could not be put down: the session cannot go on */
 	bool is_complete_reported;
 	struct resync_source *resync; /* in CATCHING_UP, and to remember what the peer never got */

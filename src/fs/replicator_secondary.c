@@ -149,10 +149,16 @@ static int begin_session(
 	if (error != 0)
 		return error;
 	pthread_mutex_lock(&r->lock);
-	quiesce(r);
-	adopt_session(r, theirs);
+	/* The promotion that began after the objections were heard finishes what was received. */
+	bool is_promoted = r->receiver.is_promoted;
+	if (!is_promoted) {
+		quiesce(r);
+		is_promoted = r->receiver.is_promoted;
+	}
+	if (!is_promoted)
+		adopt_session(r, theirs);
 	pthread_mutex_unlock(&r->lock);
-	return store_session(r, out_known);
+	return is_promoted ? -ESTALE : store_session(r, out_known);
 }
 
 static int answer_hello(struct replicator *r, struct stream *stream,

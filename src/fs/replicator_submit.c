@@ -31,7 +31,7 @@ static bool has_room(const struct replicator *r, uint64_t ops_max, uint64_t byte
 void replicator_wait_for_room(struct replicator *r, uint64_t ops_max, uint64_t bytes_max)
 {
 	while (sender_is_sending(&r->sender) && !r->is_log_broken && !r->is_leaving &&
-		!has_room(r, ops_max, bytes_max))
+		!r->is_let_go && !has_room(r, ops_max, bytes_max))
 		replicator_wait(r, &r->changed, TICK_NS);
 }
 
@@ -265,7 +265,7 @@ static int tell_peer(struct replicator *r, uint64_t end)
 	uint64_t sequence = 0;
 	if (sender_is_sending(&r->sender))
 		sequence = replicator_append(r, &lease);
-	while (!has_peer_lease(r, sequence) && !r->is_leaving)
+	while (!has_peer_lease(r, sequence) && !r->is_leaving && !r->is_let_go)
 		replicator_wait(r, &r->changed, TICK_NS);
 	int error = has_peer_lease(r, sequence) ? 0 : -EAGAIN;
 	pthread_mutex_unlock(&r->lock);

@@ -100,6 +100,7 @@ int request_parse(struct mount *mount, struct slot *slot, uint8_t *scratch, stru
 	out->argument = slot_request(slot) + sizeof(out->in);
 	out->argument_size = out->in.len - sizeof(out->in);
 	out->object = object_of(mount, out->in.nodeid);
+	out->is_primary = atomic_load(&mount->front->role) == FS_PRIMARY;
 	return 0;
 }
 
@@ -162,5 +163,5 @@ uint64_t node_of(const struct mount *mount, uint64_t object)
 
 bool is_primary(const struct request *request)
 {
-	return atomic_load(&request->front->role) == FS_PRIMARY;
+	return request->is_primary;
 }

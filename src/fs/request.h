@@ -18,6 +18,8 @@ struct request {
 	size_t argument_size; /* without the header; checked against the row's minimum */
 	uint64_t object;      /* nodeid as an object id */
 	uint8_t *scratch;     /* SCRATCH_SIZE, of the worker */
+	/* When it began: what was seen before a promotion must not be cached as if it were after. */
+	bool is_primary;
 	/* A predecessor had started it, and what it recorded is in the slot. */
 	bool was_started;
 };

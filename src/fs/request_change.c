@@ -153,6 +153,15 @@ void change_answer(struct request *request, const void *data, size_t size)
 	request->slot->answer_size = (uint32_t)size;
 }
 
+static int sync_here(struct front *front, struct op *op)
+{
+	int error = tree_apply(front->tree, op, TREE_LOCAL);
+
+	if (error != 0)
+		atomic_store(&front->has_sync_failed, true);
+	return error == 0 && atomic_load(&front->has_sync_failed) ? -EIO : error;
+}
+
 /* The peer begins its sync while ours runs. What the slot answers stands in it already. */
 void change_sync(struct request *request, uint64_t object, bool is_data_only)
 {
@@ -170,7 +179,7 @@ void change_sync(struct request *request, uint64_t object, bool is_data_only)
 	note_done(request, sequence, 0);
 	order_unlock(front->order, &objects);
 	answer_after_sync(mount, slot);
-	int error = tree_apply(front->tree, &op, TREE_LOCAL);
+	int error = sync_here(front, &op);
 	die_if_told(request->in.opcode, DIE_EXECUTED);
 	if (error != 0) { /* this copy is lost: the pages may be dropped already */
 		replicator_sync_abandoned(front->replicator, sequence);

@@ -61,14 +61,17 @@ static void pause_ms(long ms)
 static int unmount(struct service *service)
 {
 	int64_t until_ns = clock_boot_ns() + UNMOUNT_LIMIT_NS;
+	replicator_let_go(service->replicator, true);
 	int error = front_unmount(&service->front);
 
 	while (error == -EBUSY && clock_boot_ns() < until_ns) {
 		answers_fail_all(&service->front);
+		replicator_let_go(service->replicator, true);
 		pause_ms(20);
 		error = front_unmount(&service->front);
 	}
 	answers_stop_failing(&service->front);
+	replicator_let_go(service->replicator, false);
 	if (error == 0)
 		note(service, FS_NONE, NULL);
 	return error;
@@ -138,11 +141,11 @@ void roles_promoted(struct service *service)
 {
 	if (role_of(service) != FS_SECONDARY)
 		return;
+	note(service, FS_PRIMARY, NULL); /* first: nothing is written that a successor denies */
 	front_promote(&service->front);
-	note(service, FS_PRIMARY, NULL);
 }
 
-static void go_alone(struct service *service, const struct control_message *order)
+void roles_go_alone(struct service *service, const struct control_message *order)
 {
 	struct replicator *replicator = service->replicator;
 
@@ -185,7 +188,7 @@ static void obey(struct service *service, const struct control_message *order)
 	case FS_ORDER_PRIMARY: be_primary(service, order); break;
 	case FS_ORDER_SECONDARY: be_secondary(service, order); break;
 	case FS_ORDER_PROMOTE: promote(service, order); break;
-	case FS_ORDER_GO_ALONE: go_alone(service, order); break;
+	case FS_ORDER_GO_ALONE: roles_go_alone(service, order); break;
 	case FS_ORDER_CONNECT:
 	case FS_ORDER_PAIR:
 	case FS_ORDER_HOLD:

@@ -60,7 +60,9 @@ struct service {
 	pthread_cond_t ordered;
 	struct control_message orders[ORDERS_MAX];
 	int order_count;
-	atomic_bool should_end; /* stopped as ordered */
+	atomic_bool should_end;	   /* stopped as ordered */
+	atomic_bool is_recovering; /* the order thread carries a predecessor's requests on, and
+				      some may wait for the peer */
 };
 
 /* ---- control.c ---- */
@@ -79,6 +81,8 @@ void service_unstore(void *context, const char *name);
 /* The order thread: role orders, one after the other. */
 void *roles_run(void *context);
 void roles_push(struct service *service, const struct control_message *order);
+/* Answers go on without the peer. */
+void roles_go_alone(struct service *service, const struct control_message *order);
 /* Continues what the rings say that the predecessor did. Errors: those of the replicator. */
 int roles_resume(struct service *service) MUST_CHECK;
 /* The replicator says that it is primary now, from inside a promotion. */
