@@ -77,6 +77,25 @@ int write_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	return error;
 }
 
+/* ext4 moves the end of the file with each extent, and leaves it there when the disk is full. What
+ * failed here is not told to the peer, so nothing of it may show. */
+static int allocate(int fd, const struct op *op)
+{
+	struct stat before, after;
+
+	if (fstat(fd, &before) != 0)
+		return -errno;
+	if (fallocate(fd, (int)op->mask, (off_t)op->offset, (off_t)op->length) == 0)
+		return 0;
+	int error = -errno;
+	if (fstat(fd, &after) != 0 || after.st_size == before.st_size)
+		return error;
+	if (ftruncate(fd, before.st_size) != 0)
+		return -EIO; /* this copy is not what its peer is */
+	int restored = set_times(fd, TIME_OMIT, mtime_ns_of(&before));
+	return restored != 0 ? restored : error;
+}
+
 int allocate_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 {
 	const uint32_t known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
@@ -88,11 +107,10 @@ int allocate_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	error = tree_grip(tree, op->object, WANTS_CONTENT, &grip);
 	if (error != 0)
 		return error;
-	if (fallocate(grip.fd, (int)op->mask, (off_t)op->offset, (off_t)op->length) != 0)
-		error = -errno;
-	else if (mode == TREE_LOCAL)
+	error = allocate(grip.fd, op);
+	if (error == 0 && mode == TREE_LOCAL)
 		error = read_attributes(grip.fd, &op->attributes);
-	else
+	else if (error == 0)
 		error = set_times(grip.fd, TIME_OMIT, op->attributes.mtime_ns);
 	tree_release(tree, &grip);
 	return error;
