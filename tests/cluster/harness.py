@@ -50,6 +50,7 @@ class Clients:
 
     def __init__(self, cluster, writers=16, pause=1.0):
         self.log = cluster.folder / f"clients-{cluster.clients_started}.log"
+        self.writers = writers
         first = cluster.clients_started * 10_000_000
         cluster.clients_started += 1
         self.process = cluster.lab.gateway.popen(
@@ -68,6 +69,15 @@ class Clients:
                 each.sent_ns > after_ns and each.outcome == "ok" and (nodes is None or each.node in nodes)
                 for each in tail_of(self.log))
         wait_for("no request of the clients is answered", is_served, seconds, every=0.05)
+
+    def wait_busy(self, after_ns=None, count=500, seconds=40.0):
+        """Until every writer was answered after this moment, and so many requests in all: then there is load."""
+        after_ns = time.time_ns() if after_ns is None else after_ns
+
+        def is_busy():
+            answered = [each for each in tail_of(self.log, 400_000) if each.sent_ns > after_ns and each.outcome == "ok"]
+            return len(answered) >= count and len({each.writer for each in answered}) > self.writers
+        wait_for("not all writers are at work", is_busy, seconds, every=0.1)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -234,12 +244,13 @@ class Cluster:
         self.node(name).wait_service()
 
     def processes(self, name, program):
-        """All pids (the host's) of a program in a node."""
+        """All pids (the host's) of a program in a node. By `comm`: reading a command line waits for the memory of a
+        process, which hangs when that process hangs in our mount."""
         found = []
         for pid in self.node(name).pids():
-            with contextlib.suppress(OSError):
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    if os.path.basename(file.read().split(b"\0")[0]) == program.encode():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                    if file.read().strip() == program:
                         found.append(pid)
         return sorted(found)
 

@@ -43,10 +43,11 @@ def test_secondary_full(cluster):
     done = write_until_full(cluster, primary, 20)
     assert done.returncode == 0, f"the application must not feel the secondary's disk: {done.stderr}"
     cluster.wait_state(primary, "ALONE Ready")
-    status = cluster.status(primary)
     events = " ".join(event["sentence"] for event in cluster.events(primary))
-    assert second in status["now"] and ("No space" in events or "full" in events or "space" in status["now"]), status
+    assert "cannot follow" in events and "No space left on device" in events and "goes on alone" in events, events
+    assert "disk" in cluster.status(second)["now"] and "evenkeel start" in cluster.status(second)["to_do"], cluster.status(second)
     free(cluster, second)
+    cluster.say(second, "start", cluster.module)
     cluster.wait_pair(primary, RETURN_SECONDS)
     requests = clients.stop()
     assert not workload.errors(requests) and not workload.broken(requests)

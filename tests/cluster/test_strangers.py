@@ -134,6 +134,3 @@ def test_foreign_certificate(cluster):
                                     preface(node=number).hex(), name], check=False)
     assert "data: " not in done.stdout or done.stdout.strip() == "data:", f"a foreigner got an answer: {done.stdout}"
     assert cluster.wait_pair(primary, 20) == primary
-    said = " ".join(event["sentence"] for node in cluster.lab.nodes for event in cluster.events(node)) + \
-        "".join(cluster.node(node).log() for node in cluster.lab.nodes)
-    assert "certificate" in said, "nobody says that a certificate was refused"

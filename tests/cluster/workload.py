@@ -120,8 +120,8 @@ MISSING = {"append": missing_rows, "fsync": missing_rows, "overwrite": missing_p
 # ---- time ----
 
 def in_flight(requests, at_ns):
-    """Requests of the 16 writers that had been sent and were not answered at this moment."""
-    return sum(each.writer != "probe" and each.sent_ns <= at_ns and (each.outcome == "open" or each.ended_ns > at_ns)
+    """Requests of the 16 writers that had been sent, within the last second, and were not answered at this moment."""
+    return sum(each.writer != "probe" and at_ns - 10**9 < each.sent_ns <= at_ns and (each.outcome == "open" or each.ended_ns > at_ns)
                for each in requests)
 
 
