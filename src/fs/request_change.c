@@ -89,9 +89,12 @@ static int execute(struct request *request, struct change *change)
 	return tree_apply(request->front->tree, &change->op, TREE_LOCAL);
 }
 
-static void finish(struct request *request, struct change *change)
+/* What was done is sequenced even if something that belongs to it failed: the caller hears of it. */
+static void finish(struct request *request, struct change *change, int error)
 {
-	note_done(request, change->op.sequence, change->answer(request, change));
+	if (error == 0)
+		error = change->answer(request, change);
+	note_done(request, change->op.sequence, error);
 }
 
 static int do_change(struct request *request, struct change *change)
@@ -103,21 +106,20 @@ static int do_change(struct request *request, struct change *change)
 		return error;
 	change->op.request = request_id(request);
 	if (is_sequenced_already(request, &change->op)) {
-		finish(request, change);
+		finish(request, change, 0);
 		return 0;
 	}
 	note_started(request, &change->op);
 	error = execute(request, change);
 	if (error == -ENODATA && request->was_started && change->is_repeatable_enodata)
 		error = 0;
-	if (error == 0 && change->after != NULL)
-		error = change->after(request, change);
 	if (error != 0)
 		return error;
+	error = change->after != NULL ? change->after(request, change) : 0;
 	die_if_told(request->in.opcode, DIE_EXECUTED);
 	change->op.sequence = replicator_submit(request->front->replicator, &change->op);
 	die_if_told(request->in.opcode, DIE_SEQUENCED);
-	finish(request, change);
+	finish(request, change, error);
 	return 0;
 }
 

@@ -66,13 +66,18 @@ static uint32_t without_privilege(
 
 static int set_mode(struct request *request, struct op *op, uint32_t mode)
 {
+	struct attributes wanted = op->attributes;
+
 	if (mode == op->attributes.mode)
 		return 0;
+	wanted.mode = mode;
+	int error = tree_set_attributes(request->front->tree, op->object, ATTRIBUTE_MODE, &wanted);
+	if (error != 0)
+		return error; /* the peer gets the mode that is really here */
 	op->attributes.mode = mode;
 	if (op->type == OP_WRITE)
 		op->mask |= ATTRIBUTE_MODE;
-	return tree_set_attributes(
-		request->front->tree, op->object, ATTRIBUTE_MODE, &op->attributes);
+	return 0;
 }
 
 /* chown(2) takes the setuid bits away, and so does a truncation by somebody who may not keep them.
