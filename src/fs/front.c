@@ -51,20 +51,28 @@ int front_mount(struct front *front, enum fs_role role)
 	return error;
 }
 
+static void name_who_holds(struct front *front, const struct mount *mount)
+{
+	int used = snprintf(
+		front->refused, sizeof(front->refused), "%s is still used by ", mount->path);
+
+	if (used > 0 && (size_t)used < sizeof(front->refused))
+		mount_name_holders(
+			mount, front->refused + used, sizeof(front->refused) - (size_t)used);
+}
+
 /* All or none: a module whose directories are half there would be the worst of both. */
 int front_unmount(struct front *front)
 {
 	for (int i = 0; i < front->mount_count; i++) {
 		struct mount *mount = &front->mounts[i];
 		int error = mount_stop(mount);
-		if (error != 0) {
-			int used = snprintf(front->refused, sizeof(front->refused),
-				"%s is still used by ", mount->path);
-			if (used > 0 && (size_t)used < sizeof(front->refused))
-				mount_name_holders(mount, front->refused + used,
-					sizeof(front->refused) - (size_t)used);
-			return error;
-		}
+		if (error == 0)
+			continue;
+		name_who_holds(front, mount);
+		for (int j = 0; j < i; j++)
+			(void)!mount_start(&front->mounts[j]); /* nobody used those */
+		return error;
 	}
 	atomic_store(&front->role, FS_NONE);
 	/* Whoever used them is gone. What cannot be deleted now is deleted with the next role. */

@@ -72,8 +72,8 @@ static int unmount(struct service *service)
 	}
 	answers_stop_failing(&service->front);
 	replicator_let_go(service->replicator, false);
-	if (error == 0)
-		note(service, FS_NONE, NULL);
+	/* After a failure some are mounted anew, and their rings know nothing yet. */
+	note(service, error == 0 ? FS_NONE : role_of(service), NULL);
 	return error;
 }
 

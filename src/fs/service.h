@@ -18,6 +18,7 @@
 #include "fs/replicator.h"
 #include "platform/process.h"
 
+#define HANDED_MAX  64
 #define ORDERS_MAX  16
 #define REPORTS_MAX 64
 #define STORED_MAX  (3 * ROOTS_MAX + 2)
@@ -39,7 +40,9 @@ struct service {
 	struct module_settings module;
 	uint8_t self, peer;
 	int lock_fd, send_log_fd, receive_log_fd;
-	bool is_fresh; /* no predecessor left logs */
+	bool is_fresh;			     /* no predecessor left logs */
+	struct handed_fd handed[HANDED_MAX]; /* a predecessor's descriptors, until they are taken */
+	int handed_count;
 	struct front front;
 	struct replicator *replicator;
 
@@ -64,6 +67,19 @@ struct service {
 	atomic_bool is_recovering; /* the order thread carries a predecessor's requests on, and
 				      some may wait for the peer */
 };
+
+/* To standard error, which the daemon keeps. */
+void service_complain(const char *what, const char *why);
+
+/* ---- parts.c ---- */
+
+int parts_configure(struct service *service) MUST_CHECK;
+void parts_configure_standalone(struct service *service);
+/* Roots, logs, tree, order, replicator. What fails is complained of. */
+int parts_open(struct service *service) MUST_CHECK;
+/* Mounts that a predecessor served, and the role it had. */
+int parts_adopt(struct service *service, bool *out_is_resumed) MUST_CHECK;
+void parts_on_local_failed(void *context, int error);
 
 /* ---- control.c ---- */
 

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from test_successor import control, in_time, private_mounts, served, write  # noqa: F401  (fixtures)
+from test_successor import control, in_time, private_mounts, served, served_two, write  # noqa: F401  (fixtures)
 
 
 def refusal(action):
@@ -91,6 +91,24 @@ def test_a_busy_mount_names_its_holder(served):
         holder.wait()
     in_time(server.stop)
     assert (directory / "still").read_bytes() == b"served"
+
+
+def test_of_two_directories_both_are_released_or_none(served_two):
+    server, (first, second) = served_two
+    write(first / "a", b"first")
+    write(second / "a", b"second")
+    assert os.stat(first / "a").st_ino != os.stat(second / "a").st_ino
+    held = os.open(second / "a", os.O_RDONLY)
+    server.order("stop", "refused")
+    assert os.path.ismount(first) and os.path.ismount(second)
+    write(first / "b", b"still served")
+    server.kill_and_wait()
+    assert in_time(lambda: (first / "b").read_bytes()) == b"still served"
+    assert os.pread(held, 10, 0) == b"second"
+    os.close(held)
+    in_time(server.stop)
+    assert not os.path.ismount(first) and not os.path.ismount(second)
+    assert (first / "b").read_bytes() == b"still served" and (second / "a").read_bytes() == b"second"
 
 
 def test_a_secondary_refuses_changes_and_serves_reads(served):

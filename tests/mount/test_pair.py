@@ -114,7 +114,7 @@ class Node(StandIn):
                     message = json.dumps({"type": "stream", "peer": preface[8]}).encode()
                     self.connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                                                          array.array("i", [stream.fileno()]))])
-                except OSError:
+                except (OSError, AttributeError):  # the process died, or its connection ended, in between
                     pass
 
     def count(self, report):

@@ -3,6 +3,7 @@ application, each column a moment at which its server dies; an empty cell fails.
 
     sudo pytest tests/mount/test_successor.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare)
 """
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -54,28 +55,43 @@ def control(private_mounts, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def served(control):
-    """(stand-in, directory): one directory, primary and alone."""
+@contextlib.contextmanager
+def serving(control, names):
+    """(stand-in, directories): primary and alone."""
     with tempfile.TemporaryDirectory(prefix="evenkeel-successor-") as name:
         folder = pathlib.Path(name)
-        directory = folder / "the data"
-        directory.mkdir()
-        server = StandIn(PROGRAM, folder, [directory])
-        watchdog = threading.Timer(HANG_SECONDS, abort, [directory, control])
+        directories = [folder / each for each in names]
+        for directory in directories:
+            directory.mkdir()
+        server = StandIn(PROGRAM, folder, directories)
+        watchdog = threading.Timer(HANG_SECONDS, lambda: [abort(each, control) for each in directories])
         watchdog.daemon = True
         watchdog.start()
         try:
             server.be_primary()
             # The stand-in lives in the application's process: starting a successor closes copies of the
             # application's files, which must not flush. The first close tells the kernel that none ever does.
-            write(directory / "closed")
-            (directory / "closed").unlink()
-            yield server, directory
+            for directory in directories:
+                write(directory / "closed")
+                (directory / "closed").unlink()
+            yield server, directories
         finally:
             watchdog.cancel()
             server.close()
-            subprocess.run(["umount", "-l", directory], check=False, capture_output=True)
+            for directory in directories:
+                subprocess.run(["umount", "-l", directory], check=False, capture_output=True)
+
+
+@pytest.fixture
+def served(control):
+    with serving(control, ["the data"]) as (server, directories):
+        yield server, directories[0]
+
+
+@pytest.fixture
+def served_two(control):
+    with serving(control, ["the data", "more"]) as both:
+        yield both
 
 
 def in_time(action):
