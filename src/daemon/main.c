@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "daemon/parts.h"
+#include "platform/process.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
 
@@ -297,7 +298,7 @@ static int open_signals(struct daemon *daemon)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	(void)signal(SIGPIPE, SIG_IGN); /* writes say so themselves */
+	process_ignore_broken_pipes();
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	daemon->signal_watch = (struct watch){ .owner = daemon, .on_ready = on_signal };

@@ -100,13 +100,21 @@ static void append_number(char *string, long number)
 	*at = '\0';
 }
 
+void process_ignore_broken_pipes(void)
+{
+	const struct sigaction ignored = { .sa_handler = SIG_IGN };
+
+	(void)sigaction(SIGPIPE, &ignored, NULL); /* cannot fail for this signal */
+}
+
 static void reset_signals(void)
 {
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
 	sigemptyset(&none);
 	for (int number = 1; number < NSIG; number++)
-		(void)signal(number, SIG_DFL); /* fails for KILL and STOP, as it should */
+		(void)sigaction(number, &usual, NULL); /* fails for KILL and STOP, as it should */
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -51,6 +51,8 @@ int process_reap(struct process *process, int *out_status) MUST_CHECK;
 void process_close(struct process *process);
 /* SIGKILL to a child and to what it started in its session's first group; before it is reaped. */
 void process_kill_group(const struct process *process);
+/* A write to a closed connection returns -EPIPE from now on, and ends nobody. */
+void process_ignore_broken_pipes(void);
 /* Errors: -ESRCH. */
 int process_kill(const struct process *process, int signal_number);
 
