@@ -258,8 +258,6 @@ class Cluster:
 
     def verify(self):
         """What the product says about its two copies: must be 'equal'."""
-        if os.environ.get("EVENKEEL_SKIP_VERIFY"):
-            return None
         return self.say(self.primary() or "node1", "verify", self.module, seconds=120)
 
     def compare_trees(self):
