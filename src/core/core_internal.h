@@ -185,6 +185,7 @@ struct module {
 	enum fs_order role_order; /* the last order that changes the role */
 	bool is_resumed;      /* told GO_ALONE without knowing whether it had been told before */
 	bool is_resync_known; /* a predecessor ordered the resync that runs */
+	bool is_perhaps_held; /* a predecessor may have ordered to hold, and never to resume */
 	uint64_t resync_done, resync_total;
 	char detail[128];
 

@@ -24,6 +24,16 @@ static bool is_held_step(enum step step)
 	return step >= STEP_GROWING && step <= STEP_DRAINING;
 }
 
+/* A daemon that was killed while answers were held took that knowledge with it: without this they
+ * would wait for ever. */
+static void resume_predecessors_hold(struct core *core, struct module *module)
+{
+	if (!module->is_perhaps_held || core->members[module->config.peer].two_way_ns == 0)
+		return;
+	module->is_perhaps_held = false;
+	order_fs(core, module, FS_ORDER_RESUME);
+}
+
 /* Holds answers in time, even while a record is being written. Never moves. */
 bool primary_guard(struct core *core, struct module *module)
 {
@@ -36,9 +46,11 @@ bool primary_guard(struct core *core, struct module *module)
 		return false;
 	if (member_age_ns(core, peer) < hold_after_ns(core) && !core->members[peer].is_gone) {
 		wake_at(module, member_age_at(core, peer, hold_after_ns(core)));
+		resume_predecessors_hold(core, module);
 		return false;
 	}
 	order_fs(core, module, FS_ORDER_HOLD);
+	module->is_perhaps_held = false;
 	module->is_held = true;
 	module->held_ns = core->now_ns;
 	module->ask_ns = core->now_ns;

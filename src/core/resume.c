@@ -16,6 +16,7 @@ static enum step resume_primary(struct core *core, struct module *module)
 		return STEP_STOPPING;
 	module->is_resync_known = true;
 	if (is_paired) {
+		module->is_perhaps_held = true;
 		module->is_peer_lost = module->fs_link != FS_LINK_IN_SYNC;
 		return STEP_PAIRED;
 	}
