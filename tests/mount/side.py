@@ -149,7 +149,11 @@ class Side:
         return os.pwritev(self.fd(slot), [pattern(fill + i, size) for i, size in enumerate(sizes)], offset)
 
     def do_seek(self, slot, offset, whence):
-        return os.lseek(self.fd(slot), offset, whence)
+        fd = self.fd(slot)
+        # From the end of a directory: each file system has its own idea of where that is, and of what it may mean.
+        if whence == os.SEEK_END and os.path.isdir(f"/proc/self/fd/{fd}"):
+            return "not compared"
+        return os.lseek(fd, offset, whence)
 
     def do_ftruncate(self, slot, size):
         os.ftruncate(self.fd(slot), size)
