@@ -25,6 +25,7 @@ void promise_broken(struct world *world, int promise, const char *format, ...)
 	int size = snprintf(world->promise.what, sizeof(world->promise.what),
 		"%s%d: ", promise == 0 ? "convergence " : "promise ", promise);
 	va_start(values, format);
+	/* NOLINTNEXTLINE: clang-tidy 14 does not see va_start() here */
 	(void)vsnprintf(world->promise.what + size, sizeof(world->promise.what) - (size_t)size,
 		format, values);
 	va_end(values);

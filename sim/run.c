@@ -24,7 +24,7 @@ void world_say(struct world *world, const char *format, ...)
 	printf("%5lld.%06lld  ", (long long)(world->now / NS_PER_S),
 		(long long)(world->now % NS_PER_S / 1000));
 	va_start(values, format);
-	vprintf(format, values);
+	vprintf(format, values); /* NOLINT: clang-tidy 14 does not see va_start() here */
 	va_end(values);
 	printf("\n");
 }
@@ -158,7 +158,7 @@ static void start_again(struct world *world, struct node *node, const struct hap
 
 static void handle(struct world *world, const struct happening *happening)
 {
-	struct node *node = happening->node == 0 ? NULL : &world->nodes[happening->node - 1];
+	struct node *node = &world->nodes[happening->node == 2 ? 1 : 0];
 
 	/* EXCEPTION: the kinds that belong to processes were handled before. */
 	if (happening->process != PROCESS_NONE)
