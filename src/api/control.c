@@ -30,6 +30,7 @@ static const char *const report_names[] = {
 	[FS_REPORT_PEER_FAILED] = "peer_failed", [FS_REPORT_LOCAL_FAILED] = "local_failed",
 	[FS_REPORT_IS_ALONE] = "is_alone", [FS_REPORT_DRAINED] = "drained",
 	[FS_REPORT_DIED] = "died", [FS_REPORT_REFUSED] = "refused",
+	[FS_REPORT_NOTICE] = "notice",
 };
 static const char *const order_names[] = {
 	[FS_ORDER_STOP] = "stop", [FS_ORDER_PRIMARY] = "primary", [FS_ORDER_SECONDARY] = "secondary",

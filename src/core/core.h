@@ -163,6 +163,7 @@ enum fs_report {
 	FS_REPORT_DRAINED,	/* answers FS_ORDER_DRAIN: everything is durable on both */
 	FS_REPORT_DIED,		/* the process is gone; the daemon starts a successor by itself */
 	FS_REPORT_REFUSED,	/* the order cannot be carried out; detail says why */
+	FS_REPORT_NOTICE,	/* detail is for a person; the daemon logs it, nothing is decided */
 };
 
 enum command {

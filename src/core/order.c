@@ -205,5 +205,6 @@ void order_on_report(struct core *core, struct module *module, const struct even
 		note_detail(module, event);
 		module->is_refused = true;
 		break;
+	case FS_REPORT_NOTICE: break; /* for people */
 	}
 }

@@ -37,6 +37,7 @@
 #define BACKOFF_FIRST_NS (20 * NS_PER_MS)
 #define BACKOFF_MAX_NS	 (300 * NS_PER_MS)
 #define KEPT_MAX	 64
+#define NOTICE_GAP_NS	 (60 * NS_PER_S)
 #define OUTPUT_NAME	 "output" /* scripts.c's */
 
 struct guest {
@@ -70,6 +71,8 @@ struct module_fs {
 	int pending_count;
 	int64_t started_ns, adopt_since_ns, backoff_ns;
 	struct timer start, send_again, adopt;
+	char notice[CONTROL_DETAIL_MAX]; /* the last one logged, and when */
+	int64_t notice_ns;
 };
 
 static void on_packet(void *owner, uint32_t events);
@@ -263,6 +266,20 @@ static void forget_kept(struct module_fs *fs)
 		hold_forget(fs->module, kept[i].name);
 }
 
+/* Where an old tree is kept; that a stranger was turned away. Strangers knock as often as they like:
+ * the same sentence is logged once in NOTICE_GAP_NS. */
+static void log_notice(struct module_fs *fs, const char *detail)
+{
+	int64_t now_ns = clock_boot_ns();
+	bool is_same = strncmp(fs->notice, detail, sizeof(fs->notice)) == 0;
+
+	if (is_same && now_ns - fs->notice_ns < NOTICE_GAP_NS)
+		return;
+	(void)snprintf(fs->notice, sizeof(fs->notice), "%s", detail);
+	fs->notice_ns = now_ns;
+	daemon_log(fs->module->daemon, fs->module, SEVERITY_WARNING, "fs.notice", "%s", detail);
+}
+
 static void on_report(struct module_fs *fs, const struct control_message *message)
 {
 	struct event event = { .type = EVENT_FS_REPORTED,
@@ -277,6 +294,10 @@ static void on_report(struct module_fs *fs, const struct control_message *messag
 
 	_Static_assert(sizeof(event.fs.detail) == CONTROL_DETAIL_MAX, "the same room");
 	memcpy(event.fs.detail, message->report.detail, sizeof(event.fs.detail));
+	if (message->report.report == FS_REPORT_NOTICE) {
+		log_notice(fs, message->report.detail);
+		return;
+	}
 	fs->role = role_of_report(message->report.report, fs->role);
 	if (message->report.report == FS_REPORT_IS_STOPPED) {
 		fs->is_wanted = false;

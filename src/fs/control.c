@@ -117,7 +117,8 @@ static enum fs_link link_after(enum fs_report report, enum fs_link link)
 	case FS_REPORT_LOCAL_FAILED:
 	case FS_REPORT_DRAINED:
 	case FS_REPORT_DIED:
-	case FS_REPORT_REFUSED: return link;
+	case FS_REPORT_REFUSED:
+	case FS_REPORT_NOTICE: return link;
 	}
 	return link;
 }

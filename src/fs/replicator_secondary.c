@@ -311,8 +311,11 @@ static void serve(struct replicator *r, int fd)
 	const struct tls_wanted wanted = {
 		.side = TLS_SERVER, .peer_name = replicator_peer_name(r), .timeout_ns = HANDSHAKE_NS
 	};
-	if (stream_accept(r->tls, fd, &wanted, &stream, &why) != 0)
-		return; /* the caller learns it by the end of the connection, and says so there */
+	if (stream_accept(r->tls, fd, &wanted, &stream, &why) != 0) {
+		/* The caller learns it by the end of the connection, and says so there. */
+		replicator_say_simple(r, FS_REPORT_NOTICE, 0, why.sentence);
+		return;
+	}
 	int error = shake_hands(r, stream);
 	if (error == 0) {
 		put_stream_up(r, stream);

@@ -349,6 +349,7 @@ static int move_all(int from_fd, int to_fd)
 	return error;
 }
 
+/* out_name: the folder in kept/; empty if there was nothing to keep. */
 static int set_part_aside(const struct tree_part *part, char *out_name, size_t size)
 {
 	int to_fd, error = make_kept(part, out_name, size);
@@ -362,6 +363,8 @@ static int set_part_aside(const struct tree_part *part, char *out_name, size_t s
 	if (error == 0 && fsync(to_fd) != 0)
 		error = -errno;
 	(void)close(to_fd);
+	if (error == 0 && unlinkat(part->kept_fd, out_name, AT_REMOVEDIR) == 0)
+		out_name[0] = '\0'; /* it was empty */
 	return error;
 }
 
@@ -374,13 +377,15 @@ int tree_set_aside(struct tree *tree, char *out_path, size_t path_size)
 		error = tree_empty_limbo(tree);
 	for (int i = 0; i < tree->root_count && error == 0; i++) {
 		error = set_part_aside(&tree->roots[i], name, sizeof(name));
-		if (i == 0)
+		if (first[0] == '\0')
 			(void)snprintf(first, sizeof(first), "%s", name);
 	}
 	if (error == 0)
 		error = index_clear(tree->index);
 	cache_drop_all(tree);
-	if (error == 0)
+	if (error == 0 && first[0] == '\0')
+		out_path[0] = '\0';
+	else if (error == 0)
 		(void)snprintf(out_path, path_size, OWN_FOLDER "/kept/%s", first);
 	return error;
 }

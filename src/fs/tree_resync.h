@@ -74,7 +74,7 @@ int tree_xattrs_apply(struct tree *tree, uint64_t object, struct bytes encoded) 
 /* The target of a symbolic link, not terminated. */
 int tree_read_link(struct tree *tree, uint64_t object, uint8_t *out, size_t size_max,
 	size_t *out_size) MUST_CHECK;
-/* Moves all names of all roots to `.evenkeel/kept/TIME/` (R12). out_path: where the first root's
+/* Moves all names of all roots to `.evenkeel/kept/TIME/` (R12). out_path: where the first ones
  * lie, for the event. The ids of what was moved are void: those objects are no longer found. */
 int tree_set_aside(struct tree *tree, char *out_path, size_t path_size) MUST_CHECK;
 /* Deletes everything in limbo. */

@@ -134,3 +134,5 @@ def test_foreign_certificate(cluster):
                                     preface(node=number).hex(), name], check=False)
     assert "data: " not in done.stdout or done.stdout.strip() == "data:", f"a foreigner got an answer: {done.stdout}"
     assert cluster.wait_pair(primary, 20) == primary
+    harness.wait_for("no event says that a certificate was refused", lambda: any(
+        "certificate" in event["sentence"] for event in cluster.events(second) if event["id"] == "fs.notice"), 5)

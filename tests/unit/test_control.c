@@ -87,7 +87,7 @@ static void every_report_and_order_has_its_word(void **state)
 	message.report.error = -EIO;
 	snprintf(message.report.detail, sizeof(message.report.detail), "%s",
 		"a \"quoted\" path\nof two lines");
-	for (int report = 0; report <= FS_REPORT_REFUSED; report++) {
+	for (int report = 0; report <= FS_REPORT_NOTICE; report++) {
 		message.report.report = (enum fs_report)report;
 		assert_non_null(fs_report_name(message.report.report));
 		expect_same_after(&message, NULL);

@@ -61,7 +61,7 @@ struct node {
 
 	pthread_mutex_t lock; /* below */
 	pthread_cond_t changed;
-	unsigned seen[FS_REPORT_REFUSED + 1];
+	unsigned seen[FS_REPORT_NOTICE + 1];
 	uint64_t answerable;
 	uint64_t synced[64];
 	unsigned synced_count;
