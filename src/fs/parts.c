@@ -166,7 +166,7 @@ static int open_roots(struct service *service)
 
 static int open_store(struct service *service)
 {
-	struct tree_root roots[ROOTS_MAX];
+	struct tree_root roots[ROOTS_MAX] = { 0 };
 	char index[PATH_SIZE_MAX];
 	struct front *front = &service->front;
 	int error;

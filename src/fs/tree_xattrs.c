@@ -19,10 +19,11 @@ static int list_names(const char *path, char **out_names, size_t *out_size)
 	ssize_t size;
 
 	do {
+		free(names);
+		names = NULL;
 		size = listxattr(path, NULL, 0);
 		if (size < 0)
 			return errno == EOPNOTSUPP ? -ENOTSUP : -errno;
-		free(names);
 		names = malloc((size_t)size + 1);
 		if (names == NULL)
 			return -ENOMEM;

@@ -355,7 +355,7 @@ static int destroy(struct mnl_socket *socket, const struct inet_diag_sockid *id)
 
 int address_reset_connections(struct in_addr address)
 {
-	struct mnl_socket *socket;
+	struct mnl_socket *socket = NULL;
 	struct reset_list resets = { .address = address };
 
 	int error = open_socket(NETLINK_SOCK_DIAG, 0, &socket);
