@@ -26,6 +26,7 @@ struct mount {
 /* One mount namespace, and whether its processes can hold the tree. */
 struct space {
 	ino_t id;
+	char root[PATH_SIZE_MAX]; /* of its processes, as links show it to us; "" for "/" */
 	struct mount *mounts;
 	int count;
 };
@@ -38,6 +39,7 @@ struct tree_place {
 
 struct search {
 	struct tree_place tree;
+	ino_t own_id; /* of our mount namespace */
 	const char *programs;
 	struct space *spaces;
 	int space_count;
@@ -68,7 +70,8 @@ static void space_done(struct space *space)
 		free(space->mounts[i].point);
 	}
 	free(space->mounts);
-	*space = (struct space){ .id = space->id };
+	space->mounts = NULL;
+	space->count = 0;
 }
 
 /* "36 35 98:0 /root /point options..." */
@@ -140,9 +143,19 @@ static void path_inside(const struct mount *mount, const char *path, char *out, 
 		snprintf(out, size, "/");
 }
 
-static bool is_in_tree(const struct search *search, const struct space *space, const char *path)
+/* Links are shown as seen from our root, mountinfo as from the process's own. */
+static const char *below_root(const struct space *space, const char *path)
+{
+	size_t size = strlen(space->root);
+	if (size == 0 || !config_path_is_within(path, space->root))
+		return path;
+	return path[size] == '\0' ? "/" : path + size;
+}
+
+static bool is_in_tree(const struct search *search, const struct space *space, const char *link)
 {
 	char inside[PATH_SIZE_MAX];
+	const char *path = below_root(space, link);
 	const struct mount *mount = path[0] == '/' ? space_find(space, path) : NULL;
 	if (mount == NULL || strcmp(mount->device, search->tree.device) != 0)
 		return false;
@@ -150,23 +163,41 @@ static bool is_in_tree(const struct search *search, const struct space *space, c
 	return config_path_is_within(inside, search->tree.path);
 }
 
-/* The namespace of a process, read at its first process. NULL: the process is gone. */
-static const struct space *find_space(struct search *search, int pid)
+/* What a process has for its root. */
+static bool read_root(int pid, char *out, size_t size)
 {
 	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	ssize_t length = readlink(path, out, size - 1);
+	if (length <= 0)
+		return false;
+	out[length == 1 ? 0 : length] = '\0';
+	return true;
+}
+
+/* The namespace of a process, as from its root, read at its first process. NULL: it is gone. */
+static const struct space *find_space(struct search *search, int pid)
+{
+	char path[64], root[PATH_SIZE_MAX];
 	struct stat status;
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
-	if (stat(path, &status) != 0)
+	if (stat(path, &status) != 0 || !read_root(pid, root, sizeof(root)))
 		return NULL;
+	/* In our own namespace all links mean what they say, whatever root a process has. */
+	bool is_own = status.st_ino == search->own_id;
+	if (is_own)
+		root[0] = '\0';
 	for (int i = 0; i < search->space_count; i++) {
-		if (search->spaces[i].id == status.st_ino)
+		if (search->spaces[i].id == status.st_ino &&
+			strcmp(search->spaces[i].root, root) == 0)
 			return &search->spaces[i];
 	}
 	if (search->space_count == NAMESPACES_MAX)
 		return NULL;
 	struct space *space = &search->spaces[search->space_count];
 	*space = (struct space){ .id = status.st_ino };
-	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
+	memcpy(space->root, root, sizeof(root));
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", is_own ? getpid() : pid);
 	if (space_read(space, path) != 0) {
 		space_done(space);
 		return NULL;
@@ -310,9 +341,13 @@ int holders_find(const char *path, const char *programs, struct holders *out_hol
 {
 	struct search search = { .programs = programs, .holders = out_holders };
 	*out_holders = (struct holders){ .count = 0 };
+	struct stat own;
 	int error = place_tree(&search, path);
+	if (error == 0 && stat("/proc/self/ns/mnt", &own) != 0)
+		error = -errno;
 	if (error != 0)
 		return error;
+	search.own_id = own.st_ino;
 	search.spaces = calloc(NAMESPACES_MAX, sizeof(*search.spaces));
 	DIR *proc = opendir("/proc");
 	if (proc == NULL || search.spaces == NULL) {
