@@ -6,8 +6,8 @@
  *	sim --seconds S [--from N]   as many as fit
  *
  * --all goes on after a broken promise. Prints each seed's hash (--hashes), and at the end how much
- *simulated time went by in a real second. Exit code: 0 all promises kept, 1 one was broken, 2 wrong
- *use.
+ * simulated time went by in a real second. Exit code: 0 all promises kept, 1 one was broken, 2 wrong
+ * use.
  */
 #include <inttypes.h>
 #include <setjmp.h>

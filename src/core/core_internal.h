@@ -3,14 +3,19 @@
  *
  *	core.c         the step: event in, facts noted, every touched module advanced, actions out
  *	member.c       beats: who is heard both ways, who is silent, own lateness (R16, R21)
- *	mirror.c       the table of legal steps, mirror_move(), what of it people see,
- *mirror_verify() decide.c       start: whose copy may serve, and why a node waits primary.c
- *serving: pairing, going on alone, handing over secondary.c    following: being brought up to date,
- *resigning takeover.c     a silent primary: probe, ask, take over leave.c        stopping, fencing,
- *the final record application.c  scripts, checks, address, repairs loss.c         a good peer is
- *lost: drop it or ask; hold answers (R7) resume.c       a module enters the core; a restarted
- *daemon takes up what runs order.c        orders to evenkeel-fs and its reports tenure.c durable
- *records: composed, written one at a time command.c      commands and refusals status*.c sentences
+ *	mirror.c       the table of legal steps, mirror_move(), what people see, mirror_verify()
+ *	decide.c       start: whose copy may serve, and why a node waits
+ *	primary.c      serving: pairing, going on alone, handing over
+ *	secondary.c    following: being brought up to date, resigning
+ *	takeover.c     a silent primary: probe, ask, take over
+ *	leave.c        stopping, fencing, the final record
+ *	application.c  scripts, checks, address, repairs
+ *	loss.c         a good peer is lost: drop it or ask; hold answers (R7)
+ *	resume.c       a module enters the core; a restarted daemon takes up what runs
+ *	order.c        orders to evenkeel-fs and its reports
+ *	tenure.c       durable records: composed, written one at a time
+ *	command.c      commands and refusals
+ *	status*.c      sentences
  *
  * Each module advances by level, not by edge: events only note facts; advance() looks at all of
  * them and takes at most one step after the other until none is due. While a record is being

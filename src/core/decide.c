@@ -3,9 +3,9 @@
  *
  *	peer heard, relation		who serves
  *	equal				the holder of the ruling record (or the preferred node); the
- *					other only if that one is stopped, failed or commanded
- *second newer / older			the newer one, if its copy is complete diverged, unrelated,
- *new	nobody: a person says whose data count
+ *					other only if that one is stopped, failed or commanded second
+ *	newer / older			the newer one, if its copy is complete
+ *	diverged, unrelated, new	nobody: a person says whose data count
  *	rolled back			never the one that was rolled back
  *	peer not heard			a node alone only if its record says that it is the only
  *					good one, complete, without an open question

@@ -89,10 +89,11 @@ static enum relation relation_of_same(const struct relation_input *input)
  * The handshake. An operator who names one side puts the other's generation into the winner's
  * history (record_overrule), so the history is asked before the set id.
  *
- *	mine \ theirs      no data   in my history   my generation   has mine in history   none of
- *these no data            NO_DATA                                                          OLDER
- *	has data           NEWER     NEWER           good? see above OLDER                  DIVERGED
- *or UNRELATED
+ *	theirs:            no data   in my history   my generation   has mine     none of these
+ *	                                                             in history
+ *	mine: no data      NO_DATA                                                OLDER
+ *	      has data     NEWER     NEWER           see above       OLDER        DIVERGED or
+ *	                                                                          UNRELATED
  */
 enum relation relation_of(const struct relation_input *input)
 {

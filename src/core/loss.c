@@ -2,15 +2,16 @@
  * The peer is lost while it was good. Nothing is answered until it is durably recorded as stale
  * (R4: shrink), and that needs its own word or the arbiter's:
  *
- *	beats go on, stream lost:	DROPPING: "record yourself stale in epoch + 1" (wants_drop);
- *its word is its record in a beat. Without it for 300 ms: arbiter. no two-way beat for silence -
- *margin (R7): HELD: answers are held at once, by the true age of the last two-way beat, whoever was
- *late; arbiter.
+ *	beats go on, stream lost	DROPPING: "record yourself stale in epoch + 1" (wants_drop);
+ *					its word is its record in a beat. Without it for 300 ms:
+ *					arbiter.
+ *	no two-way beat for		HELD: answers are held at once, by the true age of the last
+ *	silence - margin (R7)		two-way beat, whoever was late; arbiter.
  *
  * The primary may ask as long as the peer could not have taken over yet: until `silence`; a node
- *that was late itself asks later, then only while nobody else answers at the service address.
- *Beyond that it stays held: the other node may serve. What it hears, a person, or freeze_max ends
- *that.
+ * that was late itself asks later, then only while nobody else answers at the service address.
+ * Beyond that it stays held: the other node may serve. What it hears, a person, or freeze_max ends
+ * that.
  */
 #include "core/core_internal.h"
 

@@ -2,9 +2,10 @@
  * A good secondary whose primary fell silent.
  *
  *	silence - margin	the service address is probed, the arbiter asked a first time
- *(intent first), so that no time is lost; beats go out faster
+ *				(intent first), so that no time is lost; beats go out faster
  *	silence			granted ever since, for at least SETTLE_NS in which no beat came,
- *and nobody answers at the address: asked again, granted: record, promotion
+ *				and nobody answers at the address: asked again; granted: record,
+ *				promotion
  *
  * One grant is not enough: it may come from a network that is back this moment, and with it the
  * primary, which was granted before. An answer from the peer's address means that it lives: wait

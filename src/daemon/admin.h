@@ -13,7 +13,7 @@
  * Never blocks the daemon's loop: a client has one request at a time, a line and an answer of
  * bounded size, and is dropped when it sends garbage or does not read. `start` looks first at the
  * node (api/preflight.h), in a thread of its own. Not for: the network; that is evenkeel-web's,
- *later.
+ * later.
  */
 #ifndef EVENKEEL_DAEMON_ADMIN_H
 #define EVENKEEL_DAEMON_ADMIN_H

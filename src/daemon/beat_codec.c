@@ -13,8 +13,8 @@
  *	41  u64  boot nonce of that beat
  *	49  u16  number of summaries, each:
  *		u16 module, u8 state, u8 readiness, u8 fs role, u8 fs link,
- *		u8 flags (1 wants drop, 2 is failed, 4 can reach target, 8 wants swap, 16 second
- *only), u32 size, record (core/record.h, without the intent)
+ *		u8 flags (1 wants drop, 2 is failed, 4 can reach target, 8 wants swap,
+ *		16 second only), u32 size, record (core/record.h, without the intent)
  */
 #include "daemon/beat_codec.h"
 

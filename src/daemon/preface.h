@@ -3,7 +3,7 @@
  * for (docs/architecture.md).
  *
  *	caller:   "EVKL" u16 version, u16 kind, u8 node id, 7 zeros, 64 bytes of name, zeros behind
- *it answer:   "EVKL" u16 version, u16 status
+ *	answer:   "EVKL" u16 version, u16 status
  *
  * Nothing in it is believed: TLS proves later who calls. Not for: what follows. Any thread.
  */

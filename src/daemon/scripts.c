@@ -2,8 +2,8 @@
  * A module's scripts, each in the module's own control groups:
  *
  *	OWN GROUP/evenkeel-NODE/MODULE/script	what runs now, and what it has started so far
- *	                              /app	what successful scripts left running: the
- *application /fs	evenkeel-fs (fs.c)
+ *	                              /app	what successful scripts left: the application
+ *	                              /fs	evenkeel-fs (fs.c)
  *
  * A script that is over its time limit is killed with all it started; what a script leaves running
  * is moved to `app`. Its output goes through one pipe a module, kept in evenkeel-hold: an

@@ -6,7 +6,7 @@
  *	  ^                                               | lost               | lost  | HELLO, same
  *	  |                                               v                    v       | session
  *	  +----------------- go_alone, or told ---------- ALONE               HELD ----+
- *(LINK_CONTINUE)
+ *	                                                          (LINK_CONTINUE)
  */
 #include "fs/replicator_inside.h"
 

@@ -2,8 +2,8 @@
  * What evenkeel-fs itself remembers durably about one module: how far its copy got (R2), which ids
  * were given away (R11), and whether the copy may be promoted (R6).
  *
- *	u16 version | set id (16) | u64 epoch number | u8 epoch node | u64 barrier | u64
- *peer_barrier | u64 sequence | u64 id_limit | u8 is_clean | u8 is_in_sync
+ *	u16 version | set id (16) | u64 epoch number | u8 epoch node | u64 barrier |
+ *	u64 peer_barrier | u64 sequence | u64 id_limit | u8 is_clean | u8 is_in_sync
  *
  * It lies in a slot file (platform/slotfile.h), which guards it with a checksum. Not for: who may
  * serve (that is evenkeeld's record). Under the replicator's state lock.

@@ -8,8 +8,9 @@
  *	arbiter ping|operator          before the first boot
  *	module KEY VALUE               failover on|off, addresses N, preferred a|b, checks N,
  *	                               repairs N, script NAME
- *	boot a                         the daemon starts (B6: the record says whether the module
- *runs) command a NAME [force]         start stop restart swap prim second run 500ms time passes
+ *	boot a                         the daemon starts (B6: the record says whether it runs)
+ *	command a NAME [force]         start stop restart swap prim second
+ *	run 500ms                      time passes
  *	until a PRIM Ready 5s          fails if it does not come about in that time
  *	expect a WAIT NotReady
  *	status a                       prints its sentences
