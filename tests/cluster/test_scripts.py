@@ -62,7 +62,7 @@ def swap_into_trouble(cluster, body, *words, mode=None):
     if mode is not None:
         cluster.node(new).run(["chmod", mode, script()])
     try:
-        cluster.say(new, "swap", cluster.module, check=False)
+        cluster.say(new, "swap", cluster.module, check=False, seconds=150)    # three tries of up to 20 s each
         wait_said(cluster, new, at_ns, "start_prim", *words)
     finally:
         put_back(cluster, new)
