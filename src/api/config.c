@@ -247,6 +247,20 @@ int config_print_cluster(const struct cluster_config *cluster, FILE *out)
 	return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
 }
 
+char *config_cluster_text(const struct cluster_config *cluster)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int error = out == NULL ? -ENOMEM : config_print_cluster(cluster, out);
+	if (out != NULL)
+		fclose(out);
+	if (error == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 /* ---- for people ---- */
 
 void config_print_help(FILE *out)

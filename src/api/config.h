@@ -101,6 +101,8 @@ int config_read_module_text(const char *file, struct bytes text,
 	struct module_settings *out_settings, struct config_error *out_error) MUST_CHECK;
 /* cluster.yaml as a text, every setting that is not its default. Errors: as of stdio. */
 int config_print_cluster(const struct cluster_config *cluster, FILE *out) MUST_CHECK;
+/* The same in memory of its own (gives: free(3)); NULL: out of memory. */
+char *config_cluster_text(const struct cluster_config *cluster);
 /* All settings of both files, with what they take. */
 void config_print_help(FILE *out);
 

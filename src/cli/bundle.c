@@ -125,7 +125,7 @@ int do_cluster_add(const struct arguments *arguments)
 		return code;
 	code = add_node(arguments, &site.cluster);
 	if (code == EXIT_DONE) {
-		files.texts[FILE_CLUSTER] = cluster_text(&site.cluster);
+		files.texts[FILE_CLUSTER] = config_cluster_text(&site.cluster);
 		code = files.texts[FILE_CLUSTER] == NULL
 			       ? refuse(arguments, "out of memory")
 			       : cluster_check(arguments, files.texts[FILE_CLUSTER]);

@@ -143,7 +143,7 @@ static int make_files(const struct arguments *arguments, const struct cluster_co
 		return refuse(arguments, "the certificates cannot be made: %s", strerror(-error));
 	files->texts[FILE_SECRET] = make_secret();
 	files->texts[FILE_NODE] = cluster_line(node);
-	files->texts[FILE_CLUSTER] = cluster_text(cluster);
+	files->texts[FILE_CLUSTER] = config_cluster_text(cluster);
 	for (int i = 0; i < FILE_COUNT; i++) {
 		if (files->texts[i] == NULL)
 			return refuse(arguments, "%s cannot be made",

@@ -35,8 +35,6 @@ int cluster_check(const struct arguments *arguments, const char *text) MUST_CHEC
 int cluster_parse_addresses(const struct arguments *arguments, struct node_config *node) MUST_CHECK;
 int cluster_parse_name(const struct arguments *arguments, const char *text,
 	char out[NODE_NAME_MAX + 1]) MUST_CHECK;
-/* cluster.yaml; NULL: out of memory. */
-char *cluster_text(const struct cluster_config *cluster);
 /* The text and a line's end; NULL: out of memory. */
 char *cluster_line(const char *text);
 

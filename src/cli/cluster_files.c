@@ -54,20 +54,6 @@ int config_files_write(const struct arguments *arguments, const struct config_fi
 	return EXIT_DONE;
 }
 
-char *cluster_text(const struct cluster_config *cluster)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	int error = out == NULL ? -ENOMEM : config_print_cluster(cluster, out);
-	if (out != NULL)
-		fclose(out);
-	if (error == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
 int cluster_check(const struct arguments *arguments, const char *text)
 {
 	struct cluster_config again;

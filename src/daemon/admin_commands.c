@@ -199,23 +199,9 @@ static void plan_modules(
 	}
 }
 
-static char *cluster_text(const struct cluster_config *cluster)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	int error = out == NULL ? -ENOMEM : config_print_cluster(cluster, out);
-	if (out != NULL)
-		fclose(out);
-	if (error == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
 static bool cluster_is_equal(const struct cluster_config *a, const struct cluster_config *b)
 {
-	char *left = cluster_text(a), *right = cluster_text(b);
+	char *left = config_cluster_text(a), *right = config_cluster_text(b);
 	bool is_equal = left != NULL && right != NULL && strcmp(left, right) == 0;
 	free(left);
 	free(right);

@@ -103,8 +103,7 @@ int digest_object(struct tree *tree, uint64_t object, uint8_t out_hash[HASH_SIZE
 
 /* ---- content ---- */
 
-/* Gives fewer bytes only at the end of the file. */
-static int read_block(int fd, uint8_t *block, size_t wanted, uint64_t at, size_t *out_size)
+int digest_read(int fd, uint8_t *block, size_t wanted, uint64_t at, size_t *out_size)
 {
 	size_t have = 0;
 	while (have < wanted) {
@@ -129,7 +128,7 @@ static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct fram
 	for (uint64_t at = op->offset; at < end && count < HASHES_MAX; at += HASH_BLOCK_SIZE) {
 		size_t wanted = (size_t)MIN_OF((uint64_t)HASH_BLOCK_SIZE, frame->hashes.size - at);
 		size_t have = 0;
-		int error = read_block(fd, block, wanted, at, &have);
+		int error = digest_read(fd, block, wanted, at, &have);
 		if (error != 0)
 			return error;
 		XXH128_canonical_t hash;

@@ -24,5 +24,7 @@ int digest_object(struct tree *tree, uint64_t object, uint8_t out_hash[HASH_SIZE
  */
 int digest_blocks(struct tree *tree, const struct op *op, uint8_t *hashes,
 	struct frame *out_frame) MUST_CHECK;
+/* The bytes that digest_blocks() hashes: gives fewer than wanted only at the end of the file. */
+int digest_read(int fd, uint8_t *block, size_t wanted, uint64_t at, size_t *out_size) MUST_CHECK;
 
 #endif

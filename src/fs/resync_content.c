@@ -13,29 +13,12 @@
 
 #include <xxhash.h>
 
+#include "fs/digest.h"
 #include "fs/resync_inside.h"
 
 #define ASK_BYTES ((uint64_t)HASHES_MAX * HASH_BLOCK_SIZE)
 
 _Static_assert(WRITE_SIZE_MAX % HASH_BLOCK_SIZE == 0, "runs of blocks are sent in whole blocks");
-
-/* Reads until the size or the end of the file. */
-static int read_fully(int fd, uint8_t *out, size_t size, uint64_t offset, size_t *out_size)
-{
-	size_t have = 0;
-	while (have < size) {
-		ssize_t got = pread(fd, out + have, size - have, (off_t)(offset + have));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		have += (size_t)got;
-	}
-	*out_size = have;
-	return 0;
-}
 
 /* ---- holes ---- */
 
@@ -142,7 +125,7 @@ static int is_different(struct resync_source *source, const struct resync_reques
 {
 	uint64_t at = request->offset + (uint64_t)block * HASH_BLOCK_SIZE;
 	size_t size = 0;
-	int error = read_fully(request->file->fd, source->walk.data, HASH_BLOCK_SIZE, at, &size);
+	int error = digest_read(request->file->fd, source->walk.data, HASH_BLOCK_SIZE, at, &size);
 	if (error != 0)
 		return error;
 	source->walk.done += size;
@@ -168,7 +151,7 @@ static int send_run(
 	order_lock(source->r->config.order, &objects);
 	int error = tree_stat(source->r->config.tree, file->object, &entry);
 	if (error == 0)
-		error = read_fully(file->fd, source->walk.data, length, at, &size);
+		error = digest_read(file->fd, source->walk.data, length, at, &size);
 	if (error == 0 && size > 0) {
 		op.length = size;
 		op.attributes = entry.attributes;

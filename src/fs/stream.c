@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "platform/clock.h"
+#include "platform/wait.h"
 
 #define SEND_TIMEOUT_NS	  (30 * NS_PER_S) /* the peer's progress is watched elsewhere, sooner */
 #define BUFFER_SIZE	  (1024 * 1024)
@@ -29,22 +30,6 @@ struct stream {
 
 /* ---- opening ---- */
 
-static int wait_fd(int fd, short events, int64_t deadline_ns)
-{
-	for (;;) {
-		int64_t left_ns = deadline_ns - clock_boot_ns();
-		if (left_ns <= 0)
-			return -ETIMEDOUT;
-		struct pollfd item = { .fd = fd, .events = events };
-		struct timespec timeout = { left_ns / NS_PER_S, left_ns % NS_PER_S };
-		int ready = ppoll(&item, 1, &timeout, NULL);
-		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
-			return -errno;
-	}
-}
-
 static int connect_fd(int fd, const struct stream_call *call)
 {
 	struct sockaddr_in address = {
@@ -54,7 +39,7 @@ static int connect_fd(int fd, const struct stream_call *call)
 		return 0;
 	if (errno != EINPROGRESS)
 		return -errno;
-	int error = wait_fd(fd, POLLOUT, clock_boot_ns() + call->timeout_ns);
+	int error = wait_for_fd(fd, POLLOUT, clock_boot_ns() + call->timeout_ns);
 	if (error != 0)
 		return error;
 	int result = 0;
@@ -77,7 +62,7 @@ static int read_answer(int fd, uint8_t answer[STREAM_ANSWER_SIZE], int64_t deadl
 			return -ECONNRESET;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		int error = wait_fd(fd, POLLIN, deadline_ns);
+		int error = wait_for_fd(fd, POLLIN, deadline_ns);
 		if (error != 0)
 			return error;
 	}

@@ -21,6 +21,7 @@
 
 #include "base/limits.h"
 #include "platform/clock.h"
+#include "platform/wait.h"
 
 #define READ_AHEAD_BYTES (64 * 1024)
 
@@ -131,22 +132,6 @@ static int wanted_events(SSL *ssl, int result, short *out_events)
 	return 0;
 }
 
-static int wait_for(int fd, short events, int64_t deadline_ns)
-{
-	for (;;) {
-		int64_t left_ns = deadline_ns - clock_boot_ns();
-		if (left_ns <= 0)
-			return -ETIMEDOUT;
-		struct pollfd item = { .fd = fd, .events = events };
-		struct timespec timeout = { left_ns / NS_PER_S, left_ns % NS_PER_S };
-		int ready = ppoll(&item, 1, &timeout, NULL);
-		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
-			return -errno;
-	}
-}
-
 static int shake_hands(struct tls *tls, int64_t deadline_ns)
 {
 	for (;;) {
@@ -157,7 +142,7 @@ static int shake_hands(struct tls *tls, int64_t deadline_ns)
 		short events = 0;
 		int error = wanted_events(tls->ssl, result, &events);
 		if (error == 0)
-			error = wait_for(tls->fd, events, deadline_ns);
+			error = wait_for_fd(tls->fd, events, deadline_ns);
 		if (error != 0)
 			return error;
 	}
@@ -279,7 +264,7 @@ int tls_read(struct tls *tls, void *out, size_t size, int64_t timeout_ns, size_t
 		if (result == 1)
 			return 0;
 		if (error == 0)
-			error = wait_for(tls->fd, events, deadline_ns);
+			error = wait_for_fd(tls->fd, events, deadline_ns);
 		if (error != 0)
 			return error;
 	}
@@ -303,7 +288,7 @@ static int write_all(struct tls *tls, const uint8_t *data, size_t size, int64_t 
 			continue;
 		}
 		if (error == 0)
-			error = wait_for(tls->fd, events, deadline_ns);
+			error = wait_for_fd(tls->fd, events, deadline_ns);
 		if (error != 0)
 			return error;
 	}
