@@ -18,10 +18,12 @@ def cluster(make_cluster, request):
     return made
 
 
-def fill(cluster, name):
-    """Uses up the node's data disk, outside the replicated directory."""
-    cluster.node(name).run(["sh", "-c", "cd /srv && dd if=/dev/zero of=filler bs=1M 2>/dev/null; "
-                                        "dd if=/dev/zero of=filler2 bs=1k 2>/dev/null; sync; true"])
+def fill(cluster, name, megabytes_left=0):
+    """Uses up the node's data disk, outside the replicated directory, but for so much."""
+    cluster.node(name).run(["sh", "-c", "cd /srv && dd if=/dev/zero of=left bs=1M count=$1 2>/dev/null && sync && "
+                                        "{ dd if=/dev/zero of=filler bs=1M 2>/dev/null; "
+                                        "dd if=/dev/zero of=filler2 bs=1k 2>/dev/null; rm left; sync; true; }",
+                            "fill", str(megabytes_left)])
 
 
 def free(cluster, name):
@@ -32,6 +34,10 @@ def write_until_full(cluster, name, megabytes):
     """Writes through the mount. Gives what the application was told."""
     return cluster.node(name).run(["dd", "if=/dev/urandom", "of=/srv/counter/large", "bs=64k", f"count={megabytes * 16}"],
                                   check=False)
+
+
+def size_of_large(cluster, name):
+    return int(cluster.node(name).run(["stat", "--format=%s", "/srv/counter/large"]).stdout)
 
 
 def test_secondary_full(cluster):
@@ -58,10 +64,13 @@ def test_secondary_full(cluster):
 
 def test_primary_full(cluster):
     primary = cluster.wait_pair(seconds=RETURN_SECONDS)
-    cluster.node(primary).run(["sh", "-c", "echo before > /srv/counter/before"])
-    fill(cluster, primary)
+    # The file is there before: a full XFS refuses even a new name, and the case is about a write that fails halfway.
+    cluster.node(primary).run(["sh", "-c", "echo before > /srv/counter/before && : > /srv/counter/large"])
+    fill(cluster, primary, megabytes_left=4)
     done = write_until_full(cluster, primary, 20)
-    assert done.returncode != 0 and "No space left on device" in done.stderr, done.stderr
+    assert done.returncode != 0 and "error writing" in done.stderr and "No space left on device" in done.stderr, done.stderr
+    size = size_of_large(cluster, primary)
+    assert 0 < size < 20 << 20, f"the disk was to be full in the middle of writing, not after {size} bytes"
     assert cluster.wait_pair(primary, 10) == primary, "a full disk of the primary is the application's business"
     cluster.assert_equal()
     free(cluster, primary)
