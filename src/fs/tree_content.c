@@ -149,10 +149,14 @@ static int set_size(int fd, uint64_t size)
 
 static int set_on(int fd, uint32_t mask, const struct attributes *attributes)
 {
-	int error = set_owner_and_mode(fd, mask, attributes);
+	int error = 0;
 
-	if (error == 0 && (mask & ATTRIBUTE_SIZE) != 0)
+	/* First what may lawfully fail (EFBIG, ENOSPC): what failed here is not told to the peer, so
+	 * nothing of it may be done. */
+	if ((mask & ATTRIBUTE_SIZE) != 0)
 		error = set_size(fd, attributes->size);
+	if (error == 0)
+		error = set_owner_and_mode(fd, mask, attributes);
 	if (error == 0 && (mask & (ATTRIBUTE_ATIME | ATTRIBUTE_MTIME)) != 0)
 		error = set_times(fd,
 			(mask & ATTRIBUTE_ATIME) != 0 ? attributes->atime_ns : TIME_OMIT,

@@ -203,6 +203,19 @@ static void bytes_and_attributes_follow(void **state)
 	assert_int_equal(both(pair, &op), 0);
 }
 
+/* The kernel asks for both at once: a truncation by somebody who may not keep the setuid bit. */
+static void a_truncation_that_fails_changes_nothing(void **state)
+{
+	struct pair *pair = *state;
+	uint64_t file = create(pair, 1, "setuid", S_IFREG | 06777);
+	struct op op = { .type = OP_SET_ATTRIBUTES,
+		.object = file,
+		.mask = ATTRIBUTE_SIZE | ATTRIBUTE_MODE | ATTRIBUTE_UID,
+		.attributes = { .size = (uint64_t)INT64_MAX + 1, .mode = 0777, .uid = 9 } };
+	assert_true(both(pair, &op) < 0);
+	assert_same(pair, file);
+}
+
 static void names_follow(void **state)
 {
 	struct pair *pair = *state;
@@ -478,6 +491,7 @@ int main(void)
 		cmocka_unit_test(every_type_is_created_alike),
 		cmocka_unit_test(a_setgid_directory_gives_its_group),
 		cmocka_unit_test(bytes_and_attributes_follow),
+		cmocka_unit_test(a_truncation_that_fails_changes_nothing),
 		cmocka_unit_test(names_follow),
 		cmocka_unit_test(exchange_is_repeated_without_harm),
 		cmocka_unit_test(an_open_object_stays_until_it_is_forgotten),
