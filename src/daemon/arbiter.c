@@ -90,18 +90,51 @@ static void end_round(struct daemon_arbiter *arbiter, bool is_reachable)
 		answer(daemon, asked[i].module, asked[i].nonce, is_reachable);
 }
 
+static void start_round(void *owner);
+
+static void hear_replies(struct daemon_arbiter *arbiter)
+{
+	struct in_addr from;
+	struct icmp_echo echo;
+
+	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+		int error = icmp_receive(arbiter->socket, &from, &echo);
+		if (error == -EAGAIN)
+			return;
+		if (error != 0 || echo.id != arbiter->id ||
+			from.s_addr != arbiter->daemon->cluster.ping_target.s_addr)
+			continue;
+		/* An echo of an earlier round says nothing about now, but that it is time to ask. */
+		if (!arbiter->is_trying && !arbiter->is_reachable)
+			start_round(arbiter);
+		else if (arbiter->is_trying &&
+			 (uint16_t)(echo.sequence - arbiter->first_sequence) < TRIES)
+			end_round(arbiter, true);
+	}
+}
+
+/* Perhaps it was only us who were late: then the answer lies in the socket. */
+static void give_up_round(struct daemon_arbiter *arbiter)
+{
+	uint16_t round = arbiter->first_sequence;
+
+	hear_replies(arbiter);
+	if (arbiter->is_trying && arbiter->first_sequence == round)
+		end_round(arbiter, false);
+}
+
 static void on_step(void *owner)
 {
 	struct daemon_arbiter *arbiter = owner;
 	struct daemon *daemon = arbiter->daemon;
-	struct icmp_echo echo = { .id = arbiter->id, .sequence = ++arbiter->sequence };
 	int64_t now_ns = clock_boot_ns();
 
 	if (now_ns - arbiter->started_ns >= ANSWER_LIMIT_NS) {
-		end_round(arbiter, false);
+		give_up_round(arbiter);
 		return;
 	}
 	if (arbiter->tries < TRIES) {
+		struct icmp_echo echo = { .id = arbiter->id, .sequence = ++arbiter->sequence };
 		arbiter->tries++;
 		/* Unreachable now: the next try, or none. */
 		(void)!icmp_send(arbiter->socket, daemon->cluster.ping_target, echo);
@@ -126,21 +159,8 @@ static void start_round(void *owner)
 
 static void on_reply(void *owner, uint32_t events)
 {
-	struct daemon_arbiter *arbiter = owner;
-	struct in_addr from;
-	struct icmp_echo echo;
-
 	(void)events;
-	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
-		int error = icmp_receive(arbiter->socket, &from, &echo);
-		if (error == -EAGAIN)
-			return;
-		/* An echo of an earlier round says nothing about now. */
-		if (error == 0 && arbiter->is_trying && echo.id == arbiter->id &&
-			from.s_addr == arbiter->daemon->cluster.ping_target.s_addr &&
-			(uint16_t)(echo.sequence - arbiter->first_sequence) < TRIES)
-			end_round(arbiter, true);
-	}
+	hear_replies(owner);
 }
 
 void arbiter_ask(struct module *module, uint64_t nonce)
