@@ -192,6 +192,8 @@ int config_read_cluster_text(const char *file, struct bytes text,
 	return error;
 }
 
+#define SELF_EXPECTED "expected the name of this node (`evenkeel cluster init` writes it)"
+
 int config_read_self(const char *config_folder, const struct cluster_config *cluster,
 	const struct node_config **out_self, struct config_error *out_error)
 {
@@ -200,22 +202,20 @@ int config_read_self(const char *config_folder, const struct cluster_config *clu
 	FILE *file = fopen(path, "re");
 	if (file == NULL) {
 		int error = -errno;
-		(void)settings_complain(
-			out_error, path, 0, NULL, "cannot be read: %s", strerror(errno));
+		(void)settings_complain(out_error, path, 0, NULL,
+			"cannot be read: %s; " SELF_EXPECTED, strerror(errno));
 		return error;
 	}
 	bool has_line = fgets(name, sizeof(name), file) != NULL;
 	fclose(file);
-	name[strcspn(name, "\n")] = '\0';
+	name[strcspn(name, " \t\r\n")] = '\0';
 	if (!has_line || name[0] == '\0')
-		return settings_complain(out_error, path, 1, NULL,
-			"the file is empty; expected the name of this node");
+		return settings_complain(
+			out_error, path, 1, NULL, "the file is empty; " SELF_EXPECTED);
 	*out_self = config_node_by_name(cluster, name);
 	if (*out_self == NULL)
 		return settings_complain(out_error, path, 1, NULL,
-			"found '%s', which is no node of cluster.yaml; expected the name of this "
-			"node",
-			name);
+			"found '%s', which is no node of cluster.yaml; " SELF_EXPECTED, name);
 	return 0;
 }
 

@@ -99,51 +99,19 @@ static int find_programs(struct paths *paths)
 	return copy_path(paths->programs, dirname(self));
 }
 
-static int read_node_name(const struct paths *paths, char out[NODE_NAME_MAX + 1])
-{
-	char path[PATH_SIZE_MAX + 8];
-	bool is_named = false;
-
-	(void)snprintf(path, sizeof(path), "%s/node", paths->config);
-	FILE *file = fopen(path, "re");
-	if (file != NULL) {
-		char line[NODE_NAME_MAX + 2] = "";
-		if (fgets(line, sizeof(line), file) != NULL) {
-			line[strcspn(line, " \t\n")] = '\0';
-			(void)snprintf(out, NODE_NAME_MAX + 1, "%s", line);
-			is_named = line[0] != '\0';
-		}
-		(void)fclose(file);
-	}
-	if (is_named)
-		return 0;
-	fprintf(stderr,
-		"evenkeeld: %s does not name this node (one line, as in cluster.yaml). "
-		"`evenkeel cluster init` writes it.\n",
-		path);
-	return -EINVAL;
-}
-
 static int read_config(struct daemon *daemon)
 {
-	char path[PATH_SIZE_MAX + 16], name[NODE_NAME_MAX + 1];
+	char path[PATH_SIZE_MAX + 16];
 	struct config_error wrong = { .sentence = "" };
 
 	(void)snprintf(path, sizeof(path), "%s/cluster.yaml", daemon->paths.config);
-	if (config_read_cluster(path, &daemon->cluster, &wrong) != 0) {
-		say(wrong.sentence);
-		return -EINVAL;
-	}
-	int error = read_node_name(&daemon->paths, name);
+	int error = config_read_cluster(path, &daemon->cluster, &wrong);
+	if (error == 0)
+		error = config_read_self(
+			daemon->paths.config, &daemon->cluster, &daemon->self, &wrong);
 	if (error != 0)
-		return error;
-	daemon->self = config_node_by_name(&daemon->cluster, name);
-	if (daemon->self == NULL) {
-		fprintf(stderr, "evenkeeld: %s/node says '%s', but %s has no such node.\n",
-			daemon->paths.config, name, path);
-		return -EINVAL;
-	}
-	return 0;
+		say(wrong.sentence);
+	return error;
 }
 
 /* ---- one of us, in memory, on time ---- */

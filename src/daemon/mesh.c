@@ -10,7 +10,6 @@
  * them, not what libknet says (R21).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +18,11 @@
 #include <unistd.h>
 
 #include "daemon/beat_codec.h"
-#include "daemon/parts.h"
+#include "daemon/mesh_internal.h"
 #include "platform/clock.h"
-#include "platform/knet.h"
 
-#define SECRET_SIZE 32
-#define REOPEN_NS   NS_PER_S
-#define REPORT_NS   (60 * NS_PER_S) /* foreign datagrams: one event a minute */
+#define REOPEN_NS NS_PER_S
+#define REPORT_NS (60 * NS_PER_S) /* foreign datagrams: one event a minute */
 
 struct network {
 	struct daemon_mesh *mesh;
@@ -325,53 +322,6 @@ void daemon_mesh_counters(const struct daemon *daemon, struct mesh_counters *out
 
 /* ---- open and close ---- */
 
-static int hex_digit(char character)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = memchr(digits, character, sizeof(digits) - 1);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
-static int read_secret(const struct daemon *daemon, uint8_t out[SECRET_SIZE])
-{
-	char path[PATH_SIZE_MAX + 16], text[2 * SECRET_SIZE + 1] = "";
-
-	(void)snprintf(path, sizeof(path), "%s/secret", daemon->paths.config);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t size = read(fd, text, 2 * SECRET_SIZE);
-	close(fd);
-	if (size != 2 * SECRET_SIZE)
-		return -EINVAL;
-	for (int i = 0; i < SECRET_SIZE; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	explicit_bzero(text, sizeof(text));
-	return 0;
-}
-
-static int derive_key(struct daemon_mesh *mesh)
-{
-	uint8_t secret[SECRET_SIZE];
-
-	int error = read_secret(mesh->daemon, secret);
-	if (error != 0) {
-		daemon_log(mesh->daemon, NULL, SEVERITY_ERROR, "mesh.no_secret",
-			"%s/secret cannot be read as 64 hexadecimal digits: %s. It is made by "
-			"`evenkeel cluster init` and carried to each node with the configuration.",
-			mesh->daemon->paths.config, strerror(-error));
-		return error;
-	}
-	error = knet_derive_key(secret, sizeof(secret), mesh->key);
-	explicit_bzero(secret, sizeof(secret));
-	return error;
-}
-
 int mesh_open(struct daemon *daemon)
 {
 	struct daemon_mesh *mesh = calloc(1, sizeof(*mesh));
@@ -383,7 +333,7 @@ int mesh_open(struct daemon *daemon)
 	mesh->opened_watch = (struct watch){ .owner = mesh, .on_ready = on_opened };
 	mesh->opened_watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	daemon->mesh = mesh;
-	int error = derive_key(mesh);
+	int error = mesh_derive_key(daemon, mesh->key);
 	if (error == 0)
 		error = loop_add(&daemon->loop, &mesh->opened_watch, EPOLLIN);
 	for (uint8_t i = 0; error == 0 && i < mesh->network_count; i++) {

@@ -6,6 +6,7 @@
 #ifndef EVENKEEL_DAEMON_PARTS_H
 #define EVENKEEL_DAEMON_PARTS_H
 
+#include "api/control.h"
 #include "daemon/admin.h"
 #include "daemon/daemon.h"
 #include "platform/process.h"
@@ -14,10 +15,9 @@
 
 /* Performs what waits in the module's queue, as far as it may. */
 void daemon_perform_queue(struct module *module);
-/* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it). */
-/* epoch: that evenkeel-fs works in; number 0: none, or not known. */
-void daemon_module_is_known(
-	struct module *module, enum fs_role role, enum fs_link link, struct epoch epoch);
+/* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it): its
+ * CONTROL_HELLO, or NULL if nothing runs. */
+void daemon_module_is_known(struct module *module, const struct control_message *hello);
 void daemon_log(struct daemon *daemon, struct module *module, enum severity severity,
 	const char *id, const char *format, ...) PRINTF_LIKE(5, 6);
 /* Random bytes for nonces. */
@@ -72,7 +72,7 @@ void hold_forget(struct module *module, const char *name);
 /* What is kept for the module, without its prefix; borrowed descriptors. Returns how many. */
 int hold_list(struct module *module, struct handed_fd *out, int max);
 
-/* ---- fs.c ---- */
+/* ---- fs.c, fs_guests.c, fs_process.c: evenkeel-fs ---- */
 
 int fs_open(struct daemon *daemon) MUST_CHECK;
 void fs_close(struct daemon *daemon);
@@ -91,7 +91,7 @@ int fs_verify(struct module *module, uint32_t request) MUST_CHECK;
 int streams_open(struct daemon *daemon) MUST_CHECK;
 void streams_close(struct daemon *daemon);
 
-/* ---- scripts.c ---- */
+/* ---- scripts.c, scripts_output.c, scripts_environment.c ---- */
 
 int scripts_add(struct module *module) MUST_CHECK;
 void scripts_remove(struct module *module);
@@ -110,7 +110,7 @@ void checks_remove(struct module *module);
 void checks_start(struct module *module);
 void checks_stop(struct module *module);
 
-/* ---- addresses.c ---- */
+/* ---- addresses.c, addresses_wires.c, addresses_probe.c ---- */
 
 int addresses_open(struct daemon *daemon) MUST_CHECK;
 void addresses_close(struct daemon *daemon);

@@ -6,15 +6,13 @@
  *	                              /fs	evenkeel-fs (fs.c)
  *
  * A script that is over its time limit is killed with all it started; what a script leaves running
- * is moved to `app`. Its output goes through one pipe a module, kept in evenkeel-hold: an
- * application that writes there does not get SIGPIPE when we are killed.
+ * is moved to `app`. Its output is scripts_output.c's.
  *
  *	          RUN_SCRIPT              ended, or the time limit
  *	  idle ---------------> running ----------------------------> idle, SCRIPT_ENDED
  *
  * One script of a module runs at a time; orders that come meanwhile wait.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,16 +22,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/parts.h"
+#include "daemon/scripts_internal.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
 #include "platform/process.h"
 
-#define WAITING_MAX	4
-#define ENVIRONMENT_MAX 16
-#define OUTPUT_NAME	"output"
-#define OUTPUT_LINES	200 /* of a burst; more are counted only: an application that chatters */
-#define OUTPUT_BURST_NS (10 * NS_PER_S)
+#define WAITING_MAX 4
 
 struct script_order {
 	enum script script;
@@ -50,163 +44,10 @@ struct module_scripts {
 	struct timer limit;
 	struct script_order waiting[WAITING_MAX];
 	int waiting_count;
-	int output_fd;	  /* read end */
-	int output_write; /* handed to scripts */
-	struct watch output_watch;
-	char line[SENTENCE_SIZE_MAX];
-	size_t line_size;
-	int64_t burst_ns;
-	int burst_lines;
+	struct script_output output;
 };
 
 static void start_next(struct module_scripts *scripts);
-
-/* ---- output ---- */
-
-static void say_line(struct module_scripts *scripts)
-{
-	struct module *module = scripts->module;
-	int64_t now_ns = clock_boot_ns();
-
-	scripts->line[scripts->line_size] = '\0';
-	if (now_ns - scripts->burst_ns > OUTPUT_BURST_NS) {
-		if (scripts->burst_lines > OUTPUT_LINES)
-			daemon_log(module->daemon, module, SEVERITY_WARNING, "script.output_cut",
-				"%d more lines of output were left out here.",
-				scripts->burst_lines - OUTPUT_LINES);
-		scripts->burst_ns = now_ns;
-		scripts->burst_lines = 0;
-	}
-	if (scripts->line_size > 0 && scripts->burst_lines++ < OUTPUT_LINES)
-		daemon_log(module->daemon, module, SEVERITY_INFO, "script.output", "%s",
-			scripts->line);
-	scripts->line_size = 0;
-}
-
-static void on_output(void *owner, uint32_t events)
-{
-	struct module_scripts *scripts = owner;
-	char data[4096];
-
-	(void)events;
-	ssize_t size = read(scripts->output_fd, data, sizeof(data));
-	for (ssize_t i = 0; i < size; i++) {
-		if (data[i] == '\n' || scripts->line_size + 1 == sizeof(scripts->line))
-			say_line(scripts);
-		if (data[i] != '\n' && data[i] != '\r' && data[i] != '\0')
-			scripts->line[scripts->line_size++] = data[i];
-	}
-}
-
-static int find_output(struct module *module)
-{
-	static struct handed_fd kept[32];
-	int count = hold_list(module, kept, ARRAY_COUNT(kept));
-
-	for (int i = 0; i < count; i++)
-		if (strcmp(kept[i].name, OUTPUT_NAME) == 0)
-			return fcntl(kept[i].fd, F_DUPFD_CLOEXEC, 0);
-	return -1;
-}
-
-static int make_output(struct module_scripts *scripts)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	scripts->output_fd = ends[0];
-	scripts->output_write = ends[1];
-	int copy = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
-	if (copy >= 0)
-		hold_keep(scripts->module, OUTPUT_NAME, copy);
-	return 0;
-}
-
-static int open_output(struct module_scripts *scripts)
-{
-	char path[64];
-	int error = 0;
-
-	scripts->output_fd = find_output(scripts->module);
-	if (scripts->output_fd >= 0) {
-		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", scripts->output_fd);
-		scripts->output_write = open(path, O_WRONLY | O_CLOEXEC);
-		error = scripts->output_write < 0 ? -errno : 0;
-	} else {
-		error = make_output(scripts);
-	}
-	if (error == 0 && fcntl(scripts->output_fd, F_SETFL, O_NONBLOCK) < 0)
-		error = -errno;
-	if (error != 0)
-		return error;
-	scripts->output_watch =
-		(struct watch){ .fd = scripts->output_fd, .owner = scripts, .on_ready = on_output };
-	return loop_add(&scripts->module->daemon->loop, &scripts->output_watch, EPOLLIN);
-}
-
-/* ---- environment ---- */
-
-static char *variable(const char *key, const char *value)
-{
-	char *text = NULL;
-
-	return asprintf(&text, "%s=%s", key, value) < 0 ? NULL : text;
-}
-
-static void join_directories(const struct module_settings *settings, char *out, size_t size_max)
-{
-	size_t size = 0;
-
-	out[0] = '\0';
-	for (int i = 0; i < settings->directory_count && size < size_max; i++)
-		size += (size_t)snprintf(out + size, size_max - size, "%s%s", i == 0 ? "" : ":",
-			settings->directories[i]);
-}
-
-char **scripts_environment(const struct module *module)
-{
-	const struct module_settings *settings = &module->settings;
-	const char *path = getenv("PATH");
-	char address[INET_ADDRSTRLEN] = "";
-	char **environment = calloc(ENVIRONMENT_MAX, sizeof(char *));
-	char *directories = malloc(PATH_SIZE_MAX * ROOTS_MAX);
-	int count = 0;
-
-	CHECK(environment != NULL && directories != NULL);
-	join_directories(settings, directories, PATH_SIZE_MAX * ROOTS_MAX);
-	if (settings->address_count > 0)
-		(void)inet_ntop(AF_INET, &settings->addresses[0].address, address, sizeof(address));
-	const char *const pairs[][2] = {
-		{ "PATH", path != NULL ? path : "/usr/sbin:/usr/bin:/sbin:/bin" },
-		{ "HOME", "/root" },
-		{ "LANG", "C.UTF-8" },
-		{ "EVENKEEL_MODULE", settings->name },
-		{ "EVENKEEL_NODE", module->daemon->self->name },
-		{ "EVENKEEL_ADDRESS", address },
-		{ "EVENKEEL_DIRECTORY",
-			settings->directory_count > 0 ? settings->directories[0] : "" },
-		{ "EVENKEEL_DIRECTORIES", directories },
-		{ "EVENKEEL_CONFIG", module->daemon->paths.config },
-		{ "EVENKEEL_STATE", module->daemon->paths.state },
-		{ "EVENKEEL_RUN", module->daemon->paths.run },
-	};
-	_Static_assert(ARRAY_COUNT(pairs) < ENVIRONMENT_MAX, "and the terminator");
-	for (size_t i = 0; i < ARRAY_COUNT(pairs); i++) {
-		environment[count] = variable(pairs[i][0], pairs[i][1]);
-		CHECK(environment[count] != NULL);
-		count++;
-	}
-	free(directories);
-	return environment;
-}
-
-void scripts_free_environment(char **environment)
-{
-	for (int i = 0; environment[i] != NULL; i++)
-		free(environment[i]);
-	free(environment);
-}
 
 /* ---- the end of a script ---- */
 
@@ -260,7 +101,8 @@ static void on_ended(void *owner, uint32_t events)
 	settle(scripts);
 	int error = process_reap(&scripts->process, &status);
 	bool is_success = error == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	on_output(scripts, 0); /* what it said last comes before what we say of it */
+	scripts_output_take(
+		&scripts->output); /* what it said last comes before what we say of it */
 	/* What it left is the application, or the rest of it; both are found in `app`. */
 	if (module->daemon->cgroup[0] != '\0')
 		(void)!cgroup_move_all(scripts->script_group, scripts->app_group);
@@ -319,7 +161,7 @@ static int launch(struct module_scripts *scripts, const char *path)
 		.arguments = arguments,
 		.environment = environment,
 		.cgroup_fd = -1,
-		.output_fd = scripts->output_write };
+		.output_fd = scripts->output.write_fd };
 
 	if (module->daemon->cgroup[0] != '\0')
 		process.cgroup_fd = open(scripts->script_group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -437,12 +279,12 @@ int scripts_add(struct module *module)
 		return -ENOMEM;
 	module->scripts = scripts;
 	scripts->module = module;
-	scripts->output_fd = scripts->output_write = -1;
+	scripts->output = (struct script_output){ .module = module, .read_fd = -1, .write_fd = -1 };
 	scripts->process.pidfd = -1;
 	scripts->limit = (struct timer){ .owner = scripts, .on_due = on_limit };
 	int error = make_groups(scripts);
 	if (error == 0)
-		error = open_output(scripts);
+		error = scripts_output_open(&scripts->output, module);
 	/* A script that our predecessor was running when it was killed: nobody can tell how it
 	 * ends, so it ends now, and the core has it run again. */
 	if (error == 0 && scripts->script_group[0] != '\0' &&
@@ -464,12 +306,8 @@ void scripts_remove(struct module *module)
 		return;
 	loop_disarm(loop, &scripts->limit);
 	loop_remove(loop, &scripts->process_watch);
-	loop_remove(loop, &scripts->output_watch);
 	process_close(&scripts->process);
-	if (scripts->output_fd >= 0)
-		close(scripts->output_fd);
-	if (scripts->output_write >= 0)
-		close(scripts->output_write);
+	scripts_output_close(&scripts->output);
 	free(scripts);
 	module->scripts = NULL;
 }

@@ -1,0 +1,58 @@
+/*
+ * What the three files about evenkeel-fs share: fs_guests.c (who connects to control.sock), fs.c
+ * (what is said to and by a module's evenkeel-fs), fs_process.c (its process). Not for others; the
+ * daemon's thread only.
+ */
+#ifndef EVENKEEL_DAEMON_FS_INTERNAL_H
+#define EVENKEEL_DAEMON_FS_INTERNAL_H
+
+#include "daemon/parts.h"
+
+#define FS_PENDING_MAX 16 /* orders that wait for a hello */
+
+struct module_fs {
+	struct module *module;
+	int socket; /* -1: it has not said hello */
+	struct watch socket_watch;
+	struct process process; /* pidfd -1: none */
+	bool is_child;
+	struct watch process_watch;
+	bool is_wanted;	  /* it has something to do; dying, it is started again */
+	bool is_adopting; /* the core is not told before it has said hello */
+	bool is_wait_said;
+	enum fs_role role;
+	struct control_message role_order; /* the last one */
+	bool has_role_order;
+	struct control_message pending[FS_PENDING_MAX];
+	int pending_count;
+	int64_t started_ns, adopt_since_ns, backoff_ns;
+	struct timer start, send_again, adopt;
+	char notice[CONTROL_DETAIL_MAX]; /* the last one logged, and when */
+	int64_t notice_ns;
+};
+
+/* ---- fs.c ---- */
+
+/* Binds a guest's connection to the module it says hello for; takes the socket. False: it must go,
+ * because another process serves the module; the socket is still the caller's then. */
+bool fs_welcome(struct module *module, pid_t pid, int socket,
+	const struct control_message *hello) MUST_CHECK;
+/* Reads one packet from it; closes the socket when there are no more. A watch's function. */
+void fs_hear(void *module_fs, uint32_t events);
+void fs_close_socket(struct module_fs *fs);
+/* Hands an event about the module to the core, if the core knows the module. */
+void fs_post(struct module *module, const struct event *event);
+
+/* ---- fs_process.c ---- */
+
+/* Finds out what runs from before our start; ends in daemon_module_is_known(). */
+void fs_process_adopt(struct module_fs *fs);
+/* Starts the process unless there is one; tries again later if it cannot. A timer's function. */
+void fs_process_start(void *module_fs);
+/* From here on this is the module's process, whoever started it. Errors: it is gone. */
+int fs_process_follow(struct module_fs *fs, pid_t pid) MUST_CHECK;
+/* Forgets what a process that stopped in order had left for a successor. */
+void fs_process_forget(struct module_fs *fs);
+void fs_process_done(struct module_fs *fs);
+
+#endif
