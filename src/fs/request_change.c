@@ -33,6 +33,7 @@ static void note_started(struct request *request, const struct op *op)
 
 	slot->object = op->object;
 	slot->replaced = op->replaced;
+	slot->whiteout = op->whiteout.object;
 	slot->op_flags = op->flags;
 	atomic_store(&slot->state, SLOT_STARTED);
 	die_if_told(request->in.opcode, DIE_STARTED);

@@ -14,6 +14,7 @@ static void recall(const struct request *request, struct op *op)
 {
 	op->object = request->slot->object;
 	op->replaced = request->slot->replaced;
+	op->whiteout.object = request->slot->whiteout;
 	op->flags = (uint16_t)request->slot->op_flags;
 }
 
@@ -271,6 +272,12 @@ static int look_up_target(struct request *request, struct op *op, struct tree_en
 	return error;
 }
 
+static void forget_effects(struct op *op)
+{
+	op->replaced = 0;
+	op->mask &= ~(uint32_t)OP_RENAME_WHITEOUT;
+}
+
 static int check_rename(struct request *request, struct change *change)
 {
 	struct op *op = &change->op;
@@ -287,7 +294,7 @@ static int check_rename(struct request *request, struct change *change)
 	if (at_new != 0 && (op->mask & RENAME_NOREPLACE) != 0)
 		return -EEXIST;
 	if (at_new == at_old)
-		op->replaced = 0; /* two names of one inode: nothing happens */
+		forget_effects(op); /* two names of one inode: nothing happens */
 	else if (at_new != 0 && (op->mask & RENAME_EXCHANGE) == 0)
 		note_loss(request, change, at_new);
 	return 0;
@@ -314,10 +321,18 @@ static int look_up_both(struct request *request, struct change *change)
 	return error;
 }
 
+static int finish_whiteout(struct request *request, struct change *change)
+{
+	struct op *op = &change->op;
+
+	return op_has_whiteout(op) ? tree_finish_whiteout(request->front->tree, op) : 0;
+}
+
 static int try_rename(struct request *request, struct op op)
 {
 	struct change change = { .op = op,
 		.check = check_rename,
+		.after = finish_whiteout,
 		.answer = answer_nothing,
 		.on_failed = on_rename_failed };
 	int error = 0;
@@ -337,14 +352,23 @@ static int try_rename(struct request *request, struct op op)
 	return change_run(request, &change);
 }
 
+static int want_whiteout(struct request *request, struct op *op)
+{
+	op->whiteout.uid = request->in.uid;
+	op->whiteout.gid = request->in.gid;
+	return request->was_started ? 0 : new_id(request, &op->whiteout.object);
+}
+
 static void rename_names(struct request *request, struct op *op, size_t name_offset)
 {
 	int error = request_name(request, name_offset, &op->name);
 
 	if (error == 0)
 		error = request_name(request, name_offset + op->name.size + 1, &op->new_name);
-	if (error == 0 && (op->mask & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0)
+	if (error == 0 && (op->mask & ~(uint32_t)RENAME_FLAGS_KNOWN) != 0)
 		error = -EINVAL;
+	if (error == 0 && op_has_whiteout(op))
+		error = want_whiteout(request, op);
 	if (error != 0) {
 		reply_error(request, error);
 		return;

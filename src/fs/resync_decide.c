@@ -94,6 +94,8 @@ static void decide_rename(
 		if (!is_replacing_alike(op, facts))
 			add(steps, STEP_UNBIND_NEW);
 		add(steps, STEP_AS_IS);
+		if (op_has_whiteout(op))
+			add(steps, STEP_WHITEOUT_CREATED);
 		return;
 	}
 	if (op->replaced != 0 && (op->flags & OP_FLAG_TO_ORPHAN) != 0)
@@ -102,8 +104,12 @@ static void decide_rename(
 		add(steps, STEP_SHOW_OBJECT);
 		add(steps, STEP_BIND_NEW);
 	}
-	if (facts->is_parent_listed)
+	if (facts->is_parent_listed && op_has_whiteout(op)) {
+		add(steps, STEP_SHOW_WHITEOUT);
+		add(steps, STEP_BIND_WHITEOUT);
+	} else if (facts->is_parent_listed) {
 		add(steps, STEP_UNBIND_OLD);
+	}
 }
 
 static void decide_forget(struct steps *steps, const struct resync_facts *facts)

@@ -23,15 +23,18 @@ enum resync_step {
 	STEP_END,	  /* no more */
 	STEP_AS_IS,	  /* the operation itself */
 	STEP_SHOW_OBJECT, /* OP_METADATA, if it is not present: it becomes present, and is queued */
-	STEP_SHOW_REPLACED,   /* the same for the other one of an exchange */
-	STEP_BIND_NEW,	      /* object at new_name in new_parent */
-	STEP_BIND_OLD,	      /* replaced at name in parent (exchange) */
-	STEP_UNBIND_NEW,      /* new_name in new_parent is gone */
-	STEP_UNBIND_OLD,      /* name in parent is gone */
-	STEP_OBJECT_CREATED,  /* it is present from now on; a directory is listed: it was empty */
-	STEP_OBJECT_ABSENT,   /* lives on without a name here, and the target never gets it */
-	STEP_REPLACED_ABSENT, /* the same for what was replaced */
-	STEP_OBJECT_GONE,     /* neither here nor there any more */
+	STEP_SHOW_REPLACED,    /* the same for the other one of an exchange */
+	STEP_BIND_NEW,	       /* object at new_name in new_parent */
+	STEP_BIND_OLD,	       /* replaced at name in parent (exchange) */
+	STEP_UNBIND_NEW,       /* new_name in new_parent is gone */
+	STEP_UNBIND_OLD,       /* name in parent is gone */
+	STEP_SHOW_WHITEOUT,    /* of what a rename left at name in parent */
+	STEP_BIND_WHITEOUT,    /* it at name in parent */
+	STEP_WHITEOUT_CREATED, /* it is present from now on */
+	STEP_OBJECT_CREATED,   /* it is present from now on; a directory is listed: it was empty */
+	STEP_OBJECT_ABSENT,    /* lives on without a name here, and the target never gets it */
+	STEP_REPLACED_ABSENT,  /* the same for what was replaced */
+	STEP_OBJECT_GONE,      /* neither here nor there any more */
 };
 
 #define RESYNC_STEPS_MAX 6

@@ -153,17 +153,17 @@ static void show(struct resync_source *source, uint64_t object, uint64_t near)
 	resync_present(source, object, metadata.attributes.mode);
 }
 
-static void bind_name(struct resync_source *source, const struct op *op, bool is_new)
+static void bind_at(struct resync_source *source, const struct op *op, uint64_t object, bool is_new)
 {
 	struct op bound = { .type = OP_BIND,
-		.object = is_new ? op->object : op->replaced,
+		.object = object,
 		.parent = is_new ? op->new_parent : op->parent,
 		.parent_mtime_ns = is_new ? op->new_parent_mtime_ns : op->parent_mtime_ns,
 		.name = is_new ? op->new_name : op->name };
 	(void)replicator_append(source->r, &bound);
 }
 
-static void unbind_name(struct resync_source *source, const struct op *op, bool is_new)
+static void unbind_at(struct resync_source *source, const struct op *op, bool is_new)
 {
 	struct op unbound = { .type = OP_UNBIND,
 		.parent = is_new ? op->new_parent : op->parent,
@@ -200,10 +200,13 @@ static void do_step(struct resync_source *source, struct op *op, enum resync_ste
 	case STEP_AS_IS: (void)replicator_append(source->r, op); break;
 	case STEP_SHOW_OBJECT: show(source, op->object, op->new_parent); break;
 	case STEP_SHOW_REPLACED: show(source, op->replaced, op->parent); break;
-	case STEP_BIND_NEW: bind_name(source, op, true); break;
-	case STEP_BIND_OLD: bind_name(source, op, false); break;
-	case STEP_UNBIND_NEW: unbind_name(source, op, true); break;
-	case STEP_UNBIND_OLD: unbind_name(source, op, false); break;
+	case STEP_BIND_NEW: bind_at(source, op, op->object, true); break;
+	case STEP_BIND_OLD: bind_at(source, op, op->replaced, false); break;
+	case STEP_UNBIND_NEW: unbind_at(source, op, true); break;
+	case STEP_UNBIND_OLD: unbind_at(source, op, false); break;
+	case STEP_SHOW_WHITEOUT: show(source, op->whiteout.object, op->parent); break;
+	case STEP_BIND_WHITEOUT: bind_at(source, op, op->whiteout.object, false); break;
+	case STEP_WHITEOUT_CREATED: (void)idset_add(&source->present, op->whiteout.object); break;
 	case STEP_OBJECT_CREATED: created(source, op); break;
 	case STEP_OBJECT_ABSENT: absent(source, op->object); break;
 	case STEP_REPLACED_ABSENT: absent(source, op->replaced); break;

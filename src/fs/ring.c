@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define RING_MAGIC   UINT64_C(0x45564b4c52494e47) /* EVKLRING */
-#define RING_VERSION 1
+#define RING_VERSION 2
 
 #define HEADER_SIZE  4096
 #define GONE_OFFSET  HEADER_SIZE
@@ -138,7 +138,7 @@ struct slot *ring_take(struct ring *ring)
 	if (slot == NULL)
 		return NULL;
 	memset(slot_request(slot), 0, sizeof(struct fuse_in_header));
-	slot->unique = slot->sequence = slot->object = slot->replaced = 0;
+	slot->unique = slot->sequence = slot->object = slot->replaced = slot->whiteout = 0;
 	slot->error = 0;
 	slot->answer_size = slot->op_flags = 0;
 	atomic_store(&slot->state, SLOT_READING);

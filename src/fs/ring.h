@@ -55,6 +55,7 @@ struct slot {
 	uint64_t sequence; /* DONE */
 	uint64_t object;   /* STARTED: what the operation is about, and what it replaces */
 	uint64_t replaced;
+	uint64_t whiteout;		 /* STARTED: the id that a rename's whiteout is to get */
 	uint8_t answer[SLOT_ANSWER_MAX]; /* DONE */
 };
 

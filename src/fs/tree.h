@@ -66,6 +66,15 @@ int tree_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK
  */
 int tree_was_done(struct tree *tree, struct op *op, bool *out_was_done) MUST_CHECK;
 
+/* Flags of renameat2(2) that OP_RENAME may carry in its mask. */
+#define RENAME_FLAGS_KNOWN (BIT(0) | BIT(1) | OP_RENAME_WHITEOUT)
+/*
+ * A rename with OP_RENAME_WHITEOUT was done (TREE_LOCAL): what it left at the old name gets its id
+ * and its owner, op.whiteout what became of it. Where nothing was left there, or on an error, it is
+ * an operation without a whiteout afterwards, and there is none. Doing it twice does nothing.
+ */
+int tree_finish_whiteout(struct tree *tree, struct op *op) MUST_CHECK;
+
 struct tree_entry {
 	uint64_t object;
 	struct attributes attributes;

@@ -1,4 +1,8 @@
-/* renameat2(2) as an operation: plain, NOREPLACE, EXCHANGE; what is replaced while open is kept. */
+/*
+ * renameat2(2) as an operation: plain, NOREPLACE, EXCHANGE, WHITEOUT; what is replaced while open is
+ * kept. The file system underneath makes the whiteout in the same step as the rename; who owns it,
+ * and its id, come after that, as with anything that is new.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,6 +142,65 @@ static bool is_in_limbo(struct tree *tree, uint64_t object)
 	return fstatat(tree->roots[root].limbo_fd, name.data, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* ---- whiteouts ---- */
+
+static struct op whiteout_creation(const struct op *op)
+{
+	return (struct op){ .type = OP_CREATE,
+		.object = op->whiteout.object,
+		.parent = op->parent,
+		.name = op->name,
+		.attributes = { .mode = S_IFCHR,
+			.uid = op->whiteout.uid,
+			.gid = op->whiteout.gid,
+			.atime_ns = op->whiteout.mtime_ns,
+			.mtime_ns = op->whiteout.mtime_ns } };
+}
+
+static int finish_whiteout(
+	struct tree *tree, int parent_fd, const char *name, struct op *op, struct stat *st)
+{
+	const struct op creation = whiteout_creation(op);
+	int error = create_finish(tree, parent_fd, name, &creation, st);
+
+	if (error != 0) {
+		(void)unlinkat(parent_fd, name, 0);
+		op->mask &= ~(uint32_t)RENAME_WHITEOUT;
+		return error;
+	}
+	op->whiteout.uid = st->st_uid;
+	op->whiteout.gid = st->st_gid;
+	op->whiteout.mtime_ns = mtime_ns_of(st);
+	return 0;
+}
+
+int tree_finish_whiteout(struct tree *tree, struct op *op)
+{
+	struct terminated name;
+	struct grip parent;
+	struct stat st;
+	int error = terminate(op->name, &name);
+
+	CHECK(op_has_whiteout(op));
+	if (error == 0)
+		error = tree_grip(tree, op->parent, WANTS_CONTENT, &parent);
+	if (error != 0)
+		return error;
+	/* Two names of one inode: nothing happened. */
+	bool is_there = fstatat(parent.fd, name.data, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISCHR(st.st_mode) && st.st_rdev == 0;
+	if (is_there)
+		error = finish_whiteout(tree, parent.fd, name.data, op, &st);
+	else
+		op->mask &= ~(uint32_t)RENAME_WHITEOUT;
+	if (fstat(parent.fd, &st) == 0)
+		op->parent_mtime_ns = mtime_ns_of(&st);
+	tree_release(tree, &parent);
+	return error;
+}
+
+/* ---- again ---- */
+
 static int rename_replay_names(struct tree *tree, const struct op *op, struct ends *ends)
 {
 	uint64_t at_old, at_new;
@@ -152,7 +215,7 @@ static int rename_replay_names(struct tree *tree, const struct op *op, struct en
 		return is_before ? do_rename(tree, op, ends, RENAME_EXCHANGE) : 0;
 	}
 	if (at_old == op->object)
-		return do_rename(tree, op, ends, 0);
+		return do_rename(tree, op, ends, op->mask & RENAME_WHITEOUT);
 	if (at_new != op->object && is_in_limbo(tree, op->object))
 		return tree_bind(tree, op->object, op->new_parent, op->new_name);
 	return 0; /* done already */
@@ -162,6 +225,10 @@ static int rename_replay(struct tree *tree, const struct op *op, struct ends *en
 {
 	int error = rename_replay_names(tree, op, ends);
 
+	if (error == 0 && op_has_whiteout(op)) {
+		const struct op creation = whiteout_creation(op);
+		error = create_replay(tree, &creation);
+	}
 	if (error == 0 && op->parent_mtime_ns != 0)
 		error = set_times(ends->old_parent.fd, TIME_OMIT, op->parent_mtime_ns);
 	if (error == 0 && op->new_parent_mtime_ns != 0)
@@ -175,7 +242,7 @@ int rename_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	int error;
 
 	CHECK(op->type == OP_RENAME);
-	if ((op->mask & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0)
+	if ((op->mask & ~(uint32_t)RENAME_FLAGS_KNOWN) != 0)
 		return -EINVAL;
 	error = open_ends(tree, op, &ends);
 	if (error != 0)

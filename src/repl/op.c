@@ -7,12 +7,13 @@
 #define CHECKSUM_END	  8 /* the checksum guards what begins here */
 #define FIXED_FIELDS_SIZE 128
 #define OP_SIZE_MIN	  (OP_HEADER_SIZE + FIXED_FIELDS_SIZE)
+#define WHITEOUT_SIZE	  24
 #define FLAGS_KNOWN	  (OP_FLAG_TO_ORPHAN | OP_FLAG_OVERWRITES)
 
 #define MODE_TYPE_MASK 0170000u /* S_IFMT */
 #define MODE_LINK      0120000u /* S_IFLNK */
 
-_Static_assert(OP_SIZE_MIN + 2 * OBJECT_NAME_MAX + WRITE_SIZE_MAX <= OP_SIZE_MAX,
+_Static_assert(OP_SIZE_MIN + WHITEOUT_SIZE + 2 * OBJECT_NAME_MAX + WRITE_SIZE_MAX <= OP_SIZE_MAX,
 	"the largest operation that may be encoded fits what readers allow");
 _Static_assert(WRITE_SIZE_MAX >= XATTR_SIZE_MAX_ && WRITE_SIZE_MAX >= OBJECT_LINK_MAX,
 	"no kind of data is larger than a write");
@@ -117,6 +118,8 @@ static bool is_valid(const struct op *op)
 		return false;
 	if ((needs & NEEDS_RANGE) != 0 && !is_range_valid(op))
 		return false;
+	if (op_has_whiteout(op) && op->whiteout.object == 0)
+		return false;
 	bool is_name_fine = (needs & NEEDS_XATTR) != 0
 				    ? is_xattr_name_valid(op->name)
 				    : is_name_valid(op->name, (needs & NEEDS_NAME) != 0);
@@ -146,6 +149,22 @@ static void get_attributes(struct buf_reader *reader, struct attributes *out_att
 	out_attributes->mtime_ns = buf_get_i64(reader);
 }
 
+static void put_whiteout(struct buf_writer *writer, const struct whiteout *whiteout)
+{
+	buf_put_u64(writer, whiteout->object);
+	buf_put_u32(writer, whiteout->uid);
+	buf_put_u32(writer, whiteout->gid);
+	buf_put_i64(writer, whiteout->mtime_ns);
+}
+
+static void get_whiteout(struct buf_reader *reader, struct whiteout *out_whiteout)
+{
+	out_whiteout->object = buf_get_u64(reader);
+	out_whiteout->uid = buf_get_u32(reader);
+	out_whiteout->gid = buf_get_u32(reader);
+	out_whiteout->mtime_ns = buf_get_i64(reader);
+}
+
 static void put_header(struct buf_writer *writer, const struct op *op)
 {
 	buf_put_u8(writer, OP_VERSION);
@@ -169,6 +188,8 @@ static void put_fields(struct buf_writer *writer, const struct op *op)
 	put_attributes(writer, &op->attributes);
 	buf_put_i64(writer, op->parent_mtime_ns);
 	buf_put_i64(writer, op->new_parent_mtime_ns);
+	if (op_has_whiteout(op))
+		put_whiteout(writer, &op->whiteout);
 	buf_put_bytes(writer, op->name);
 	buf_put_bytes(writer, op->new_name);
 	buf_put_bytes(writer, op->data);
@@ -187,6 +208,8 @@ static void get_fields(struct buf_reader *reader, struct op *out_op)
 	get_attributes(reader, &out_op->attributes);
 	out_op->parent_mtime_ns = buf_get_i64(reader);
 	out_op->new_parent_mtime_ns = buf_get_i64(reader);
+	if (op_has_whiteout(out_op))
+		get_whiteout(reader, &out_op->whiteout);
 	out_op->name = buf_get_bytes(reader, OBJECT_NAME_MAX);
 	out_op->new_name = buf_get_bytes(reader, OBJECT_NAME_MAX);
 	out_op->data = buf_get_bytes(reader, WRITE_SIZE_MAX);
@@ -194,7 +217,8 @@ static void get_fields(struct buf_reader *reader, struct op *out_op)
 
 size_t op_encoded_size(const struct op *op)
 {
-	return OP_SIZE_MIN + op->name.size + op->new_name.size + op->data.size;
+	return OP_SIZE_MIN + (op_has_whiteout(op) ? WHITEOUT_SIZE : 0) + op->name.size +
+	       op->new_name.size + op->data.size;
 }
 
 int op_encode(const struct op *op, uint8_t *out, size_t size_max, size_t *out_size)
@@ -257,6 +281,11 @@ int op_decode(struct bytes bytes, struct op *out_op, size_t *out_size)
 	if (error == 0)
 		*out_size = size;
 	return error;
+}
+
+bool op_has_whiteout(const struct op *op)
+{
+	return op->type == OP_RENAME && (op->mask & OP_RENAME_WHITEOUT) != 0;
 }
 
 const char *op_type_name(enum op_type type)

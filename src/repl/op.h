@@ -9,8 +9,9 @@
  *
  * Layout on the wire and in the log (big-endian): u32 size of all that follows, u32 CRC-32C of all
  * that follows it, u8 version, u8 type, u16 flags, u64 sequence, u64 epoch number, u64 request,
- * then the fields of struct op in the order they stand there. The logic of replication looks at
- * descriptors, never at data. Not for: what nodes decide (core). Any thread.
+ * then the fields of struct op in the order they stand there (whiteout only where there is one). The
+ * logic of replication looks at descriptors, never at data. Not for: what nodes decide (core). Any
+ * thread.
  */
 #ifndef EVENKEEL_REPL_OP_H
 #define EVENKEEL_REPL_OP_H
@@ -80,6 +81,15 @@ struct attributes {
 	int64_t atime_ns, mtime_ns; /* of the wall clock, since 1970 */
 };
 
+#define OP_RENAME_WHITEOUT BIT(2) /* in the mask of OP_RENAME, as RENAME_WHITEOUT of renameat2(2) */
+
+/* A device 0/0 that a rename leaves at the old name, in the same step. */
+struct whiteout {
+	uint64_t object; /* its id */
+	uint32_t uid, gid;
+	int64_t mtime_ns;
+};
+
 struct op {
 	enum op_type type;
 	uint16_t flags;
@@ -98,7 +108,8 @@ struct op {
 	struct attributes attributes; /* of object, after the operation */
 	int64_t parent_mtime_ns;      /* of parent, after the operation; 0: untouched */
 	int64_t new_parent_mtime_ns;
-	struct bytes name; /* not terminated; 0 to 255 bytes, any but '/' and NUL */
+	struct whiteout whiteout; /* of a rename with OP_RENAME_WHITEOUT */
+	struct bytes name;	  /* not terminated; 0 to 255 bytes, any but '/' and NUL */
 	struct bytes new_name;
 	struct bytes data; /* borrowed: points into the request, the log or the receive buffer */
 };
@@ -113,6 +124,7 @@ int op_encode(const struct op *op, uint8_t *out, size_t size_max, size_t *out_si
  * ERROR_BAD_MESSAGE on a wrong checksum or an impossible field, ERROR_PROTOCOL on another version.
  */
 int op_decode(struct bytes bytes, struct op *out_op, size_t *out_size) MUST_CHECK;
+bool op_has_whiteout(const struct op *op);
 const char *op_type_name(enum op_type type);
 /* True for operations that belong to a resynchronisation rather than to the application. */
 bool op_is_resync(enum op_type type);

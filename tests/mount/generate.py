@@ -47,12 +47,11 @@ def random_acl(random):
 
 
 class Generator:
-    def __init__(self, random, root, has_whiteout=False):
+    def __init__(self, random, root):
         self.random = random
         self.root = root            # of the plain side, to learn what exists
         self.known = [b""]
         self.folders = [b""]
-        self.whiteout = (calls.RENAME_WHITEOUT,) if has_whiteout else ()
         self.empty = []             # folders with nothing in them
         self.steps_since_look = 0
 
@@ -246,7 +245,9 @@ DRAWS = {
     "unlink": lambda g: {"path": g.path()},
     "rmdir": lambda g: {"path": g.folder_to_remove()},
     "rename": lambda g: {"path": g.path(), "to": g.path() if g.random.random() < 0.5 else g.new_path(),
-                         "flags": g.one_of(0, 0, 0, calls.RENAME_NOREPLACE, calls.RENAME_EXCHANGE, *g.whiteout)},
+                         "flags": g.one_of(0, 0, 0, calls.RENAME_NOREPLACE, calls.RENAME_EXCHANGE,
+                                        calls.RENAME_WHITEOUT, calls.RENAME_WHITEOUT | calls.RENAME_NOREPLACE,
+                                        calls.RENAME_WHITEOUT | calls.RENAME_EXCHANGE)},
     "many": lambda g: {"path": g.new_path(), "count": g.one_of(30, 150, 400)},
     "list": lambda g: {"path": g.folder(), "skip": g.one_of(0, 1, 3, 50, 140)},
     "fsyncdir": lambda g: {"path": g.folder()},

@@ -26,14 +26,11 @@ PROGRAM = BUILD / "src" / "fs" / "evenkeel-fs-mortal"
 POINTS = ["read", "started", "executed", "sequenced", "done"]
 DEADLINE_SECONDS, HANG_SECONDS = 10, 15
 
-CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def private_mounts():
-    if LIBC.unshare(CLONE_NEWNS) != 0 or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
-        pytest.fail("needs root: a private mount namespace cannot be made")
+def program():
     if not PROGRAM.exists():
         pytest.fail(f"{PROGRAM} is missing: build it first (ninja -C {BUILD})")
 
@@ -48,7 +45,7 @@ def abort(directory, control):
 
 
 @pytest.fixture(scope="session")
-def control(private_mounts, tmp_path_factory):
+def control(tmp_path_factory):
     folder = tmp_path_factory.mktemp("control")
     if LIBC.mount(b"none", bytes(folder), b"fusectl", 0, None) != 0:
         pytest.fail("fusectl cannot be mounted")
@@ -201,7 +198,19 @@ def expect(value, wanted):
     assert value == wanted
 
 
-NOREPLACE, EXCHANGE = calls.RENAME_NOREPLACE, calls.RENAME_EXCHANGE
+def is_whiteout(path):
+    info = path.lstat()
+    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0 and stat.S_IMODE(info.st_mode) == 0
+
+
+def rename_whiteout_over_open(d):
+    fd = os.open(d / "b", os.O_RDWR)
+    calls.renameat2(bytes(d / "a"), bytes(d / "b"), calls.RENAME_WHITEOUT)
+    assert (os.pread(fd, 100, 0), os.fstat(fd).st_nlink) == (b"second", 0)
+    os.close(fd)
+
+
+NOREPLACE, EXCHANGE, WHITEOUT = calls.RENAME_NOREPLACE, calls.RENAME_EXCHANGE, calls.RENAME_WHITEOUT
 ROWS = [
     Row("create", 35, nothing, create, check_created),
     Row("mknod", 8, nothing, lambda d: os.mkfifo(d / "p", 0o600), lambda d: expect((d / "p").is_fifo(), True)),
@@ -220,6 +229,11 @@ ROWS = [
         lambda d: expect((names(d), (d / "b").read_bytes()), (["b"], b"first"))),
     Row("rename exchange", 45, two_files, lambda d: calls.renameat2(bytes(d / "a"), bytes(d / "b"), EXCHANGE),
         lambda d: expect(((d / "a").read_bytes(), (d / "b").read_bytes()), (b"second", b"first"))),
+    Row("rename whiteout", 45, lambda d: write(d / "a"),
+        lambda d: calls.renameat2(bytes(d / "a"), bytes(d / "b"), WHITEOUT | NOREPLACE),
+        lambda d: expect((names(d), (d / "b").read_bytes(), is_whiteout(d / "a")), (["a", "b"], b"old", True))),
+    Row("rename whiteout over", 45, two_files, rename_whiteout_over_open,
+        lambda d: expect((names(d), (d / "b").read_bytes(), is_whiteout(d / "a")), (["a", "b"], b"first", True))),
     Row("write", 16, prepare_open, overwrite, lambda d: expect((d / "a").read_bytes(), b"xxxxxwritten")),
     Row("append", 16, prepare_open, append, lambda d: expect((d / "a").read_bytes(), b"x" * 10 + b"tail")),
     Row("setattr", 4, lambda d: write(d / "a"), set_attributes,

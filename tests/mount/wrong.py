@@ -66,6 +66,13 @@ class MovesOnExchange(Side):
         super().do_rename(path, to, flags & ~calls.RENAME_EXCHANGE)
 
 
+class LeavesNothing(Side):
+    """RENAME_WHITEOUT leaves no whiteout behind."""
+
+    def do_rename(self, path, to, flags):
+        super().do_rename(path, to, flags & ~calls.RENAME_WHITEOUT)
+
+
 class RoundsTimes(Side):
     """Times are kept in microseconds."""
 
@@ -209,6 +216,6 @@ class LosesMappedStores(Side):
 
 WRONG = {each.__name__: each for each in (
     LosesLastByte, AppendsAtOldEnd, KeepsOldEnd, OpensExisting, CopiesLinks, ReplacesAlways, MovesOnExchange,
-    RoundsTimes, SetsTimesAgain, KeepsHoles, GrowsAlways, DropsSetUser, ForgetsGroupOfFolder, ActsAsRoot, OwnsAsRoot,
+    LeavesNothing, RoundsTimes, SetsTimesAgain, KeepsHoles, GrowsAlways, DropsSetUser, ForgetsGroupOfFolder, ActsAsRoot, OwnsAsRoot,
     IgnoresUmask, IgnoresFlagsOfAttributes, LosesLists, SaysInvalid, ForgetsOpenUnlinked, RepeatsNames, CutsTargets,
     ConfusesDevices, WritesAsText, LosesMappedStores)}

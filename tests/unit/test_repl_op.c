@@ -46,6 +46,7 @@ static struct op full_op(enum op_type type)
 			.mtime_ns = INT64_C(1700000000123456789) },
 		.parent_mtime_ns = 11,
 		.new_parent_mtime_ns = -12,
+		.whiteout = { .object = 13, .uid = 1002, .gid = 1003, .mtime_ns = -14 },
 		.name = text_bytes("user.old name\n"),
 		.new_name = text_bytes("new\xff"),
 		.data = text_bytes("data"),
@@ -85,6 +86,12 @@ static void assert_op_equal(const struct op *one, const struct op *other)
 	assert_true(left.attributes.mtime_ns == right.attributes.mtime_ns);
 	assert_true(left.parent_mtime_ns == right.parent_mtime_ns);
 	assert_true(left.new_parent_mtime_ns == right.new_parent_mtime_ns);
+	if (!op_has_whiteout(&left))
+		return;
+	assert_true(left.whiteout.object == right.whiteout.object);
+	assert_true(left.whiteout.mtime_ns == right.whiteout.mtime_ns);
+	assert_int_equal(left.whiteout.uid, right.whiteout.uid);
+	assert_int_equal(left.whiteout.gid, right.whiteout.gid);
 }
 
 static int encode_decode(const struct op *op, struct op *out_op)
@@ -111,6 +118,20 @@ static void every_type_comes_back(void **state)
 		assert_string_not_equal(op_type_name((enum op_type)type), "unknown");
 		assert_int_equal(op_is_resync((enum op_type)type), type >= OP_RESYNC_BEGIN);
 	}
+}
+
+static void a_whiteout_comes_back_with_its_rename(void **state)
+{
+	(void)state;
+	struct op op = full_op(OP_RENAME), back;
+
+	op.mask = OP_RENAME_WHITEOUT | 1;
+	assert_int_equal(encode_decode(&op, &back), 0);
+	assert_op_equal(&op, &back);
+	op.whiteout.object = 0;
+	assert_int_equal(encode_decode(&op, &back), -ERROR_INVALID);
+	op.mask = 1;
+	assert_int_equal(encode_decode(&op, &back), 0);
 }
 
 static void names_of_types_end_with_the_types(void **state)
@@ -355,6 +376,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_comes_back),
+		cmocka_unit_test(a_whiteout_comes_back_with_its_rename),
 		cmocka_unit_test(names_of_types_end_with_the_types),
 		cmocka_unit_test(names_keep_their_limit),
 		cmocka_unit_test(names_that_lead_elsewhere_are_refused),
