@@ -14,7 +14,7 @@ import threading
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from test_successor import control, in_time, private_mounts, served, served_two, write  # noqa: F401  (fixtures)
+from test_successor import control, in_time, served, served_two, write  # noqa: F401  (fixtures)
 
 
 def refusal(action):

@@ -1,0 +1,36 @@
+"""A place of their own for the pytest programs here: private mounts, a private network, and an ext4 below everything.
+
+What lies under the mount has to be a real file system: not every /tmp knows whiteouts.
+"""
+import ctypes
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+IMAGE_BYTES = 2 << 30
+CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_place(tmp_path_factory):
+    tmp_path_factory.getbasetemp()      # where it always is: pytest tidies it up after all of this is gone
+    if LIBC.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0 or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        pytest.fail("needs root: private namespaces cannot be made")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="evenkeel-", dir="/var/tmp"))
+    image, point = folder / "image", folder / "disk"
+    point.mkdir()
+    with open(image, "wb") as file:
+        os.truncate(file.fileno(), IMAGE_BYTES)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, point], check=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(point)
+    yield
+    tempfile.tempdir = before
+    subprocess.run(["umount", "-l", point], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
