@@ -5,6 +5,7 @@
  *	arbiter ping 10.3.0.254 (answers): a guess: ...
  *
  *	postgresql     a PRIM Ready     b SECOND Ready     10.3.0.100
+ *	    error       ... (something in the configuration is wrong)
  *	    now         ...
  *	    if one dies ...
  *	    to do       ...
@@ -151,6 +152,7 @@ static void print_module(const json_t *module, const char *node)
 		printf("%s%s", i == 0 ? "    " : ", ",
 			json_string_value(json_array_get(addresses, i)));
 	printf("\n");
+	print_wrapped("    error        ", text_of(module, "error"));
 	print_wrapped("    now          ", text_of(module, "now"));
 	print_resync(module);
 	print_wrapped("    if one dies  ", text_of(module, "if_dies"));

@@ -9,6 +9,7 @@
 
 #include "api/control.h"
 #include "daemon/admin_internal.h"
+#include "platform/clock.h"
 
 static void set(json_t *object, const char *key, json_t *value)
 {
@@ -146,6 +147,14 @@ static void add_words(json_t *json, const struct status *status)
 	set(json, "to_do", json_string(status->to_do.data));
 }
 
+/* What the configuration of the other node says otherwise, while it is heard saying it. */
+static void add_disagreement(json_t *json, const struct module *module)
+{
+	int64_t age_ns = clock_boot_ns() - module->disagreement_ns;
+	if (module->disagreement[0] != '\0' && age_ns < module->daemon->cluster.silence_ns)
+		set(json, "error", json_string(module->disagreement));
+}
+
 static json_t *module_status(
 	const struct daemon *daemon, const struct module *module, const struct summary *summary)
 {
@@ -155,6 +164,7 @@ static json_t *module_status(
 	set(json, "name", json_string(module->settings.name));
 	set(json, "number", json_integer(module->settings.number));
 	add_settings(json, &module->settings);
+	add_disagreement(json, module);
 	if (core_status(daemon->core, module->settings.number, &status) != 0) {
 		set(json, "now", json_string("is being added or removed"));
 		return json;

@@ -12,8 +12,8 @@
  *	33  i64  echo: the receiver's own `sent` of its last beat heard, 0 for none
  *	41  u64  boot nonce of that beat
  *	49  u16  number of summaries, each:
- *		u16 module, u8 state, u8 readiness, u8 fs role, u8 fs link,
- *		u8 flags (1 wants drop, 2 is failed, 4 can reach target, 8 wants swap,
+ *		u16 module, u8 size and bytes of its name, u8 state, u8 readiness, u8 fs role,
+ *		u8 fs link, u8 flags (1 wants drop, 2 is failed, 4 can reach target, 8 wants swap,
  *		16 second only), u32 size, record (core/record.h, without the intent)
  */
 #include "daemon/beat_codec.h"
@@ -30,7 +30,7 @@
 #define FLAG_SECOND   16
 #define SUMMARY_FLAGS (FLAG_DROP | FLAG_FAILED | FLAG_TARGET | FLAG_SWAP | FLAG_SECOND)
 #define COUNT_OFFSET  49
-#define SUMMARY_MAX   (2 + 5 + 4 + RECORD_SIZE_MAX)
+#define SUMMARY_MAX   (2 + 1 + MODULE_NAME_MAX + 5 + 4 + RECORD_SIZE_MAX)
 
 _Static_assert(BEAT_DATAGRAM_MAX > COUNT_OFFSET + 2 + SUMMARY_MAX, "one summary always fits");
 _Static_assert(
@@ -53,7 +53,17 @@ static void put_head(
 	CHECK(writer->is_overrun || writer->size == COUNT_OFFSET);
 }
 
-static int put_summary(struct buf_writer *writer, const struct summary *summary)
+static void put_name(struct buf_writer *writer, const struct beat_name *name)
+{
+	size_t size = strnlen(name->text, MODULE_NAME_MAX);
+
+	CHECK(size > 0);
+	buf_put_u8(writer, (uint8_t)size);
+	buf_put_raw(writer, name->text, size);
+}
+
+static int put_summary(
+	struct buf_writer *writer, const struct summary *summary, const struct beat_name *name)
 {
 	uint8_t bytes[RECORD_SIZE_MAX];
 	size_t size;
@@ -67,6 +77,7 @@ static int put_summary(struct buf_writer *writer, const struct summary *summary)
 	if (error != 0)
 		return error;
 	buf_put_u16(writer, summary->module);
+	put_name(writer, name);
 	buf_put_u8(writer, (uint8_t)summary->state);
 	buf_put_u8(writer, (uint8_t)summary->readiness);
 	buf_put_u8(writer, (uint8_t)summary->fs_role);
@@ -80,8 +91,8 @@ static int put_summary(struct buf_writer *writer, const struct summary *summary)
 	return writer->is_overrun ? -ERANGE : 0;
 }
 
-int beat_encode(const struct beat *beat, struct beat_envelope *envelope,
-	uint8_t out[BEAT_DATAGRAM_MAX], size_t *out_size)
+int beat_encode(const struct beat *beat, const struct beat_name *names,
+	struct beat_envelope *envelope, uint8_t out[BEAT_DATAGRAM_MAX], size_t *out_size)
 {
 	uint16_t next = envelope->first;
 
@@ -92,7 +103,7 @@ int beat_encode(const struct beat *beat, struct beat_envelope *envelope,
 	buf_put_u16(&writer, 0); /* the number of summaries, when it is known */
 	while (next < beat->summary_count && next - envelope->first < BEAT_SUMMARIES_MAX &&
 		writer.size + SUMMARY_MAX <= BEAT_DATAGRAM_MAX) {
-		int error = put_summary(&writer, &beat->summaries[next]);
+		int error = put_summary(&writer, &beat->summaries[next], &names[next]);
 		if (error != 0)
 			return error;
 		next++;
@@ -106,18 +117,35 @@ int beat_encode(const struct beat *beat, struct beat_envelope *envelope,
 	return 0;
 }
 
-static int get_summary(struct buf_reader *reader, struct summary *out_summary)
+/* Leaves it empty unless it is a name: printable, and not too long. */
+static void get_name(struct buf_reader *reader, struct beat_name *out_name)
+{
+	uint8_t size = buf_get_u8(reader);
+
+	*out_name = (struct beat_name){ .text = "" };
+	if (size > MODULE_NAME_MAX)
+		return;
+	buf_get_raw(reader, out_name->text, size);
+	for (uint8_t i = 0; i < size; i++)
+		if (out_name->text[i] <= ' ' || out_name->text[i] > '~')
+			out_name->text[0] = '\0';
+}
+
+static int get_summary(
+	struct buf_reader *reader, struct summary *out_summary, struct beat_name *out_name)
 {
 	struct summary summary = { .module = buf_get_u16(reader) };
 
+	get_name(reader, out_name);
 	uint8_t state = buf_get_u8(reader);
 	uint8_t readiness = buf_get_u8(reader);
 	uint8_t fs_role = buf_get_u8(reader);
 	uint8_t fs_link = buf_get_u8(reader);
 	uint8_t flags = buf_get_u8(reader);
 	struct bytes record = buf_get_bytes(reader, RECORD_SIZE_MAX);
-	if (reader->is_overrun || state >= MIRROR_STATE_COUNT || readiness >= READINESS_COUNT ||
-		fs_role > FS_FAILED || fs_link > FS_LINK_IN_SYNC || (flags & ~SUMMARY_FLAGS) != 0)
+	if (reader->is_overrun || out_name->text[0] == '\0' || state >= MIRROR_STATE_COUNT ||
+		readiness >= READINESS_COUNT || fs_role > FS_FAILED || fs_link > FS_LINK_IN_SYNC ||
+		(flags & ~SUMMARY_FLAGS) != 0)
 		return -EBADMSG;
 	if (record_decode(record, &summary.record) != 0)
 		return -EBADMSG;
@@ -164,8 +192,8 @@ static int get_head(
 	return 0;
 }
 
-int beat_decode(
-	struct bytes bytes, struct summary *summaries, struct beat *out_beat, uint8_t *out_to)
+int beat_decode(struct bytes bytes, struct summary *summaries, struct beat_name *names,
+	struct beat *out_beat, uint8_t *out_to)
 {
 	struct buf_reader reader = buf_reader_init(bytes.data, bytes.size);
 	struct beat beat = { 0 };
@@ -174,7 +202,7 @@ int beat_decode(
 
 	int error = get_head(&reader, &beat, &to, &count);
 	for (uint16_t i = 0; error == 0 && i < count; i++)
-		error = get_summary(&reader, &summaries[i]);
+		error = get_summary(&reader, &summaries[i], &names[i]);
 	if (error == 0 && !buf_reader_is_complete(&reader))
 		error = -EBADMSG;
 	if (error != 0)

@@ -69,12 +69,16 @@ struct module {
 	struct queued_action *queue, **queue_end; /* actions not yet performed */
 	bool is_writing;			  /* a record is with the writer thread */
 	uint64_t writing_step;			  /* the step that ordered it */
-	struct module_record *record;		  /* records.c */
-	struct module_fs *fs;			  /* fs.c */
-	struct module_scripts *scripts;		  /* scripts.c */
-	struct module_addresses *addresses;	  /* addresses.c */
-	struct module_checks *checks;		  /* checks.c */
-	struct module_arbiter *arbiter;		  /* arbiter.c */
+	/* mesh_modules.c: in what the other node's configuration differs, and when that was heard */
+	char disagreement[SENTENCE_SIZE_MAX];
+	int64_t disagreement_ns;
+	bool is_named_by_peer;
+	struct module_record *record;	    /* records.c */
+	struct module_fs *fs;		    /* fs.c */
+	struct module_scripts *scripts;	    /* scripts.c */
+	struct module_addresses *addresses; /* addresses.c */
+	struct module_checks *checks;	    /* checks.c */
+	struct module_arbiter *arbiter;	    /* arbiter.c */
 };
 
 struct daemon {

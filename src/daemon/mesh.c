@@ -17,7 +17,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "daemon/beat_codec.h"
 #include "daemon/mesh_internal.h"
 #include "platform/clock.h"
 
@@ -52,7 +51,9 @@ struct daemon_mesh {
 		uint64_t nonce, counter;
 	} heard[NODES_MAX + 1]; /* the newest datagram of each node */
 	struct summary out_summaries[MODULES_MAX];
+	struct beat_name out_names[MODULES_MAX];
 	struct summary in_summaries[BEAT_SUMMARIES_MAX];
+	struct beat_name in_names[BEAT_SUMMARIES_MAX];
 };
 
 /* ---- opening ---- */
@@ -158,7 +159,7 @@ static void on_datagram(struct network *network, struct bytes bytes)
 	struct event event = { .type = EVENT_BEAT_HEARD };
 	uint8_t to = 0;
 
-	int error = beat_decode(bytes, mesh->in_summaries, &event.beat, &to);
+	int error = beat_decode(bytes, mesh->in_summaries, mesh->in_names, &event.beat, &to);
 	const struct node_config *node =
 		error == 0 ? config_node_by_id(&mesh->daemon->cluster, event.beat.from) : NULL;
 	if (error == -EPROTO)
@@ -175,6 +176,8 @@ static void on_datagram(struct network *network, struct bytes bytes)
 	if (!is_first_copy(mesh, &event.beat))
 		return;
 	mesh->counters.beats_heard++;
+	event.beat.summary_count = mesh_find_ours(
+		mesh->daemon, node, mesh->in_summaries, mesh->in_names, event.beat.summary_count);
 	daemon_post(mesh->daemon, &event);
 }
 
@@ -280,7 +283,7 @@ static void send_to_node(
 	size_t size;
 
 	do {
-		int error = beat_encode(beat, &envelope, data, &size);
+		int error = beat_encode(beat, mesh->out_names, &envelope, data, &size);
 		CHECK(error == 0); /* limits are asserted in beat_codec.c */
 		for (uint8_t i = 0; i < mesh->network_count && i < node->address_count; i++)
 			send_datagram(&mesh->networks[i],
@@ -295,6 +298,7 @@ void mesh_send(struct daemon *daemon, bool is_goodbye)
 	const struct cluster_config *cluster = &daemon->cluster;
 
 	uint16_t count = core_summaries(daemon->core, mesh->out_summaries, MODULES_MAX);
+	count = mesh_name_ours(daemon, mesh->out_summaries, mesh->out_names, count);
 	for (uint8_t i = 0; i < cluster->node_count; i++) {
 		struct beat beat;
 		if (&cluster->nodes[i] == daemon->self)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,97 +47,114 @@ static const struct beat head = { .from = 1,
 	.echo_ns = 987654321,
 	.echo_nonce = 42 };
 
-static size_t encode_one(const struct beat *beat, uint8_t out[BEAT_DATAGRAM_MAX])
+/* What is sent, and what the last hear() made of it. */
+static uint8_t data[BEAT_DATAGRAM_MAX];
+static struct summary summaries[MODULES_MAX];
+static struct beat_name names[MODULES_MAX];
+static struct {
+	struct summary summaries[BEAT_SUMMARIES_MAX];
+	struct beat_name names[BEAT_SUMMARIES_MAX];
+	struct beat beat;
+	uint8_t to;
+} heard;
+
+/* A beat with so many full summaries, numbered from `first` on. */
+static struct beat beat_of(uint16_t first, uint16_t count)
+{
+	struct beat beat = head;
+
+	for (uint16_t i = 0; i < count; i++) {
+		summaries[i] = full_summary((uint16_t)(first + i));
+		(void)snprintf(names[i].text, sizeof(names[i].text), "module-%u", first + i);
+	}
+	beat.summary_count = count;
+	beat.summaries = summaries;
+	return beat;
+}
+
+static size_t encode_one(const struct beat *beat)
 {
 	struct beat_envelope envelope = { .to = 2 };
 	size_t size = 0;
 
-	assert_int_equal(beat_encode(beat, &envelope, out, &size), 0);
+	assert_int_equal(beat_encode(beat, names, &envelope, data, &size), 0);
 	assert_int_equal(envelope.first, beat->summary_count);
 	return size;
+}
+
+static int hear(const uint8_t *bytes, size_t size)
+{
+	return beat_decode((struct bytes){ .data = bytes, .size = size }, heard.summaries,
+		heard.names, &heard.beat, &heard.to);
 }
 
 static void what_is_encoded_is_decoded(void **state)
 {
 	(void)state;
-	static uint8_t data[BEAT_DATAGRAM_MAX];
-	static struct summary back[BEAT_SUMMARIES_MAX];
-	struct summary summary = full_summary(5);
-	struct beat beat = head, decoded;
-	uint8_t to = 0;
+	struct beat beat = beat_of(5, 1);
+	const struct summary *back = &heard.summaries[0];
 
 	beat.is_goodbye = true;
-	beat.summary_count = 1;
-	beat.summaries = &summary;
-	size_t size = encode_one(&beat, data);
-	struct bytes bytes = { .data = data, .size = size };
-	assert_int_equal(beat_decode(bytes, back, &decoded, &to), 0);
-	assert_int_equal(to, 2);
-	assert_int_equal(decoded.from, 1);
-	assert_true(decoded.boot_nonce == head.boot_nonce);
-	assert_true(decoded.counter == head.counter * BEAT_PARTS_MAX);
-	assert_true(decoded.sent_ns == head.sent_ns && decoded.echo_ns == head.echo_ns);
-	assert_true(decoded.echo_nonce == 42);
-	assert_true(decoded.is_goodbye);
-	assert_int_equal(decoded.summary_count, 1);
-	assert_int_equal(back[0].module, 5);
-	assert_int_equal(back[0].state, MIRROR_SECOND);
-	assert_int_equal(back[0].readiness, READY);
-	assert_int_equal(back[0].fs_link, FS_LINK_IN_SYNC);
-	assert_true(back[0].wants_drop && back[0].wants_swap && back[0].can_reach_target);
-	assert_false(back[0].is_failed || back[0].is_second_only);
-	assert_memory_equal(&back[0].record, &summary.record, sizeof(summary.record));
+	assert_int_equal(hear(data, encode_one(&beat)), 0);
+	assert_int_equal(heard.to, 2);
+	assert_int_equal(heard.beat.from, 1);
+	assert_true(heard.beat.boot_nonce == head.boot_nonce);
+	assert_true(heard.beat.counter == head.counter * BEAT_PARTS_MAX);
+	assert_true(heard.beat.sent_ns == head.sent_ns && heard.beat.echo_ns == head.echo_ns);
+	assert_true(heard.beat.echo_nonce == 42);
+	assert_true(heard.beat.is_goodbye);
+	assert_int_equal(heard.beat.summary_count, 1);
+	assert_int_equal(back->module, 5);
+	assert_string_equal(heard.names[0].text, "module-5");
+	assert_int_equal(back->state, MIRROR_SECOND);
+	assert_int_equal(back->readiness, READY);
+	assert_int_equal(back->fs_link, FS_LINK_IN_SYNC);
+	assert_true(back->wants_drop && back->wants_swap && back->can_reach_target);
+	assert_false(back->is_failed || back->is_second_only);
+	assert_memory_equal(&back->record, &summaries[0].record, sizeof(back->record));
 }
 
 static void an_intent_stays_at_home(void **state)
 {
 	(void)state;
-	static uint8_t data[BEAT_DATAGRAM_MAX];
-	static struct summary back[BEAT_SUMMARIES_MAX];
-	struct summary summary = full_summary(5);
-	struct beat beat = head, decoded;
-	uint8_t to;
+	struct beat beat = beat_of(5, 1);
+	struct record *record = &summaries[0].record;
 
-	summary.record.has_intent = true;
-	summary.record.intent_nonce = 77;
-	summary.record.intent_epoch = (struct epoch){ .number = 8, .node = 1 };
-	summary.record.intent_good = 1;
-	beat.summary_count = 1;
-	beat.summaries = &summary;
-	struct bytes bytes = { .data = data, .size = encode_one(&beat, data) };
-	assert_int_equal(beat_decode(bytes, back, &decoded, &to), 0);
-	assert_false(back[0].record.has_intent);
-	assert_true(back[0].record.intent_nonce == 0 && back[0].record.intent_good == 0);
+	record->has_intent = true;
+	record->intent_nonce = 77;
+	record->intent_epoch = (struct epoch){ .number = 8, .node = 1 };
+	record->intent_good = 1;
+	assert_int_equal(hear(data, encode_one(&beat)), 0);
+	record = &heard.summaries[0].record;
+	assert_false(record->has_intent);
+	assert_true(record->intent_nonce == 0 && record->intent_good == 0);
 }
 
+/* The longest names there are, so that nothing can be larger. */
 static void all_modules_arrive_in_parts_with_rising_counters(void **state)
 {
 	(void)state;
-	static struct summary summaries[MODULES_MAX], back[BEAT_SUMMARIES_MAX];
-	static uint8_t data[BEAT_DATAGRAM_MAX];
-	struct beat beat = head, decoded;
+	struct beat beat = beat_of(0, MODULES_MAX);
 	struct beat_envelope envelope = { .to = 2 };
 	uint64_t counter = 0;
-	unsigned heard = 0, parts = 0;
+	unsigned count = 0, parts = 0;
 
-	for (uint16_t i = 0; i < MODULES_MAX; i++)
-		summaries[i] = full_summary(i);
-	beat.summaries = summaries;
-	beat.summary_count = MODULES_MAX;
+	for (int i = 0; i < MODULES_MAX; i++)
+		(void)snprintf(names[i].text, sizeof(names[i].text), "%064d", i);
 	while (envelope.first < beat.summary_count) {
 		size_t size;
-		uint8_t to;
-		assert_int_equal(beat_encode(&beat, &envelope, data, &size), 0);
+		assert_int_equal(beat_encode(&beat, names, &envelope, data, &size), 0);
 		assert_true(size <= BEAT_DATAGRAM_MAX);
-		struct bytes bytes = { .data = data, .size = size };
-		assert_int_equal(beat_decode(bytes, back, &decoded, &to), 0);
-		assert_true(decoded.counter > counter);
-		counter = decoded.counter;
-		for (int i = 0; i < decoded.summary_count; i++)
-			assert_int_equal(back[i].module, heard++);
+		assert_int_equal(hear(data, size), 0);
+		assert_true(heard.beat.counter > counter);
+		counter = heard.beat.counter;
+		for (int i = 0; i < heard.beat.summary_count; i++, count++) {
+			assert_int_equal(heard.summaries[i].module, count);
+			assert_string_equal(heard.names[i].text, names[count].text);
+		}
 		parts++;
 	}
-	assert_int_equal(heard, MODULES_MAX);
+	assert_int_equal(count, MODULES_MAX);
 	assert_true(parts > 1 && parts <= BEAT_PARTS_MAX);
 	assert_true(counter < (head.counter + 1) * BEAT_PARTS_MAX);
 }
@@ -144,68 +162,68 @@ static void all_modules_arrive_in_parts_with_rising_counters(void **state)
 static void another_version_is_named(void **state)
 {
 	(void)state;
-	static uint8_t data[BEAT_DATAGRAM_MAX];
-	static struct summary back[BEAT_SUMMARIES_MAX];
-	struct beat decoded;
-	uint8_t to;
-	struct bytes bytes = { .data = data, .size = encode_one(&head, data) };
+	size_t size = encode_one(&head);
 
 	data[VERSION_OFFSET + 1]++;
-	assert_int_equal(beat_decode(bytes, back, &decoded, &to), -EPROTO);
+	assert_int_equal(hear(data, size), -EPROTO);
 }
 
 static void a_beat_that_is_cut_or_too_long_is_refused(void **state)
 {
 	(void)state;
-	static uint8_t data[BEAT_DATAGRAM_MAX];
-	static struct summary back[BEAT_SUMMARIES_MAX];
-	struct summary summary = full_summary(5);
-	struct beat beat = head, decoded;
-	uint8_t to;
+	struct beat beat = beat_of(5, 1);
+	size_t size = encode_one(&beat);
 
-	beat.summary_count = 1;
-	beat.summaries = &summary;
-	size_t size = encode_one(&beat, data);
-	for (size_t cut = 0; cut < size; cut++) {
-		struct bytes bytes = { .data = data, .size = cut };
-		assert_int_equal(beat_decode(bytes, back, &decoded, &to), -EBADMSG);
-	}
-	struct bytes longer = { .data = data, .size = size + 1 };
-	assert_int_equal(beat_decode(longer, back, &decoded, &to), -EBADMSG);
+	for (size_t cut = 0; cut < size; cut++)
+		assert_int_equal(hear(data, cut), -EBADMSG);
+	assert_int_equal(hear(data, size + 1), -EBADMSG);
 }
 
 static void a_claimed_number_of_summaries_is_not_believed(void **state)
 {
 	(void)state;
-	static uint8_t data[BEAT_DATAGRAM_MAX];
-	static struct summary back[BEAT_SUMMARIES_MAX];
-	struct beat decoded;
-	uint8_t to;
+	size_t size = encode_one(&head);
 
-	struct bytes bytes = { .data = data, .size = encode_one(&head, data) };
 	data[COUNT_OFFSET] = 0xff;
 	data[COUNT_OFFSET + 1] = 0xff;
-	assert_int_equal(beat_decode(bytes, back, &decoded, &to), -EBADMSG);
+	assert_int_equal(hear(data, size), -EBADMSG);
 	data[COUNT_OFFSET] = 0;
 	data[COUNT_OFFSET + 1] = 1;
-	assert_int_equal(beat_decode(bytes, back, &decoded, &to), -EBADMSG);
+	assert_int_equal(hear(data, size), -EBADMSG);
+}
+
+/* Without a name nobody knows whose summary it is; one that is too long or unprintable is none. */
+static void a_summary_without_a_name_is_refused(void **state)
+{
+	(void)state;
+	struct beat beat = beat_of(5, 1);
+	size_t size = encode_one(&beat);
+	uint8_t *name_size = data + COUNT_OFFSET + 2 + 2;
+
+	assert_int_equal(hear(data, size), 0);
+	name_size[3] = '\n';
+	assert_int_equal(hear(data, size), -EBADMSG);
+	name_size[3] = '\0';
+	assert_int_equal(hear(data, size), -EBADMSG);
+	name_size[3] = 'd';
+	assert_int_equal(hear(data, size), 0);
+	for (unsigned wrong = 0; wrong < 256; wrong++) {
+		*name_size = (uint8_t)wrong;
+		if (wrong != strlen("module-5"))
+			assert_int_equal(hear(data, size), -EBADMSG);
+	}
 }
 
 /* No sanitizer complains, and nothing that is accepted is out of range. */
 static void random_bytes_and_flipped_bits_do_no_harm(void **state)
 {
 	(void)state;
-	static uint8_t good[BEAT_DATAGRAM_MAX], data[BEAT_DATAGRAM_MAX];
-	static struct summary summaries[8], back[BEAT_SUMMARIES_MAX];
-	struct beat beat = head, decoded;
+	static uint8_t good[BEAT_DATAGRAM_MAX];
+	struct beat beat = beat_of(0, 8);
 	unsigned seed = 20261122;
-	uint8_t to;
+	size_t size = encode_one(&beat);
 
-	for (uint16_t i = 0; i < 8; i++)
-		summaries[i] = full_summary(i);
-	beat.summary_count = 8;
-	beat.summaries = summaries;
-	size_t size = encode_one(&beat, good);
+	memcpy(good, data, size);
 	for (int round = 0; round < 20000; round++) {
 		memcpy(data, good, size);
 		for (int flips = 0; flips < 1 + round % 4; flips++)
@@ -214,12 +232,15 @@ static void random_bytes_and_flipped_bits_do_no_harm(void **state)
 		uint8_t *exact = malloc(shown + 1); /* of its own size, so that ASan sees the end */
 		assert_non_null(exact);
 		memcpy(exact, data, shown);
-		struct bytes bytes = { .data = exact, .size = shown };
-		if (beat_decode(bytes, back, &decoded, &to) == 0) {
-			assert_true(decoded.from >= 1 && decoded.from <= NODES_MAX);
-			for (int i = 0; i < decoded.summary_count; i++)
-				assert_true(back[i].state < MIRROR_STATE_COUNT &&
-					    back[i].fs_link <= FS_LINK_IN_SYNC);
+		if (hear(exact, shown) == 0) {
+			assert_true(heard.beat.from >= 1 && heard.beat.from <= NODES_MAX);
+			for (int i = 0; i < heard.beat.summary_count; i++) {
+				const struct summary *summary = &heard.summaries[i];
+				assert_true(summary->state < MIRROR_STATE_COUNT &&
+					    summary->fs_link <= FS_LINK_IN_SYNC);
+				assert_true(heard.names[i].text[0] != '\0');
+				assert_true(strlen(heard.names[i].text) <= MODULE_NAME_MAX);
+			}
 		}
 		free(exact);
 	}
@@ -234,6 +255,7 @@ int main(void)
 		cmocka_unit_test(another_version_is_named),
 		cmocka_unit_test(a_beat_that_is_cut_or_too_long_is_refused),
 		cmocka_unit_test(a_claimed_number_of_summaries_is_not_believed),
+		cmocka_unit_test(a_summary_without_a_name_is_refused),
 		cmocka_unit_test(random_bytes_and_flipped_bits_do_no_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

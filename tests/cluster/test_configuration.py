@@ -1,0 +1,82 @@
+"""Configuration that is wrong on one node, or not the same on both: only what is wrong stays out, and it is said.
+
+Two modules, `counter` and `second`, each with data of its own.
+"""
+import json
+import os
+import signal
+
+import harness
+import pytest
+
+pytestmark = pytest.mark.deadline(120)
+YAML = "/etc/evenkeel/modules/{}/module.yaml"
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster):
+    made = make_cluster()
+    harness.make_module(made.lab.dir + "/carry/more", "second", address="10.77.3.101", port=7001)
+    for name in made.lab.nodes:
+        made.node(name).run(["mkdir", "-p", "/srv/second"])
+        made.say(name, "module", "add", "/run/lab/carry/more/second")
+        for module in ("counter", "second"):
+            made.node(name).run(["sh", "-c", f"echo {module} of {name} > /srv/{module}/whose"])
+    return made
+
+
+def change_yaml(cluster, node, module, old, new):
+    cluster.node(node).run(["sed", "-i", f"s/^{old}/{new}/", YAML.format(module)])
+
+
+def number_of(cluster, node, module):
+    text = cluster.node(node).run(["cat", YAML.format(module)]).stdout
+    return next(line.split()[1] for line in text.splitlines() if line.startswith("number:"))
+
+
+def told(cluster, node, module):
+    """What `status` tells of a module, whatever state it is in; None: nothing."""
+    listed = json.loads(cluster.say(node, "status", "--json").stdout)["modules"]
+    return next((each for each in listed if each["name"] == module), None)
+
+
+def bring_up(cluster, module):
+    cluster.module = module
+    try:
+        cluster.bring_up()
+        return {name: cluster.node(name).run(["cat", f"/srv/{module}/whose"]).stdout for name in cluster.lab.nodes}
+    finally:
+        cluster.module = "counter"
+
+
+def restart_daemon(cluster, node):
+    """As after a crash: hold starts it again, and it reads everything anew."""
+    before = cluster.processes(node, "evenkeeld")
+    os.kill(before[0], signal.SIGKILL)
+    harness.wait_for("evenkeeld is not started again", lambda: cluster.processes(node, "evenkeeld") not in ([], before), 10)
+    cluster.node(node).wait_service()
+
+
+def test_numbers_are_exchanged_on_one_node(cluster):
+    """Each module finds itself on the other node by its name; the difference is an error that is shown until it is mended."""
+    numbers = {module: number_of(cluster, "node2", module) for module in ("counter", "second")}
+    for module, other in (("counter", "second"), ("second", "counter")):
+        change_yaml(cluster, "node2", module, "number: .*", f"number: {numbers[other]}")
+    cluster.say("node2", "apply")
+    for module in numbers:
+        data = bring_up(cluster, module)
+        assert set(data.values()) == {f"{module} of node1\n"}, "the data of two modules were mixed"
+    for node in cluster.lab.nodes:
+        for module in numbers:
+            error = told(cluster, node, module).get("error", "")
+            assert f"Module '{module}' has number" in error and "evenkeel apply" in error, f"{node} {module}: {error!r}"
+        assert "error " in cluster.say(node, "status").stdout
+        said = [event for event in cluster.events(node) if event["id"] == "module.number_differs"]
+        assert len(said) == len(numbers), f"said once for each module: {said}"
+    for module in numbers:
+        for node in ("node2", "node1"):
+            cluster.say(node, "stop", module)
+        change_yaml(cluster, "node2", module, "number: .*", f"number: {numbers[module]}")
+    cluster.say("node2", "apply")
+    harness.wait_for("the error is still shown", lambda: all(
+        "error" not in told(cluster, node, module) for node in cluster.lab.nodes for module in numbers), 10)
