@@ -80,16 +80,37 @@ struct module_settings {
 	struct check_config checks[CHECKS_MAX];
 };
 
+/* A module that cannot be used as it is written. */
+struct config_wrong {
+	char name[MODULE_NAME_MAX + 1]; /* of its folder, cut to this */
+	struct config_error error;
+};
+
+struct config_modules {
+	int count, wrong_count;
+	struct module_settings *list; /* the right ones, by name */
+	struct config_wrong *wrong;   /* likewise */
+};
+
 /* Errors: -EINVAL with a sentence in out_error; of open(2) likewise. */
 int config_read_cluster(const char *path, struct cluster_config *out_config,
 	struct config_error *out_error) MUST_CHECK;
 int config_read_module(const char *folder, struct module_settings *out_settings,
 	struct config_error *out_error) MUST_CHECK;
-/* All modules below config_folder/modules, and what must hold between them (names, numbers,
- * directories, addresses). */
+/*
+ * All modules below config_folder/modules, and what must hold between them (names, numbers,
+ * directories, addresses). A wrong one does not spoil the others: it is listed with its complaint. Of
+ * two that exclude each other the first by name is taken, so that it is the same on every node.
+ * Gives out_modules: config_modules_done(). Errors: -EINVAL with a sentence: the folder cannot be read,
+ * or holds too many; -ENOMEM.
+ */
 int config_read_modules(const char *config_folder, const struct cluster_config *cluster,
-	struct module_settings *out_settings, int max, int *out_count,
-	struct config_error *out_error) MUST_CHECK;
+	struct config_modules *out_modules, struct config_error *out_error) MUST_CHECK;
+/* The same, for whoever wants all of them or nothing: the first wrong one is an error. */
+int config_read_all_modules(const char *config_folder, const struct cluster_config *cluster,
+	struct config_modules *out_modules, struct config_error *out_error) MUST_CHECK;
+/* Takes what is half made, and what is zero. */
+void config_modules_done(struct config_modules *modules);
 /* Which node this is: the one line of config_folder/node, looked up in the cluster; points into
  * cluster. */
 int config_read_self(const char *config_folder, const struct cluster_config *cluster,

@@ -1,6 +1,7 @@
 /*
  * All modules of a node, and what must hold between them: each against those before it in the order
- * of their names, so the complaint is the same on every node.
+ * of their names, so the complaint is the same on every node. A wrong one counts for nothing: neither it nor what
+ * would have excluded it keeps another out.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -9,25 +10,21 @@
 
 #include "api/config_internal.h"
 
-struct module_source {
-	char file[PATH_SIZE_MAX];
-	struct settings_source source;
-};
-
+/* One module against what there is already. */
 struct modules_check {
 	const struct cluster_config *cluster;
+	const struct config_modules *others;
 	const struct module_settings *settings;
-	const struct module_source *sources;
+	const struct settings_source *source;
 	struct config_error *error;
 };
 
-static int check_nodes_known(const struct modules_check *check, int index)
+static int check_nodes_known(const struct modules_check *check)
 {
-	const struct settings_source *source = &check->sources[index].source;
 	for (int i = 0; i < 2; i++) {
-		const char *name = check->settings[index].nodes[i];
+		const char *name = check->settings->nodes[i];
 		if (config_node_by_name(check->cluster, name) == NULL)
-			return MODULE_COMPLAIN(source, check->error, MODULE_NODES,
+			return MODULE_COMPLAIN(check->source, check->error, MODULE_NODES,
 				"found '%s', which is no node of cluster.yaml; expected names that "
 				"'evenkeel cluster list' shows",
 				name);
@@ -35,10 +32,9 @@ static int check_nodes_known(const struct modules_check *check, int index)
 	return 0;
 }
 
-static int check_not_a_nodes(const struct modules_check *check, int index)
+static int check_not_a_nodes(const struct modules_check *check)
 {
-	const struct module_settings *settings = &check->settings[index];
-	const struct settings_source *source = &check->sources[index].source;
+	const struct module_settings *settings = check->settings;
 	char shown[INET_ADDRSTRLEN];
 	for (int a = 0; a < settings->address_count; a++) {
 		struct in_addr address = settings->addresses[a].address;
@@ -46,8 +42,8 @@ static int check_not_a_nodes(const struct modules_check *check, int index)
 			const struct node_config *node = &check->cluster->nodes[n];
 			for (int i = 0; i < node->address_count; i++) {
 				if (node->addresses[i].s_addr == address.s_addr)
-					return MODULE_COMPLAIN(source, check->error,
-						config_address_row(source),
+					return MODULE_COMPLAIN(check->source, check->error,
+						config_address_row(check->source),
 						"%s is the address of node '%s' itself; expected "
 						"an address that no host has",
 						config_show_address(address, shown), node->name);
@@ -57,16 +53,16 @@ static int check_not_a_nodes(const struct modules_check *check, int index)
 	return 0;
 }
 
-static int check_shared_addresses(const struct modules_check *check, int index, int other)
+static int check_shared_addresses(
+	const struct modules_check *check, const struct module_settings *b)
 {
-	const struct module_settings *a = &check->settings[index], *b = &check->settings[other];
-	const struct settings_source *source = &check->sources[index].source;
+	const struct module_settings *a = check->settings;
 	char shown[INET_ADDRSTRLEN];
 	for (int i = 0; i < a->address_count; i++) {
 		for (int j = 0; j < b->address_count; j++) {
 			if (a->addresses[i].address.s_addr == b->addresses[j].address.s_addr)
-				return MODULE_COMPLAIN(source, check->error,
-					config_address_row(source),
+				return MODULE_COMPLAIN(check->source, check->error,
+					config_address_row(check->source),
 					"module '%s' has %s too; expected an address of its own",
 					b->name,
 					config_show_address(a->addresses[i].address, shown));
@@ -75,38 +71,34 @@ static int check_shared_addresses(const struct modules_check *check, int index, 
 	return 0;
 }
 
-static int check_pair_of_modules(const struct modules_check *check, int index, int other)
+static int check_pair_of_modules(const struct modules_check *check, const struct module_settings *b)
 {
-	const struct module_settings *a = &check->settings[index], *b = &check->settings[other];
-	const struct settings_source *source = &check->sources[index].source;
+	const struct module_settings *a = check->settings;
 	if (a->number == b->number)
-		return MODULE_COMPLAIN(source, check->error, MODULE_NUMBER,
+		return MODULE_COMPLAIN(check->source, check->error, MODULE_NUMBER,
 			"module '%s' has number %u too; expected a number of its own", b->name,
 			a->number);
 	for (int i = 0; i < a->directory_count; i++) {
 		for (int j = 0; j < b->directory_count; j++) {
 			if (config_paths_overlap(a->directories[i], b->directories[j]))
-				return MODULE_COMPLAIN(source, check->error, MODULE_DIRECTORIES,
+				return MODULE_COMPLAIN(check->source, check->error,
+					MODULE_DIRECTORIES,
 					"'%.120s' and '%.120s' of module '%s' lie one in the "
 					"other; expected directories of its own",
 					a->directories[i], b->directories[j], b->name);
 		}
 	}
-	return check_shared_addresses(check, index, other);
+	return check_shared_addresses(check, b);
 }
 
-static int modules_check(const struct modules_check *check, int count)
+static int check_module(const struct modules_check *check)
 {
-	for (int i = 0; i < count; i++) {
-		int error = check_nodes_known(check, i);
-		if (error == 0)
-			error = check_not_a_nodes(check, i);
-		for (int j = 0; j < i && error == 0; j++)
-			error = check_pair_of_modules(check, i, j);
-		if (error != 0)
-			return error;
-	}
-	return 0;
+	int error = check_nodes_known(check);
+	if (error == 0)
+		error = check_not_a_nodes(check);
+	for (int i = 0; i < check->others->count && error == 0; i++)
+		error = check_pair_of_modules(check, &check->others->list[i]);
+	return error;
 }
 
 static int is_module_folder(const struct dirent *entry)
@@ -114,21 +106,32 @@ static int is_module_folder(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static int read_listed(const char *folder, struct dirent **entries, int count,
-	struct module_settings *out_settings, struct module_source *sources,
-	struct config_error *error)
+/* Puts it to the right ones or to the wrong ones. */
+static void read_one(const char *folder, const char *name, const struct cluster_config *cluster,
+	struct config_modules *modules)
 {
-	for (int i = 0; i < count; i++) {
-		char path[PATH_SIZE_MAX];
-		snprintf(path, sizeof(path), "%.3800s/%s", folder, entries[i]->d_name);
-		snprintf(sources[i].file, sizeof(sources[i].file), "%.4000s/module.yaml", path);
-		sources[i].source.file = sources[i].file;
-		int result =
-			config_read_module_lines(path, &out_settings[i], &sources[i].source, error);
-		if (result != 0)
-			return result;
+	char path[PATH_SIZE_MAX], file[PATH_SIZE_MAX];
+	struct module_settings *settings = &modules->list[modules->count];
+	struct config_wrong *wrong = &modules->wrong[modules->wrong_count];
+	struct settings_source source = { .file = file };
+	snprintf(path, sizeof(path), "%.3800s/%s", folder, name);
+	snprintf(file, sizeof(file), "%.4000s/module.yaml", path);
+	int error = config_read_module_lines(path, settings, &source, &wrong->error);
+	if (error == 0)
+		error = check_module(&(struct modules_check){ .cluster = cluster,
+			.others = modules,
+			.settings = settings,
+			.source = &source,
+			.error = &wrong->error });
+	if (error == 0) {
+		modules->count++;
+		return;
 	}
-	return 0;
+	if (wrong->error.sentence[0] == '\0')
+		(void)settings_complain(
+			&wrong->error, file, 0, NULL, "cannot be read: %s", strerror(-error));
+	snprintf(wrong->name, sizeof(wrong->name), "%.*s", MODULE_NAME_MAX, name);
+	modules->wrong_count++;
 }
 
 static void free_entries(struct dirent **entries, int count)
@@ -138,37 +141,53 @@ static void free_entries(struct dirent **entries, int count)
 	free(entries);
 }
 
+static int make_room(struct config_modules *modules, int count)
+{
+	modules->list = calloc((size_t)count + 1, sizeof(*modules->list));
+	modules->wrong = calloc((size_t)count + 1, sizeof(*modules->wrong));
+	return modules->list == NULL || modules->wrong == NULL ? -ENOMEM : 0;
+}
+
 int config_read_modules(const char *config_folder, const struct cluster_config *cluster,
-	struct module_settings *out_settings, int max, int *out_count,
-	struct config_error *out_error)
+	struct config_modules *out_modules, struct config_error *out_error)
 {
 	char folder[PATH_SIZE_MAX];
 	struct dirent **entries = NULL;
+	*out_modules = (struct config_modules){ 0 };
 	snprintf(folder, sizeof(folder), "%.3800s/modules", config_folder);
 	int count = scandir(folder, &entries, is_module_folder, alphasort);
-	if (count < 0 && errno == ENOENT) {
-		*out_count = 0; /* no module was added yet */
-		return 0;
-	}
+	if (count < 0 && errno == ENOENT)
+		return 0; /* no module was added yet */
 	if (count < 0)
 		return settings_complain(
 			out_error, folder, 0, NULL, "cannot be read: %s", strerror(errno));
-	int error = -ENOMEM;
-	struct module_source *sources = calloc((size_t)count + 1, sizeof(*sources));
-	if (sources != NULL && count > max)
-		error = settings_complain(out_error, folder, 0, NULL,
-			"found %d modules; expected at most %d", count, max);
-	else if (sources != NULL)
-		error = read_listed(folder, entries, count, out_settings, sources, out_error);
-	if (error == 0)
-		error = modules_check(&(struct modules_check){ .cluster = cluster,
-					      .settings = out_settings,
-					      .sources = sources,
-					      .error = out_error },
-			count);
-	if (error == 0)
-		*out_count = count;
-	free(sources);
+	int error = count <= MODULES_MAX
+			    ? make_room(out_modules, count)
+			    : settings_complain(out_error, folder, 0, NULL,
+				      "found %d modules; expected at most %d", count, MODULES_MAX);
+	for (int i = 0; i < count && error == 0; i++)
+		read_one(folder, entries[i]->d_name, cluster, out_modules);
 	free_entries(entries, count);
+	if (error != 0)
+		config_modules_done(out_modules);
 	return error;
+}
+
+int config_read_all_modules(const char *config_folder, const struct cluster_config *cluster,
+	struct config_modules *out_modules, struct config_error *out_error)
+{
+	int error = config_read_modules(config_folder, cluster, out_modules, out_error);
+	if (error == 0 && out_modules->wrong_count > 0) {
+		*out_error = out_modules->wrong[0].error;
+		error = -EINVAL;
+		config_modules_done(out_modules);
+	}
+	return error;
+}
+
+void config_modules_done(struct config_modules *modules)
+{
+	free(modules->list);
+	free(modules->wrong);
+	*modules = (struct config_modules){ 0 };
 }

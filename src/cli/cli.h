@@ -103,8 +103,7 @@ const char *text_of(const json_t *object, const char *key); /* "" if it is none 
 struct site {
 	struct cluster_config cluster;
 	const struct node_config *self;
-	struct module_settings *modules; /* MODULES_MAX; site_done() */
-	int module_count;
+	struct config_modules modules; /* a wrong one is only listed there; site_done() */
 };
 /* Reads everything; a sentence on standard error if it cannot. Gives an exit code. */
 int site_read(const struct arguments *arguments, struct site *out_site) MUST_CHECK;

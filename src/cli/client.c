@@ -180,24 +180,20 @@ int site_read(const struct arguments *arguments, struct site *out_site)
 	struct config_error error = { "out of memory" };
 	struct site *site = out_site;
 	char path[PATH_SIZE_MAX];
-	*site = (struct site){ .modules = calloc(MODULES_MAX, sizeof(*site->modules)) };
+	*site = (struct site){ 0 };
 	path_join(path, arguments->config, "cluster.yaml");
-	int result = site->modules == NULL ? -ENOMEM : 0;
-	if (result == 0 && access(path, F_OK) != 0 && errno == ENOENT) {
-		site_done(site);
+	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return refuse(arguments,
 			"%s is missing: this node belongs to no cluster yet; 'evenkeel cluster "
 			"init' "
 			"makes one, 'evenkeel cluster accept' joins one",
 			path);
-	}
-	if (result == 0)
-		result = config_read_cluster(path, &site->cluster, &error);
+	int result = config_read_cluster(path, &site->cluster, &error);
 	if (result == 0)
 		result = config_read_self(arguments->config, &site->cluster, &site->self, &error);
 	if (result == 0)
-		result = config_read_modules(arguments->config, &site->cluster, site->modules,
-			MODULES_MAX, &site->module_count, &error);
+		result = config_read_modules(
+			arguments->config, &site->cluster, &site->modules, &error);
 	if (result != 0) {
 		site_done(site);
 		return refuse(arguments, "%s", error.sentence);
@@ -207,6 +203,5 @@ int site_read(const struct arguments *arguments, struct site *out_site)
 
 void site_done(struct site *site)
 {
-	free(site->modules);
-	site->modules = NULL;
+	config_modules_done(&site->modules);
 }

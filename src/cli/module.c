@@ -100,8 +100,8 @@ static uint16_t free_number(const struct site *site)
 {
 	for (uint16_t number = 1; number <= MODULES_MAX; number++) {
 		bool is_free = true;
-		for (int i = 0; i < site->module_count; i++)
-			is_free = is_free && site->modules[i].number != number;
+		for (int i = 0; i < site->modules.count; i++)
+			is_free = is_free && site->modules.list[i].number != number;
 		if (is_free)
 			return number;
 	}
@@ -170,9 +170,9 @@ static int look(struct adding *adding)
 	struct preflight_neighbour *neighbours = NULL;
 	const struct module_settings *others[MODULES_MAX];
 	int code = EXIT_DONE;
-	for (int i = 0; i < adding->site.module_count; i++)
-		others[i] = &adding->site.modules[i];
-	if (preflight_neighbours(others, adding->site.module_count, adding->name, &neighbours,
+	for (int i = 0; i < adding->site.modules.count; i++)
+		others[i] = &adding->site.modules.list[i];
+	if (preflight_neighbours(others, adding->site.modules.count, adding->name, &neighbours,
 		    &place.neighbour_count) != 0)
 		return out_of_memory(adding);
 	place.neighbours = neighbours;
@@ -205,8 +205,8 @@ static int name_module(struct adding *adding)
 			"the module's name: found '%s'; expected %s (--name gives one)", name,
 			expected);
 	}
-	for (int i = 0; i < adding->site.module_count; i++) {
-		if (strcmp(adding->site.modules[i].name, adding->name) == 0)
+	for (int i = 0; i < adding->site.modules.count; i++) {
+		if (strcmp(adding->site.modules.list[i].name, adding->name) == 0)
 			return refuse(adding->arguments,
 				"there is a module '%s' already; remove it first ('evenkeel module "
 				"remove %s'), or give this one another name: --name",
@@ -250,15 +250,13 @@ static void clear(const struct adding *adding, const char *path)
 static int publish(struct adding *adding, bool *out_runs)
 {
 	struct config_error error = { "out of memory" };
-	int count = 0;
+	struct config_modules all;
 	if (rename(adding->hidden, adding->target) != 0)
 		return refuse(adding->arguments, "%s cannot be made: %s", adding->target,
 			strerror(errno));
-	struct module_settings *all = calloc(MODULES_MAX, sizeof(*all));
-	int result = all == NULL ? -ENOMEM
-				 : config_read_modules(adding->arguments->config,
-					   &adding->site.cluster, all, MODULES_MAX, &count, &error);
-	free(all);
+	int result = config_read_all_modules(
+		adding->arguments->config, &adding->site.cluster, &all, &error);
+	config_modules_done(&all);
 	if (result == 0)
 		result = client_reload(adding->arguments, out_runs, &error);
 	if (result == 0)

@@ -40,7 +40,8 @@ static int refuse_if_running(const struct arguments *arguments, const char *name
 	modules = json_object_get(answer, "modules");
 	for (size_t i = 0; i < json_array_size(modules); i++) {
 		const json_t *module = json_array_get(modules, i);
-		if (strcmp(text_of(module, "name"), name) == 0)
+		bool is_left_out = json_is_true(json_object_get(module, "is_left_out"));
+		if (!is_left_out && strcmp(text_of(module, "name"), name) == 0)
 			is_running = strcmp(text_of(module, "state"), "STOP") != 0;
 	}
 	json_decref(answer);
@@ -111,6 +112,11 @@ static json_t *module_json(const struct module_settings *module)
 		directories, "addresses", addresses);
 }
 
+static json_t *wrong_json(const struct config_wrong *wrong)
+{
+	return json_pack("{s:s,s:s}", "name", wrong->name, "error", wrong->error.sentence);
+}
+
 static void print_module(const struct module_settings *module)
 {
 	printf("%-20s number %-4u nodes %s, %s", module->name, module->number, module->nodes[0],
@@ -132,16 +138,23 @@ int do_module_list(const struct arguments *arguments)
 	if (code != EXIT_DONE)
 		return code;
 	json_t *list = json_array();
-	for (int i = 0; i < site.module_count; i++) {
+	for (int i = 0; i < site.modules.count; i++) {
 		if (arguments->is_json)
-			(void)json_array_append_new(list, module_json(&site.modules[i]));
+			(void)json_array_append_new(list, module_json(&site.modules.list[i]));
 		else
-			print_module(&site.modules[i]);
+			print_module(&site.modules.list[i]);
+	}
+	for (int i = 0; i < site.modules.wrong_count; i++) {
+		const struct config_wrong *wrong = &site.modules.wrong[i];
+		if (arguments->is_json)
+			(void)json_array_append_new(list, wrong_json(wrong));
+		else
+			printf("%-20s error: %s\n", wrong->name, wrong->error.sentence);
 	}
 	if (arguments->is_json) {
 		(void)json_dumpf(list, stdout, JSON_COMPACT);
 		printf("\n");
-	} else if (site.module_count == 0) {
+	} else if (site.modules.count + site.modules.wrong_count == 0) {
 		printf("no module yet; 'evenkeel module add DIR' adds one\n");
 	}
 	json_decref(list);
@@ -180,7 +193,11 @@ int do_apply(const struct arguments *arguments)
 	int code = site_read(arguments, &site);
 	if (code != EXIT_DONE)
 		return code;
+	if (site.modules.wrong_count > 0)
+		code = refuse(arguments, "%s", site.modules.wrong[0].error.sentence);
 	site_done(&site);
+	if (code != EXIT_DONE)
+		return code;
 	int error = client_ask(arguments, json_pack("{s:s}", "command", "plan"), 10, &answer);
 	if (error == -ENOENT || error == -ECONNREFUSED) {
 		printf("the configuration is in order; evenkeeld does not run, it will read it at "

@@ -139,7 +139,7 @@ static void print_resync(const json_t *module)
 		(unsigned long long)(done >= total ? 100 : done / (total / 100 + 1)));
 }
 
-static void print_module(const json_t *module, const char *node)
+static void print_states(const json_t *module, const char *node)
 {
 	const json_t *addresses = json_object_get(module, "addresses");
 	printf("\n%-14s %s %s %s    %s ", text_of(module, "name"), node, text_of(module, "state"),
@@ -152,6 +152,14 @@ static void print_module(const json_t *module, const char *node)
 		printf("%s%s", i == 0 ? "    " : ", ",
 			json_string_value(json_array_get(addresses, i)));
 	printf("\n");
+}
+
+static void print_module(const json_t *module, const char *node)
+{
+	if (json_is_true(json_object_get(module, "is_left_out")))
+		printf("\n%-14s %s left out\n", text_of(module, "name"), node);
+	else
+		print_states(module, node);
 	print_wrapped("    error        ", text_of(module, "error"));
 	print_wrapped("    now          ", text_of(module, "now"));
 	print_resync(module);

@@ -21,19 +21,30 @@ static const char *const refusal_names[REFUSAL_COUNT] = {
 	[REFUSAL_NOT_THIS_NODE] = "not_this_node",
 };
 
+static void refuse_unknown(struct admin_client *client, const char *name)
+{
+	const struct daemon *daemon = client->admin->daemon;
+	char sentence[2 * SENTENCE_SIZE_MAX];
+
+	snprintf(sentence, sizeof(sentence),
+		"there is no module '%.64s' on this node; 'evenkeel module list' lists them", name);
+	for (int i = 0; i < daemon->wrong_count; i++)
+		if (strcmp(daemon->wrong[i].name, name) == 0)
+			snprintf(sentence, sizeof(sentence),
+				"module '%s' is left out on this node: %s; correct it and run "
+				"'evenkeel apply'",
+				name, daemon->wrong[i].error.sentence);
+	admin_reply_refused(client, refusal_names[REFUSAL_UNKNOWN_MODULE], sentence);
+}
+
 static struct module *find_module(struct admin_client *client, const json_t *request)
 {
-	char sentence[SENTENCE_SIZE_MAX];
 	const char *name = json_string_value(json_object_get(request, "module"));
 	struct module *module =
 		name != NULL ? daemon_module_by_name(client->admin->daemon, name) : NULL;
-	if (module != NULL)
-		return module;
-	snprintf(sentence, sizeof(sentence),
-		"there is no module '%.64s' on this node; 'evenkeel module list' lists them",
-		name != NULL ? name : "");
-	admin_reply_refused(client, refusal_names[REFUSAL_UNKNOWN_MODULE], sentence);
-	return NULL;
+	if (module == NULL)
+		refuse_unknown(client, name != NULL ? name : "");
+	return module;
 }
 
 static void do_status(struct admin_client *client, const json_t *request, int argument)
@@ -162,30 +173,36 @@ static bool is_stopped(struct daemon *daemon, const struct module *module)
 }
 
 static const struct module_settings *find_settings(
-	const struct module_settings *list, int count, const char *name)
+	const struct config_modules *modules, const char *name)
 {
-	for (int i = 0; i < count; i++) {
-		if (strcmp(list[i].name, name) == 0)
-			return &list[i];
+	for (int i = 0; i < modules->count; i++) {
+		if (strcmp(modules->list[i].name, name) == 0)
+			return &modules->list[i];
 	}
 	return NULL;
 }
 
-static void plan_modules(
-	struct daemon *daemon, const struct module_settings *after, int count, json_t *changes)
+static void plan_modules(struct daemon *daemon, const struct config_modules *after, json_t *changes)
 {
 	char sentence[SENTENCE_SIZE_MAX];
-	for (int i = 0; i < count; i++) {
-		if (daemon_module_by_name(daemon, after[i].name) != NULL)
+	for (int i = 0; i < after->count; i++) {
+		if (daemon_module_by_name(daemon, after->list[i].name) != NULL)
 			continue;
 		snprintf(sentence, sizeof(sentence), "module '%s' (number %u) is added, stopped",
-			after[i].name, after[i].number);
+			after->list[i].name, after->list[i].number);
+		add_change(changes, sentence);
+	}
+	for (int i = 0; i < daemon->wrong_count; i++) {
+		if (find_settings(after, daemon->wrong[i].name) != NULL)
+			continue;
+		snprintf(sentence, sizeof(sentence),
+			"module '%s', which was left out, is forgotten", daemon->wrong[i].name);
 		add_change(changes, sentence);
 	}
 	for (int i = 0; i < daemon->module_count; i++) {
 		const struct module *module = daemon->modules[i];
 		const char *name = module->settings.name;
-		const struct module_settings *settings = find_settings(after, count, name);
+		const struct module_settings *settings = find_settings(after, name);
 		struct plan plan = { .changes = changes, .module = name };
 		plan.is_stopped = is_stopped(daemon, module);
 		if (settings != NULL) {
@@ -235,26 +252,25 @@ static void do_plan(struct admin_client *client, const json_t *request, int argu
 	struct config_error error = { "out of memory" };
 	struct cluster_config cluster;
 	char path[PATH_SIZE_MAX];
-	int count = 0, result = -ENOMEM;
+	struct config_modules modules = { 0 };
+	int result = -ENOMEM;
 	(void)request;
 	(void)argument;
 	snprintf(path, sizeof(path), "%.4000s/cluster.yaml", daemon->paths.config);
-	struct module_settings *settings = calloc(MODULES_MAX, sizeof(*settings));
 	json_t *changes = json_array();
-	if (settings != NULL && changes != NULL)
+	if (changes != NULL)
 		result = config_read_cluster(path, &cluster, &error);
 	if (result == 0)
-		result = config_read_modules(
-			daemon->paths.config, &cluster, settings, MODULES_MAX, &count, &error);
+		result = config_read_all_modules(daemon->paths.config, &cluster, &modules, &error);
 	if (result == 0) {
 		plan_cluster(daemon, &cluster, changes);
-		plan_modules(daemon, settings, count, changes);
+		plan_modules(daemon, &modules, changes);
 		admin_reply(client, json_pack("{s:b,s:O}", "ok", 1, "changes", changes));
 	} else {
 		admin_reply_refused(client, "configuration", error.sentence);
 	}
 	json_decref(changes);
-	free(settings);
+	config_modules_done(&modules);
 }
 
 static void do_reload(struct admin_client *client, const json_t *request, int argument)

@@ -199,6 +199,15 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*left)->settings.name, (*right)->settings.name);
 }
 
+/* Kept out of this node: what is wrong, beside those that are right. */
+static json_t *wrong_status(const struct config_wrong *wrong)
+{
+	return json_pack("{s:s,s:b,s:s,s:s}", "name", wrong->name, "is_left_out", 1, "error",
+		wrong->error.sentence, "to_do",
+		"correct it and run 'evenkeel apply'; until then this module stays out on this "
+		"node");
+}
+
 static json_t *modules_status(
 	const struct daemon *daemon, const struct summary *summaries, uint16_t count)
 {
@@ -211,6 +220,8 @@ static json_t *modules_status(
 		(void)json_array_append_new(
 			json, module_status(daemon, sorted[i],
 				      find_summary(summaries, count, sorted[i]->settings.number)));
+	for (int i = 0; i < daemon->wrong_count; i++)
+		(void)json_array_append_new(json, wrong_status(&daemon->wrong[i]));
 	return json;
 }
 

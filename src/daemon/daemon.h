@@ -92,7 +92,9 @@ struct daemon {
 	int module_count;
 	struct module
 		*modules[MODULES_MAX]; /* in no order; settings.number names one to the core */
-	struct actions *actions;       /* of the step under way */
+	struct config_wrong *wrong;    /* modules that stay out because of their module.yaml */
+	int wrong_count;
+	struct actions *actions; /* of the step under way */
 	uint64_t steps;
 	int64_t last_step_ns;
 	bool is_stepping;

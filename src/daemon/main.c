@@ -307,15 +307,6 @@ static int open_parts(struct daemon *daemon)
 	return 0;
 }
 
-static void load_modules(struct daemon *daemon)
-{
-	struct config_error wrong = { .sentence = "" };
-
-	if (modules_load(daemon, &wrong) != 0)
-		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
-			"%s Correct it and run `evenkeel apply`.", wrong.sentence);
-}
-
 static int start(struct daemon *daemon)
 {
 	int error = loop_open(&daemon->loop);
@@ -336,7 +327,7 @@ static int start(struct daemon *daemon)
 		return error;
 	daemon_log(daemon, NULL, SEVERITY_INFO, "daemon.started", "evenkeeld has started.");
 	daemon_post(daemon, &(struct event){ .type = EVENT_STARTED });
-	load_modules(daemon);
+	modules_load(daemon);
 	return 0;
 }
 

@@ -48,8 +48,7 @@ static struct module_config config_of(const struct module *module)
 _Static_assert(SCRIPT_COUNT <= ARRAY_COUNT(((struct module_config *)0)->has_script),
 	"each script has its place");
 
-void daemon_module_is_known(
-	struct module *module, enum fs_role role, enum fs_link link, struct epoch epoch)
+void daemon_module_is_known(struct module *module, const struct control_message *hello)
 {
 	struct event event = { .type = EVENT_MODULE_ADDED, .module = module->settings.number };
 
@@ -57,9 +56,12 @@ void daemon_module_is_known(
 	module->is_added = true;
 	event.module_added.config = config_of(module);
 	event.module_added.record = module->first_record;
-	event.module_added.fs_role = role;
-	event.module_added.fs_link = link;
-	event.module_added.fs_epoch = epoch;
+	if (hello != NULL) {
+		event.module_added.fs_role = hello->hello.role;
+		event.module_added.fs_link = hello->hello.link;
+		event.module_added.fs_epoch = hello->hello.epoch;
+		event.module_added.is_fs_behind = hello->hello.is_behind;
+	}
 	event.module_added.is_application_running =
 		module->runtime.is_application_running && scripts_is_application_running(module);
 	event.module_added.is_address_held =
@@ -139,12 +141,8 @@ static int add_module(struct daemon *daemon, const struct module_settings *setti
 
 /* ---- a set of settings against what there is ---- */
 
-struct wanted {
-	struct module_settings *list;
-	int count;
-};
-
-static const struct module_settings *find_wanted(const struct wanted *wanted, const char *name)
+static const struct module_settings *find_wanted(
+	const struct config_modules *wanted, const char *name)
 {
 	for (int i = 0; i < wanted->count; i++)
 		if (strcmp(wanted->list[i].name, name) == 0)
@@ -189,7 +187,7 @@ static int refuse(struct config_error *out_error, const char *name, const char *
 }
 
 static int check_changes(
-	struct daemon *daemon, const struct wanted *wanted, struct config_error *out_error)
+	struct daemon *daemon, const struct config_modules *wanted, struct config_error *out_error)
 {
 	for (int i = 0; i < daemon->module_count; i++) {
 		const struct module *module = daemon->modules[i];
@@ -219,7 +217,7 @@ static void remove_at(struct daemon *daemon, int index)
 	free_module(module);
 }
 
-static int apply(struct daemon *daemon, const struct wanted *wanted)
+static int apply(struct daemon *daemon, const struct config_modules *wanted)
 {
 	int worst = 0;
 
@@ -241,29 +239,55 @@ static int apply(struct daemon *daemon, const struct wanted *wanted)
 	return worst;
 }
 
-static int read_wanted(
-	const struct daemon *daemon, struct wanted *out, struct config_error *out_error)
+/* At the start each module stands for itself: a wrong one stays out, the others serve. */
+void modules_load(struct daemon *daemon)
 {
-	*out = (struct wanted){ .list = calloc(MODULES_MAX, sizeof(*out->list)) };
-	if (out->list == NULL)
-		return -ENOMEM;
-	return config_read_modules(daemon->paths.config, &daemon->cluster, out->list, MODULES_MAX,
-		&out->count, out_error);
+	struct config_modules wanted;
+	struct config_error wrong = { .sentence = "out of memory" };
+
+	CHECK(daemon->module_count == 0 && daemon->wrong == NULL);
+	if (config_read_modules(daemon->paths.config, &daemon->cluster, &wanted, &wrong) != 0) {
+		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
+			"%s. Correct it and run `evenkeel apply`.", wrong.sentence);
+		return;
+	}
+	for (int i = 0; i < wanted.wrong_count; i++)
+		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
+			"%s. Module '%s' stays out on this node; the others are not touched. "
+			"Correct it and run `evenkeel apply`.",
+			wanted.wrong[i].error.sentence, wanted.wrong[i].name);
+	(void)apply(daemon, &wanted); /* what could not be taken in said so */
+	daemon->wrong = wanted.wrong;
+	daemon->wrong_count = wanted.wrong_count;
+	wanted.wrong = NULL;
+	config_modules_done(&wanted);
 }
 
-int modules_load(struct daemon *daemon, struct config_error *out_error)
+static void forget_wrong(struct daemon *daemon)
 {
-	struct wanted wanted;
+	free(daemon->wrong);
+	daemon->wrong = NULL;
+	daemon->wrong_count = 0;
+}
 
-	int error = read_wanted(daemon, &wanted, out_error);
+/* While it runs, a person waits for the answer: all of it is taken over, or nothing. */
+static int reload_modules(struct daemon *daemon, struct config_error *out_error)
+{
+	struct config_modules wanted;
+
+	int error =
+		config_read_all_modules(daemon->paths.config, &daemon->cluster, &wanted, out_error);
+	if (error != 0)
+		return error;
+	error = check_changes(daemon, &wanted, out_error);
 	if (error == 0)
-		error = check_changes(daemon, &wanted, out_error);
+		forget_wrong(daemon);
 	if (error == 0 && apply(daemon, &wanted) != 0) {
 		(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
 			"A module could not be taken in; see `evenkeel log`.");
 		error = -EINVAL;
 	}
-	free(wanted.list);
+	config_modules_done(&wanted);
 	return error;
 }
 
@@ -282,15 +306,12 @@ static int accept_cluster(
 	struct daemon *daemon, const struct cluster_config *cluster, struct config_error *out_error)
 {
 	const struct node_config *self = config_node_by_name(cluster, daemon->self->name);
-	struct wanted wanted = { .list = calloc(MODULES_MAX, sizeof(*wanted.list)) };
+	struct config_modules wanted;
 
-	if (wanted.list == NULL)
-		return -ENOMEM;
-	int error = config_read_modules(
-		daemon->paths.config, cluster, wanted.list, MODULES_MAX, &wanted.count, out_error);
+	int error = config_read_all_modules(daemon->paths.config, cluster, &wanted, out_error);
 	if (error == 0)
 		error = check_changes(daemon, &wanted, out_error);
-	free(wanted.list);
+	config_modules_done(&wanted);
 	if (error == 0 && (self == NULL || self->id != daemon->self->id)) {
 		(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
 			"cluster.yaml does not name this node (%s, id %u) any more. To take a node "
@@ -320,7 +341,7 @@ int daemon_reload(struct daemon *daemon, struct config_error *out_error)
 	// NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
 	bool is_same = memcmp(cluster, &daemon->cluster, sizeof(*cluster)) == 0;
 	if (error == 0)
-		error = is_same ? modules_load(daemon, out_error)
+		error = is_same ? reload_modules(daemon, out_error)
 				: accept_cluster(daemon, cluster, out_error);
 	free(cluster);
 	return error;
@@ -330,4 +351,5 @@ void modules_close(struct daemon *daemon)
 {
 	while (daemon->module_count > 0)
 		free_module(daemon->modules[--daemon->module_count]);
+	forget_wrong(daemon);
 }

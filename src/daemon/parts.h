@@ -35,7 +35,7 @@ void reaper_take(struct daemon *daemon, struct process *process);
 
 /* ---- modules.c: the set of modules, and each one's way in and out ---- */
 
-int modules_load(struct daemon *daemon, struct config_error *out_error) MUST_CHECK;
+void modules_load(struct daemon *daemon);
 void modules_close(struct daemon *daemon);
 
 /* ---- records.c: state/NAME.record ---- */

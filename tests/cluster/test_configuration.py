@@ -80,3 +80,31 @@ def test_numbers_are_exchanged_on_one_node(cluster):
     cluster.say("node2", "apply")
     harness.wait_for("the error is still shown", lambda: all(
         "error" not in told(cluster, node, module) for node in cluster.lab.nodes for module in numbers), 10)
+
+
+def test_a_wrong_module_stays_out_alone(cluster):
+    """After a restart of the daemon the others go on; `status` shows what is wrong, until it is corrected and applied."""
+    if cluster.status("node1")["generation"] == 0:
+        cluster.bring_up()
+    for node in cluster.lab.nodes:
+        cluster.say(node, "start", "counter", check=False)
+    primary = cluster.wait_pair()
+    states = cluster.states()
+    change_yaml(cluster, "node2", "second", "durability: call", "durability: cal")
+    restart_daemon(cluster, "node2")
+    cluster.wait_pair(primary)
+    wrong = told(cluster, "node2", "second")
+    assert wrong and wrong.get("is_left_out") is True, f"status says {wrong}"
+    assert "modules/second/module.yaml:" in wrong["error"] and "found 'cal'" in wrong["error"], wrong
+    assert "evenkeel apply" in wrong["to_do"]
+    text = " ".join(cluster.say("node2", "status").stdout.split())
+    assert "second node2 left out error" in text and "key 'durability'" in text, text
+    done = cluster.say("node2", "start", "second", check=False)
+    assert done.returncode != 0 and "key 'durability'" in done.stderr, done.stderr
+    done = cluster.say("node2", "apply", check=False)
+    assert done.returncode != 0 and "key 'durability'" in done.stderr, done.stderr
+    change_yaml(cluster, "node2", "second", "durability: cal", "durability: call")
+    cluster.say("node2", "apply")
+    mended = told(cluster, "node2", "second")
+    assert mended["state"] == "STOP" and "error" not in mended, mended
+    assert cluster.states() == states
