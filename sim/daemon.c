@@ -73,6 +73,10 @@ static void order_fs(struct world *world, struct node *node, const struct action
 	bool is_role =
 		action->fs.order == FS_ORDER_PRIMARY || action->fs.order == FS_ORDER_SECONDARY;
 
+	if (is_role || action->fs.order == FS_ORDER_STOP) {
+		daemon->has_role_order = true;
+		daemon->role_order = *action;
+	}
 	/* Nobody there: the first one is started; a dead one's successor comes by itself. */
 	if (!node->fs.is_running && is_role && node->held.role == FS_NONE)
 		fs_start(world, node);
@@ -93,6 +97,15 @@ void daemon_send_pending(struct world *world, struct node *node)
 	node->pending_count = 0;
 	for (int i = 0; i < count; i++)
 		order_fs(world, node, &node->pending[i]);
+}
+
+/* A successor without a role: what its predecessor was told died with it. */
+void daemon_repeat_role(struct world *world, struct node *node)
+{
+	struct daemon *daemon = &node->daemon;
+
+	if (daemon->is_running && daemon->has_role_order)
+		order_fs(world, node, &daemon->role_order);
 }
 
 static void renew(struct world *world, struct node *node)
@@ -277,6 +290,8 @@ static void add_module(struct world *world, struct node *node)
 			.fs_role = node->fs.is_running ? node->fs.role : FS_NONE,
 			.fs_link = node->fs.link,
 			.fs_epoch = node->fs.epoch,
+			.is_fs_behind = node->fs.is_running && node->fs.role == FS_SECONDARY &&
+					!node->fs.receiver.is_in_sync,
 			.is_application_running = node->is_application_running,
 			.is_address_held = node_has_address(world, node) },
 	};
@@ -300,6 +315,7 @@ void daemon_start(struct world *world, struct node *node)
 	daemon->queued_count = 0;
 	daemon->deadline = INT64_MAX;
 	daemon->last_order_at = 0;
+	daemon->has_role_order = false;
 	daemon->is_renewing = false;
 	if (!node->fs.is_running && node->held.role != FS_NONE)
 		fs_start(world, node);

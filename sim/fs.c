@@ -60,12 +60,15 @@ void fs_report(struct world *world, struct node *node, enum fs_report report)
 		.module = MODULE,
 		.fs = { .report = report,
 			.epoch = fs->epoch,
+			.is_behind = fs->role == FS_SECONDARY && !fs->receiver.is_in_sync,
 			.barrier = node->barrier,
 			.peer_barrier = node->peer_barrier },
 	};
 
 	SAY(world, "node %d: fs: %s", node->id, report_names[report]);
 	fs->link = link_after(report, fs->link);
+	if (report == FS_REPORT_IS_STOPPED)
+		node->daemon.has_role_order = false;
 	if (node->daemon.is_running)
 		tell(world, node, &event);
 	else if (fs->is_running && fs->unsent_count < UNSENT_MAX)
@@ -115,10 +118,14 @@ void fs_say_hello(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
 	enum fs_link link = fs->link;
+	bool is_waiting = node->pending_count > 0; /* the role order is among them, perhaps */
 
 	daemon_send_pending(world, node);
-	if (fs->role == FS_NONE)
+	if (fs->role == FS_NONE) {
+		if (!is_waiting)
+			daemon_repeat_role(world, node);
 		return;
+	}
 	fs_report(world, node,
 		fs->role == FS_PRIMARY ? FS_REPORT_IS_PRIMARY : FS_REPORT_IS_SECONDARY);
 	if (link != FS_LINK_NONE)

@@ -216,6 +216,8 @@ struct daemon {
 	struct action queued[QUEUED_MAX];
 	int64_t deadline; /* what the armed timer waits for, boot clock */
 	int64_t last_order_at;
+	bool has_role_order; /* not answered yet, as far as is known */
+	struct action role_order;
 	bool is_renewing;
 };
 
@@ -366,6 +368,7 @@ void scripts_kill(struct node *node);
 void daemon_start(struct world *world, struct node *node);
 void daemon_kill(struct world *world, struct node *node);
 void daemon_post(struct world *world, struct node *node, struct event *event);
+void daemon_repeat_role(struct world *world, struct node *node);
 void daemon_send_pending(struct world *world, struct node *node);
 void daemon_handle(struct world *world, struct node *node, const struct happening *happening);
 void daemon_command(struct world *world, struct node *node, enum command command, bool is_forced);

@@ -44,8 +44,8 @@ static const char *const plan_names[] = {
 
 _Static_assert(ARRAY_COUNT(order_names) == FS_ORDER_COUNT, "each order has its word");
 
-enum field_type { FIELD_TEXT, FIELD_U64, FIELD_U32, FIELD_U8, FIELD_I64, FIELD_ERROR, FIELD_WORD, FIELD_EPOCH,
-		  FIELD_GENERATION, FIELD_SET_ID };
+enum field_type { FIELD_TEXT, FIELD_U64, FIELD_U32, FIELD_U8, FIELD_I64, FIELD_ERROR, FIELD_BOOL, FIELD_WORD,
+		  FIELD_EPOCH, FIELD_GENERATION, FIELD_SET_ID };
 
 struct field {
 	const char *key;
@@ -62,11 +62,12 @@ struct field {
 
 static const struct field hello_fields[] = {
 	F("module", FIELD_TEXT, hello.module), F("pid", FIELD_I64, hello.pid), W("role", hello.role, role_names),
-	W("link", hello.link, link_names), F("epoch", FIELD_EPOCH, hello.epoch), F("barrier", FIELD_U64, hello.barrier),
-	F("peer_barrier", FIELD_U64, hello.peer_barrier), { 0 },
+	W("link", hello.link, link_names), F("epoch", FIELD_EPOCH, hello.epoch), F("behind", FIELD_BOOL, hello.is_behind),
+	F("barrier", FIELD_U64, hello.barrier), F("peer_barrier", FIELD_U64, hello.peer_barrier), { 0 },
 };
 static const struct field report_fields[] = {
 	W("report", report.report, report_names), F("epoch", FIELD_EPOCH, report.epoch),
+	F("behind", FIELD_BOOL, report.is_behind),
 	F("barrier", FIELD_U64, report.barrier), F("peer_barrier", FIELD_U64, report.peer_barrier),
 	F("done", FIELD_U64, report.done), F("total", FIELD_U64, report.total), F("error", FIELD_ERROR, report.error),
 	F("detail", FIELD_TEXT, report.detail), { 0 },
@@ -210,6 +211,7 @@ static json_t *field_to_json(const struct field *field, const struct control_mes
 	case FIELD_U8: return json_from_u64(*(const uint8_t *)at);
 	case FIELD_I64: return json_integer(*(const int64_t *)at);
 	case FIELD_ERROR: return json_integer(*(const int *)at);
+	case FIELD_BOOL: return json_boolean(*(const bool *)at);
 	case FIELD_WORD:
 		CHECK(*(const unsigned int *)at < field->word_count);
 		return json_string(field->words[*(const unsigned int *)at]);
@@ -284,6 +286,7 @@ static bool field_from_json(
 	case FIELD_U8: return number_from_json(field, json, at);
 	case FIELD_I64: *(int64_t *)at = json_integer_value(json); return json_is_integer(json);
 	case FIELD_ERROR: return error_from_json(json, at);
+	case FIELD_BOOL: *(bool *)at = json_is_true(json); return json_is_boolean(json);
 	case FIELD_WORD: return word_from_json(field, json, at);
 	case FIELD_EPOCH:
 		if (!json_to_pair(json, &first, &second) || second > NODES_MAX)

@@ -10,6 +10,7 @@
 #ifndef EVENKEEL_API_CONTROL_H
 #define EVENKEEL_API_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,12 +46,14 @@ struct control_message {
 			enum fs_role role;
 			enum fs_link link;
 			struct epoch epoch;
+			bool is_behind; /* as in EVENT_FS_REPORTED (core/core.h) */
 			uint64_t barrier, peer_barrier;
 		} hello;
 		struct {
 			enum fs_report
 				report; /* never FS_REPORT_DIED: the daemon sees that itself */
 			struct epoch epoch;
+			bool is_behind;
 			uint64_t barrier, peer_barrier;
 			uint64_t done, total;
 			int error; /* 0 or a negative errno */

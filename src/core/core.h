@@ -194,6 +194,7 @@ struct event {
 			enum fs_link fs_link;
 			struct epoch fs_epoch; /* that evenkeel-fs works in, from its hello; number
 						  0: not known */
+			bool is_fs_behind;     /* as in fs, below */
 			bool is_application_running;
 			bool is_address_held;
 			uint64_t random[4]; /* for set id, tags and nonces of this module's life */
@@ -205,6 +206,7 @@ struct event {
 		struct {
 			enum fs_report report;
 			struct epoch epoch; /* the epoch that it works in */
+			bool is_behind;	    /* secondary: not all that was acknowledged is here */
 			uint64_t barrier, peer_barrier;
 			uint64_t done, total;
 			int error;

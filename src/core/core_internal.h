@@ -122,6 +122,7 @@ enum wait_reason {
 	WAIT_APPLICATION,	 /* its scripts or checks failed too often */
 	WAIT_DISK,		 /* evenkeel-fs gave up here */
 	WAIT_REFUSED,		 /* evenkeel-fs cannot do what it was told */
+	WAIT_BEHIND,		 /* evenkeel-fs lost what it had received and not yet applied */
 	WAIT_CUT_OFF,		 /* heard nobody and got no arbiter's word: stepped down */
 	WAIT_REASON_COUNT,
 };
@@ -185,6 +186,7 @@ struct module {
 	bool is_stop_reported, is_peer_lost, is_local_failed, is_target_complete, is_adopted;
 	bool is_drained, is_refused, is_dead;
 	int64_t dead_ns;
+	bool is_behind; /* evenkeel-fs, a secondary, does not hold all that was acknowledged */
 	bool is_rolled_back;
 	uint64_t clean_barrier;	  /* of the last release in order; 0: unknown */
 	enum fs_order role_order; /* the last order that changes the role */

@@ -132,7 +132,7 @@ static bool is_peer_able(const struct module *module)
  */
 static bool is_alive_here(const struct module *module)
 {
-	return module->fs_role == FS_SECONDARY || module->record.is_clean;
+	return (module->fs_role == FS_SECONDARY && !module->is_behind) || module->record.is_clean;
 }
 
 static bool is_alive_there(const struct module *module)

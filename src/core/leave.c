@@ -24,7 +24,7 @@ void module_block(struct core *core, struct module *module, enum wait_reason rea
 	module->retry_ns = NO_TIME;
 	if (is_address)
 		module->retry_ns = core->now_ns + RETRY_GAP_NS;
-	else if (step_is_secondary(module->step))
+	else if (step_is_secondary(module->step) && reason != WAIT_BEHIND)
 		module->retry_ns = core->now_ns + retry_gap_ns(module);
 	struct status status = { 0 };
 	status_say_wait(core, module, &status);
@@ -94,6 +94,7 @@ static void forget_tenure(struct module *module)
 	module->is_stop_reported = false;
 	module->is_peer_lost = false;
 	module->is_dead = false;
+	module->is_behind = false;
 	module->was_eligible = false;
 	module->first_grant_ns = 0;
 	module->has_asked = false;

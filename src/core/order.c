@@ -61,6 +61,7 @@ void order_fs(struct core *core, struct module *module, enum fs_order order)
 	struct action *action = action_add(core, module, ACTION_ORDER_FS);
 
 	note_order(module, order);
+	module->dead_ns = core->now_ns; /* if it is dead: its successor has its time from here on */
 	action->fs.order = order;
 	action->fs.epoch = record->epoch;
 	action->fs.generation = record->generation;
@@ -184,6 +185,8 @@ static void on_session(struct module *module, const struct event *event)
 void order_on_report(struct core *core, struct module *module, const struct event *event)
 {
 	note_barriers(module, event);
+	if (event->fs.report != FS_REPORT_DIED) /* it says nothing of the successor */
+		module->is_behind = event->fs.is_behind;
 	switch (event->fs.report) {
 	case FS_REPORT_IS_PRIMARY:
 	case FS_REPORT_IS_SECONDARY:

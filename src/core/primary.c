@@ -28,6 +28,8 @@ static enum wait_reason fs_failure(const struct module *module)
 {
 	if (module->is_rolled_back)
 		return WAIT_ROLLED_BACK;
+	if (module->is_behind)
+		return WAIT_BEHIND;
 	return module->is_refused ? WAIT_REFUSED : WAIT_DISK;
 }
 

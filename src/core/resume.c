@@ -97,6 +97,7 @@ void module_on_added(struct core *core, struct module *module, const struct even
 	module->fs_role = event->module_added.fs_role;
 	module->fs_link = event->module_added.fs_link;
 	module->fs_epoch = event->module_added.fs_epoch;
+	module->is_behind = event->module_added.is_fs_behind;
 	module->is_mounted = module->fs_role != FS_NONE;
 	module->has_run = module->is_mounted;
 	module->since_ns = core->now_ns;

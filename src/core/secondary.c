@@ -127,6 +127,8 @@ static bool adopted_advance(struct core *core, struct module *module)
 
 	if (is_following_over(core, module, &has_moved))
 		return has_moved;
+	if (module->is_behind)
+		return is_counted_on(core, module) ? resign(core, module) : leave(core, module);
 	bool is_called_good =
 		record_is_good(&module->peer.record, core->config.self) &&
 		generation_is_equal(module->peer.record.generation, module->record.generation);
@@ -189,9 +191,27 @@ bool suspect_if_silent(struct core *core, struct module *module)
 	return false;
 }
 
+/*
+ * What this copy had received was kept in memory until it was applied. The processes that kept it
+ * are gone, all of them, while the machine ran on: it does not serve by itself (R6). While the
+ * primary lives, that is the good copy; if not, this one may still be the better of the two.
+ */
+static bool on_behind(struct core *core, struct module *module)
+{
+	if (!has_failed(core, module) && !peer_is_primary(core, module))
+		return peer_is_heard(core, module) ? suspect(core, module)
+						   : suspect_if_silent(core, module);
+	text_add(log_add(core, module, "module.behind", SEVERITY_ERROR),
+		"this copy may lack what was sent here last: it counts as stale until it has been "
+		"brought up to date again");
+	return resign(core, module);
+}
+
 static bool second_advance(struct core *core, struct module *module)
 {
 	module_eligible(core, module);
+	if (module->is_behind)
+		return on_behind(core, module);
 	if (peer_has_handed_over(core, module))
 		return secondary_claim(core, module, true);
 	if (module_can_follow(core, module) && !is_epoch_equal(module))
@@ -202,7 +222,7 @@ static bool second_advance(struct core *core, struct module *module)
 		return resign(core, module);
 	if (is_swap_over(core, module))
 		module->wants_swap = false;
-	if (peer_is_heard(core, module) && !peer_is_primary(core, module) &&
+	if (peer_is_heard(core, module) && !peer_is_primary(core, module) && !module->is_dead &&
 		module_is_chosen(core, module))
 		return secondary_claim(core, module, false);
 	return suspect_if_silent(core, module);

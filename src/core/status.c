@@ -108,6 +108,15 @@ static void say_suspecting(
 		return;
 	}
 	text_add(&status->now, "the primary is not heard; ");
+	if (module->is_behind) {
+		text_add(&status->now,
+			"the processes that kept what was sent here last died, so this node does "
+			"not take over by itself");
+		text_add(&status->to_do,
+			"start the other node; only if it is lost for good: `evenkeel prim` here, "
+			"which says first what would be lost");
+		return;
+	}
 	bool may_take = module->config.has_failover && core->config.arbiter == ARBITER_PING &&
 			!module->is_second_only && !module->application.is_failed;
 	bool was_heard = core->members[module->config.peer].two_way_ns != 0;

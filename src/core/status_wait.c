@@ -63,6 +63,11 @@ static const struct wait_words {
 		"look at the disk and at `evenkeel log`, then `evenkeel start`" },
 	[WAIT_REFUSED] = { "evenkeel-fs cannot do what it was told",
 		"remove the cause, then `evenkeel start`" },
+	[WAIT_BEHIND] = { "the processes that kept what was sent here last died while the other "
+			  "node "
+			  "did not serve either; so this node does not serve by itself",
+		"start the other node, and `evenkeel start` here: this copy holds every write that "
+		"was acknowledged, only the last operation may be here in part" },
 	[WAIT_CUT_OFF] = { "this node heard nobody and had no word of the arbiter, so it stopped "
 			   "serving",
 		"repair the network; it goes on by itself when the other node is heard" },

@@ -68,7 +68,7 @@ static bool may_ever_take(const struct core *core, const struct module *module)
 {
 	return module->config.has_failover && core->config.arbiter == ARBITER_PING &&
 	       !module->is_second_only && !module->application.is_failed &&
-	       is_good_here(core, module) && !module->is_dead &&
+	       is_good_here(core, module) && !module->is_dead && !module->is_behind &&
 	       /* a restarted daemon does not know what the primary did meanwhile */
 	       core->members[module->config.peer].two_way_ns != 0 &&
 	       module->fs_role == FS_SECONDARY;
@@ -207,10 +207,21 @@ static bool is_left_behind(const struct core *core, const struct module *module)
 	       module_relation(core, module) == RELATION_OLDER && !module_can_follow(core, module);
 }
 
+/* Neither serves, and neither copy is sure to hold everything: a person says who goes on. */
+static bool wait_for_person(struct core *core, struct module *module)
+{
+	module_block(core, module, WAIT_BEHIND);
+	return leave(core, module);
+}
+
 static bool suspecting_advance(struct core *core, struct module *module)
 {
+	if (module->is_behind && peer_is_heard(core, module) && !peer_is_primary(core, module))
+		return wait_for_person(core, module);
 	if (peer_has_handed_over(core, module) || module->wants_forced_prim)
-		return secondary_claim(core, module, !module->wants_forced_prim);
+		return module->is_behind
+			       ? leave(core, module)
+			       : secondary_claim(core, module, !module->wants_forced_prim);
 	if (module->wants_stop)
 		return leave(core, module);
 	if (is_left_behind(core, module) && !planted(PLANTED_NOT_GOOD)) {
@@ -235,7 +246,7 @@ static bool take_over(struct core *core, struct module *module)
 
 static bool take_asking_advance(struct core *core, struct module *module)
 {
-	if (is_heard_again(core, module) || is_primary_talking(core, module))
+	if (is_heard_again(core, module) || is_primary_talking(core, module) || module->is_behind)
 		return mirror_move(core, module, STEP_SUSPECTING);
 	if (module->is_answer_open)
 		return false;

@@ -137,10 +137,12 @@ void service_say(struct service *service, const struct replicator_report *report
 	message.report.epoch = service->epoch;
 	service->link = link_after(report->report, service->link);
 	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
-	if (service->replicator != NULL)
+	lock_socket(service); /* before looking: reports go out in the order of what they saw */
+	if (service->replicator != NULL) {
+		message.report.is_behind = replicator_is_behind(service->replicator);
 		replicator_barriers(
 			service->replicator, &message.report.barrier, &message.report.peer_barrier);
-	lock_socket(service);
+	}
 	if (service->report_count > 0 || send_now(service, &message, -1) != 0)
 		keep_for_later(service, &message);
 	unlock_socket(service);
@@ -162,6 +164,7 @@ static int say_hello(struct service *service)
 
 	(void)snprintf(
 		message.hello.module, sizeof(message.hello.module), "%s", service->options.module);
+	message.hello.is_behind = replicator_is_behind(service->replicator);
 	replicator_barriers(
 		service->replicator, &message.hello.barrier, &message.hello.peer_barrier);
 	CHECK(pthread_mutex_lock(&service->role_lock) == 0);

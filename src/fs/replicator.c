@@ -168,7 +168,6 @@ int replicator_open(const struct replicator_config *config,
 	r->config = *config;
 	r->callbacks = *callbacks;
 	r->slots.fd = -1;
-	r->taken_fd = -1;
 	init_locks(r);
 	sender_init(&r->sender, 0, 1);
 	int error = open_parts(r);
@@ -295,25 +294,6 @@ int replicator_drain(struct replicator *r)
 	pthread_cond_signal(&r->to_barrier);
 	pthread_mutex_unlock(&r->lock);
 	return is_possible ? 0 : replicator_refuse(r, -EINVAL, "cannot drain: not primary");
-}
-
-void replicator_take_connection(struct replicator *r, int fd)
-{
-	pthread_mutex_lock(&r->lock);
-	if (r->taken_fd >= 0)
-		close(r->taken_fd);
-	r->taken_fd = -1;
-	if (r->role == FS_SECONDARY) {
-		r->taken_fd = fd;
-		fd = -1;
-		if (r->stream != NULL)
-			stream_end(r->stream); /* the peer would not call if it still used this one
-						*/
-		pthread_cond_broadcast(&r->changed);
-	}
-	pthread_mutex_unlock(&r->lock);
-	if (fd >= 0)
-		close(fd);
 }
 
 void replicator_barriers(struct replicator *r, uint64_t *out_here, uint64_t *out_peer)

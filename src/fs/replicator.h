@@ -106,7 +106,8 @@ void replicator_let_go(struct replicator *replicator, bool is_left);
 int replicator_drain(struct replicator *replicator) MUST_CHECK;
 /* Syncs, records clean. */
 int replicator_stop(struct replicator *replicator) MUST_CHECK;
-/* A connection from the peer, accepted by evenkeeld, its preface read already. Takes fd. */
+/* A connection from whoever claims to be the peer, accepted by evenkeeld, its preface read already.
+ * Takes fd. What stands is given up only for a caller who proves to be the peer, beside it. */
 void replicator_take_connection(struct replicator *replicator, int fd);
 /*
  * Compares the two copies while the application runs, without changing either; takes as long as

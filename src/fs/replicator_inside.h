@@ -45,6 +45,7 @@
 #define CONNECT_TIMEOUT_NS (400 * NS_PER_MS)
 #define HELLO_TIMEOUT_NS   (2 * NS_PER_S)
 #define RETRY_NS	   (50 * NS_PER_MS)
+#define CALLERS_MAX	   16
 #define OP_TIMEOUT_NS	   (20 * NS_PER_S) /* R16: a stuck disk */
 #define SYNC_EVERY_NS	   (5 * NS_PER_S)
 #define SYNC_EVERYTHING	   BIT(1) /* in the mask of OP_SYNC: all file systems of the module */
@@ -62,6 +63,21 @@ enum link_want {
 struct pending_sync {
 	uint64_t sequence; /* 0: free */
 	bool is_done_here, is_done_there;
+};
+
+/* Who called and has still to prove himself: replicator_callers.c. */
+struct caller {
+	enum { CALLER_NONE, CALLER_AT_WORK, CALLER_OVER } state; /* over: to be joined */
+	struct replicator *r;
+	pthread_t thread;
+	int fd;	    /* goes to TLS */
+	int end_fd; /* the same connection, to end it by */
+	int64_t came_ns;
+};
+
+struct turned_away {
+	uint64_t count; /* not said yet */
+	int64_t said_ns;
 };
 
 struct replicator {
@@ -128,7 +144,11 @@ struct replicator {
 	bool is_finishing;			   /* a worker empties the limbo */
 	struct applier *applier, *retired_applier; /* retired: its last syncs may still run */
 	struct resync_target *target;
-	int taken_fd;	  /* a connection that the link thread has not looked at yet, or -1 */
+	struct caller callers[CALLERS_MAX];
+	struct turned_away turned_away[2];
+	struct stream *taken; /* a proven caller whom the link thread has not looked at yet, or NULL
+			       */
+	struct frame_hello taken_hello;
 	bool has_session; /* the receive log belongs to a session that may go on */
 	bool is_apply_failed;
 
@@ -200,11 +220,19 @@ int replicator_digest(struct tree *tree, const struct op *op, uint8_t *hashes,
 /* ---- replicator_secondary.c ---- */
 
 void *replicator_secondary_run(void *context);
+/* Why we would not listen to this primary; NULL if we would. Under lock. */
+const char *replicator_objection(const struct replicator *r, const struct frame_hello *theirs);
+void replicator_send_error(struct stream *stream, int error, const char *sentence);
 void replicator_send_ack(struct replicator *r);
 /* This copy cannot go on. Without lock. */
 void replicator_apply_failed(struct replicator *r, int error, const char *detail);
 /* Sends if there is a connection; whether it arrives is found out otherwise. Without lock. */
 void replicator_send(struct replicator *r, const struct frame *frame);
+
+/* ---- replicator_callers.c ---- */
+
+/* While the role is being left: when it returns, nobody is proving himself any more. Without lock. */
+void replicator_dismiss_callers(struct replicator *r);
 
 /* ---- replicator_barrier.c ---- */
 

@@ -210,6 +210,22 @@ static void forget_received(struct replicator *r)
 	r->apply_cursor.position = r->receive_log.header->tail;
 }
 
+/* The predecessor died between its own record and its word to evenkeeld: it may be said again. */
+static bool was_promoted(const struct replicator *r, struct epoch epoch)
+{
+	return r->state.epoch.number > epoch.number && r->state.epoch.node == r->config.self &&
+	       memcmp(r->state.set_id, r->set_id, SET_ID_SIZE) == 0;
+}
+
+bool replicator_is_behind(struct replicator *r)
+{
+	pthread_mutex_lock(&r->lock);
+	bool is_behind =
+		r->role == FS_SECONDARY && !r->receiver.is_in_sync && r->promoted_epoch.number == 0;
+	pthread_mutex_unlock(&r->lock);
+	return is_behind;
+}
+
 static int store_secondary(struct replicator *r)
 {
 	pthread_mutex_lock(&r->state_lock);
@@ -235,8 +251,11 @@ int replicator_be_secondary(struct replicator *r, struct epoch epoch,
 		forget_received(r);
 	r->role = FS_SECONDARY;
 	r->is_apply_failed = r->is_applying = false;
+	r->promoted_epoch =
+		is_resumed && was_promoted(r, epoch) ? r->state.epoch : (struct epoch){ 0 };
+	bool is_promoted = r->promoted_epoch.number != 0;
 	pthread_mutex_unlock(&r->lock);
-	int error = store_secondary(r);
+	int error = is_promoted ? 0 : store_secondary(r);
 	if (error != 0)
 		return error;
 	r->target = resync_target_new(r);
@@ -259,14 +278,28 @@ static int finish_received(struct replicator *r, uint64_t last)
 	return is_finished ? 0 : -EIO;
 }
 
-int replicator_promote(struct replicator *r, struct epoch epoch, struct generation generation)
+/* Nothing more is received from here on. *out_last: what is to be applied before serving. */
+static int end_receiving(struct replicator *r, struct epoch epoch, uint64_t *out_last)
 {
-	uint64_t last = 0;
 	pthread_mutex_lock(&r->lock);
-	int error = r->role == FS_SECONDARY ? receiver_promote(&r->receiver, &last) : -EINVAL;
+	bool is_again = r->promoted_epoch.number != 0 && r->promoted_epoch.number == epoch.number;
+	int error = -EINVAL;
+	if (r->role == FS_SECONDARY && is_again) {
+		*out_last = r->receiver.applied;
+		error = 0;
+	} else if (r->role == FS_SECONDARY) {
+		error = receiver_promote(&r->receiver, out_last);
+	}
 	if (error == 0 && r->stream != NULL)
 		stream_end(r->stream);
 	pthread_mutex_unlock(&r->lock);
+	return error;
+}
+
+int replicator_promote(struct replicator *r, struct epoch epoch, struct generation generation)
+{
+	uint64_t last = 0;
+	int error = end_receiving(r, epoch, &last);
 	if (error != 0)
 		return replicator_refuse(
 			r, error, "this copy does not hold everything that was acknowledged");

@@ -1,5 +1,5 @@
 /*
- * The secondary's side towards its primary: one thread takes connections and receives.
+ * The secondary's side towards its primary: one thread takes proven callers and receives.
  *
  * A connection begins with HELLO. `continue` goes on with the session whose log lies here;
  * `compare` and `set aside` begin a new one, and from then on this copy is no longer in sync until
@@ -12,8 +12,6 @@
 #include <string.h>
 
 #include "base/error.h"
-
-#define HANDSHAKE_NS (1 * NS_PER_S)
 
 /* ---- sending back ---- */
 
@@ -44,7 +42,7 @@ void replicator_send_ack(struct replicator *r)
 		replicator_send(r, &frame);
 }
 
-static void send_error(struct stream *stream, int error, const char *sentence)
+void replicator_send_error(struct stream *stream, int error, const char *sentence)
 {
 	struct frame frame = { .kind = FRAME_ERROR, .error = { .error = error } };
 	(void)snprintf(frame.error.text, sizeof(frame.error.text), "%s", sentence);
@@ -78,7 +76,7 @@ void replicator_apply_failed(struct replicator *r, int error, const char *detail
 	/* The slot may lie on the failing disk: the session is void in memory already. */
 	(void)store_in_sync(r, false);
 	if (stream != NULL) {
-		send_error(stream, error, detail);
+		replicator_send_error(stream, error, detail);
 		stream_put(stream);
 	}
 	replicator_say_simple(r, FS_REPORT_LOCAL_FAILED, error, detail);
@@ -86,8 +84,7 @@ void replicator_apply_failed(struct replicator *r, int error, const char *detail
 
 /* ---- HELLO ---- */
 
-/* Why we would not listen to this primary; NULL if we would. Under lock. */
-static const char *objection(const struct replicator *r, const struct frame_hello *theirs)
+const char *replicator_objection(const struct replicator *r, const struct frame_hello *theirs)
 {
 	static const uint8_t nothing[SET_ID_SIZE];
 	if (theirs->version != STREAM_VERSION)
@@ -117,6 +114,7 @@ static void adopt_session(struct replicator *r, const struct frame_hello *theirs
 	r->generation = theirs->generation;
 	r->has_session = true;
 	r->is_apply_failed = false;
+	r->promoted_epoch = (struct epoch){ 0 };
 }
 
 /* Waits until nobody works for the session before. Under lock. */
@@ -179,30 +177,26 @@ static int answer_hello(struct replicator *r, struct stream *stream,
 	return error != 0 ? error : is_going_on ? 0 : -ESTALE;
 }
 
-static int shake_hands(struct replicator *r, struct stream *stream)
+static int shake_hands(
+	struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
 {
-	struct frame frame;
-	int error = stream_receive(stream, HELLO_TIMEOUT_NS, &frame);
-	if (error == 0 && frame.kind != FRAME_HELLO)
-		error = -EBADMSG;
-	if (error != 0)
-		return error;
 	pthread_mutex_lock(&r->lock);
-	const char *why_not = objection(r, &frame.hello);
+	const char *why_not = replicator_objection(r, theirs); /* it may have changed */
 	pthread_mutex_unlock(&r->lock);
 	if (why_not != NULL) {
-		send_error(stream, -ESTALE, why_not);
+		replicator_send_error(stream, -ESTALE, why_not);
 		return -ESTALE;
 	}
 	uint64_t known = 0;
-	error = replicator_raise_id_limit(r, frame.hello.id_limit);
-	if (error == 0 && frame.hello.wants != STREAM_CONTINUE)
-		error = begin_session(r, &frame.hello, &known);
+	int error = replicator_raise_id_limit(r, theirs->id_limit);
+	if (error == 0 && theirs->wants != STREAM_CONTINUE)
+		error = begin_session(r, theirs, &known);
 	if (error != 0) {
-		send_error(stream, error, "the secondary cannot write its state: look at its disk");
+		replicator_send_error(
+			stream, error, "the secondary cannot write its state: look at its disk");
 		return error;
 	}
-	return answer_hello(r, stream, &frame.hello, known);
+	return answer_hello(r, stream, theirs, known);
 }
 
 /* ---- operations ---- */
@@ -216,7 +210,7 @@ static bool has_room(const struct replicator *r)
 /* Under lock. */
 static int take_op(struct replicator *r, const struct op *op, struct bytes encoded)
 {
-	while (!has_room(r) && r->has_session && !r->is_leaving && r->taken_fd < 0)
+	while (!has_room(r) && r->has_session && !r->is_leaving && r->taken == NULL)
 		replicator_wait(r, &r->changed, TICK_NS);
 	if (r->is_apply_failed)
 		return 0; /* the error is on its way; the primary ends the connection */
@@ -259,7 +253,7 @@ static int receive_all(struct replicator *r, struct stream *stream)
 		if (error != 0 && error != -ETIMEDOUT)
 			return error;
 		pthread_mutex_lock(&r->lock);
-		bool is_over = r->is_leaving || r->taken_fd >= 0;
+		bool is_over = r->is_leaving || r->taken != NULL;
 		pthread_mutex_unlock(&r->lock);
 		if (is_over)
 			return -ECONNRESET;
@@ -304,24 +298,15 @@ static void take_stream_down(struct replicator *r)
 	stream_put(stream);
 }
 
-static void serve(struct replicator *r, int fd)
+static void serve(struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
 {
-	struct stream *stream = NULL;
-	struct tls_error why = { 0 };
-	const struct tls_wanted wanted = {
-		.side = TLS_SERVER, .peer_name = replicator_peer_name(r), .timeout_ns = HANDSHAKE_NS
-	};
-	if (stream_accept(r->tls, fd, &wanted, &stream, &why) != 0) {
-		/* The caller learns it by the end of the connection, and says so there. */
-		replicator_say_simple(r, FS_REPORT_NOTICE, 0, why.sentence);
-		return;
-	}
-	int error = shake_hands(r, stream);
+	int error = shake_hands(r, stream, theirs);
 	if (error == 0) {
 		put_stream_up(r, stream);
 		error = receive_all(r, stream);
 		if (error == -EBADMSG || error == -EPROTO || error == -ESTALE)
-			send_error(stream, error, "an operation that does not belong here");
+			replicator_send_error(
+				stream, error, "an operation that does not belong here");
 		take_stream_down(r);
 	}
 	stream_end(stream);
@@ -333,14 +318,15 @@ void *replicator_secondary_run(void *context)
 	struct replicator *r = context;
 	pthread_mutex_lock(&r->lock);
 	while (!r->is_leaving) {
-		if (r->taken_fd < 0) {
+		if (r->taken == NULL) {
 			replicator_wait(r, &r->changed, NS_PER_S);
 			continue;
 		}
-		int fd = r->taken_fd;
-		r->taken_fd = -1;
+		struct stream *stream = r->taken;
+		const struct frame_hello theirs = r->taken_hello;
+		r->taken = NULL;
 		pthread_mutex_unlock(&r->lock);
-		serve(r, fd);
+		serve(r, stream, &theirs);
 		pthread_mutex_lock(&r->lock);
 	}
 	pthread_mutex_unlock(&r->lock);

@@ -103,6 +103,91 @@ def test_negative_control_right_version(cluster):
     assert struct.unpack(">4sHH", ask(cluster, second, preface()))[2] != 1
 
 
+# Runs in the gateway: for so many seconds connections with a right preface, and then garbage, nothing, or a foreign certificate.
+RIGHT_PREFACE = r"""
+import os, socket, ssl, sys, threading, time
+target, head, name, seconds = sys.argv[1], bytes.fromhex(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
+context.load_cert_chain(name + ".pem", name + ".key")
+end, let_in, silent = time.monotonic() + seconds, [0, 0, 0], []
+
+def call(kind):
+    tcp = socket.create_connection((target, 7600), 2)
+    tcp.settimeout(2); tcp.sendall(head)
+    let_in[kind] += tcp.recv(8)[7] == 0
+    return tcp
+
+def garbage():
+    with call(0) as tcp:
+        tcp.sendall(os.urandom(5000)); tcp.recv(100)
+
+def nothing():
+    silent.append(call(1))
+    if len(silent) > 50: silent.pop(0).close()
+
+def foreign():
+    with call(2) as tcp, context.wrap_socket(tcp) as tls:
+        tls.sendall(bytes(64)); tls.recv(64)
+
+def run(act):
+    while time.monotonic() < end:
+        try:
+            act()
+        except (OSError, IndexError):
+            pass
+        time.sleep(0.005)
+
+threads = [threading.Thread(target=run, args=[act]) for act in (garbage, nothing, foreign)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(*let_in)
+"""
+
+
+def foreign_keys(cluster, name):
+    """A certificate of nobody's authority, for a node's name. Gives the path without .pem and .key."""
+    path = str(cluster.folder / "foreign")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-keyout", f"{path}.key", "-out", f"{path}.pem"], check=True, capture_output=True)
+    return path
+
+
+def longest_silence(requests, begin_ns, end_ns):
+    """Seconds without any acknowledgement, between two moments."""
+    answered = sorted(each.sent_ns for each in requests if each.outcome == "ok" and begin_ns < each.sent_ns < end_ns)
+    moments = [begin_ns, *answered, end_ns]
+    return max(after - before for before, after in zip(moments, moments[1:])) / 1e9
+
+
+def test_right_preface_and_then_a_stranger(cluster):
+    """Whoever gets as far as TLS proves himself beside the stream: it stays, and so do primary and secondary."""
+    primary = cluster.wait_pair(seconds=40)
+    second = cluster.other(primary)
+    keys = foreign_keys(cluster, primary)
+    clients = harness.Clients(cluster, pause=2)
+    clients.wait_served()
+    clients.wait_busy()
+    marks = {name: len(cluster.events(name)) for name in cluster.lab.nodes}
+    begin_ns = time.time_ns()
+    done = cluster.lab.gateway.run([sys.executable, "-c", RIGHT_PREFACE, cluster.node(second).address("client"),
+                                    preface(node=cluster.node(primary).number).hex(), keys, "6"])
+    end_ns = time.time_ns()
+    let_in = [int(word) for word in done.stdout.split()]
+    assert all(count > 50 for count in let_in), f"too few strangers got past the preface to prove anything: {let_in}"
+    assert cluster.states() == {primary: "PRIM Ready", second: "SECOND Ready"}
+    requests = clients.stop()
+    silence = longest_silence(requests, begin_ns, end_ns)
+    assert silence < 1, f"nothing was acknowledged for {silence:.2f} s"
+    assert not workload.errors(requests) and not workload.broken(requests)
+    new = [event for name in cluster.lab.nodes for event in cluster.events(name)[marks[name]:]]
+    others = [event["sentence"] for event in new if event["id"] not in ("fs.notice", "stream.foreign")]
+    assert not others, f"something happened that is worth an event: {others}"
+    assert len(new) < 10, f"each stranger must not be an event: {len(new)}"
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
+
+
 FOREIGN = r"""
 import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -126,9 +211,7 @@ def test_foreign_certificate(cluster):
     """A peer with a certificate of another authority, named like the primary: not let in, and the pair stays."""
     primary = cluster.wait_pair(seconds=40)
     second = cluster.other(primary)
-    name = str(cluster.folder / "foreign")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                    "-subj", f"/CN={primary}", "-keyout", f"{name}.key", "-out", f"{name}.pem"], check=True, capture_output=True)
+    name = foreign_keys(cluster, primary)
     number = cluster.node(primary).number
     done = cluster.lab.gateway.run([sys.executable, "-c", FOREIGN, cluster.node(second).address("client"),
                                     preface(node=number).hex(), name], check=False)

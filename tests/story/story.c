@@ -21,6 +21,7 @@
  *	target a on|off                the ping target answers a
  *	foreign a on|off               another machine answers at the service address
  *	fs a REPORT                    evenkeel-fs of a reports by itself
+ *	fs-logs a lost                 it does not hold any more what it had received; not told yet
  *	fs-broken a on|off             cannot become primary
  *	slow a on|off                  resynchronising from a takes 5 s
  *	fail a SCRIPT N                the next N runs fail
@@ -163,6 +164,7 @@ static void on_fs(struct world *world, const struct line *line)
 
 	event.fs.report = (enum fs_report)name_index(line->words[2], report_at, 14);
 	event.fs.epoch = world->nodes[node].fs_epoch;
+	event.fs.is_behind = world->nodes[node].is_fs_behind;
 	snprintf(event.fs.detail, sizeof(event.fs.detail), "%s",
 		event.fs.report == FS_REPORT_PEER_FAILED ? "No space left on device" : "");
 	if (event.fs.report == FS_REPORT_PEER_LOST || event.fs.report == FS_REPORT_PEER_FAILED)
@@ -246,6 +248,8 @@ static bool play_switch_line(struct world *world, const struct line *line, int n
 		self->has_foreign_address = is_on(line);
 	else if (strcmp(verb, "fs-broken") == 0)
 		self->is_fs_broken = is_on(line);
+	else if (strcmp(verb, "fs-logs") == 0)
+		self->is_fs_behind = true;
 	else if (strcmp(verb, "slow") == 0)
 		self->is_resync_slow = is_on(line);
 	else if (strcmp(verb, "disk") == 0)

@@ -70,6 +70,7 @@ static void report_in(struct world *world, int node, int64_t delay_ns, enum fs_r
 	item->event.type = EVENT_FS_REPORTED;
 	item->event.fs.report = report;
 	item->event.fs.epoch = world->nodes[node].fs_epoch;
+	item->event.fs.is_behind = world->nodes[node].is_fs_behind;
 	item->event.fs.barrier = 100;
 	item->event.fs.done = 50;
 	item->event.fs.total = 100;
@@ -139,6 +140,7 @@ static void connect_peer(struct world *world, int node)
 	report_in(world, 1 - node, FS_NS, FS_REPORT_CONNECTED);
 	report_in(world, 1 - node, FS_NS + NET_NS, FS_REPORT_RESYNC_PROGRESS);
 	report_in(world, node, FS_NS + NET_NS, FS_REPORT_RESYNC_PROGRESS);
+	target->is_fs_behind = false;
 	report_in(world, 1 - node, work, FS_REPORT_ADOPTED);
 	report_in(world, node, work + NET_NS, FS_REPORT_TARGET_COMPLETE);
 }
@@ -152,21 +154,34 @@ static void lose_peer(struct world *world, int node)
 	self->fs_link = FS_LINK_NONE;
 }
 
+static void refuse(struct world *world, int node, const char *why)
+{
+	report_in(world, node, FS_NS, FS_REPORT_REFUSED);
+	snprintf(world->queue[world->count - 1].event.fs.detail, 128, "%s", why);
+}
+
 static void become(struct world *world, int node, enum fs_role role, enum fs_report report)
 {
 	struct story_node *self = &world->nodes[node];
 
 	if (self->is_fs_broken && role == FS_PRIMARY) {
-		report_in(world, node, FS_NS, FS_REPORT_REFUSED);
-		snprintf(world->queue[world->count - 1].event.fs.detail, 128,
-			"the directory is in use by another process");
+		refuse(world, node, "the directory is in use by another process");
 		return;
 	}
 	if (self->fs_role == FS_SECONDARY && role != FS_SECONDARY)
 		lose_peer(world, 1 - node);
 	self->fs_role = role;
+	self->is_fs_behind = role == FS_SECONDARY;
 	self->fs_link = FS_LINK_NONE;
 	report_in(world, node, FS_NS, report);
+}
+
+static void promote(struct world *world, int node)
+{
+	if (world->nodes[node].is_fs_behind)
+		refuse(world, node, "this copy does not hold everything that was acknowledged");
+	else
+		become(world, node, FS_PRIMARY, FS_REPORT_IS_PRIMARY);
 }
 
 static void do_order(struct world *world, int node, const struct action *action)
@@ -183,7 +198,7 @@ static void do_order(struct world *world, int node, const struct action *action)
 	case FS_ORDER_STOP: become(world, node, FS_NONE, FS_REPORT_IS_STOPPED); break;
 	case FS_ORDER_PRIMARY: become(world, node, FS_PRIMARY, FS_REPORT_IS_PRIMARY); break;
 	case FS_ORDER_SECONDARY: become(world, node, FS_SECONDARY, FS_REPORT_IS_SECONDARY); break;
-	case FS_ORDER_PROMOTE: become(world, node, FS_PRIMARY, FS_REPORT_IS_PRIMARY); break;
+	case FS_ORDER_PROMOTE: promote(world, node); break;
 	case FS_ORDER_CONNECT: connect_peer(world, node); break;
 	case FS_ORDER_PAIR: self->fs_link = world->nodes[1 - node].fs_link = FS_LINK_IN_SYNC; break;
 	case FS_ORDER_GO_ALONE:
@@ -484,6 +499,7 @@ static void add_module(struct world *world, int node)
 	event.module_added.fs_role = self->fs_role;
 	event.module_added.fs_link = self->fs_link;
 	event.module_added.fs_epoch = self->fs_epoch;
+	event.module_added.is_fs_behind = self->is_fs_behind;
 	event.module_added.is_application_running = self->scripts_up != 0;
 	event.module_added.is_address_held = self->is_address_held;
 	for (int i = 0; i < 4; i++)
@@ -539,6 +555,7 @@ void world_kill(struct world *world, int node)
 	self->is_powered = false;
 	self->is_frozen = false;
 	self->fs_role = FS_NONE;
+	self->is_fs_behind = false;
 	self->fs_link = FS_LINK_NONE;
 	self->is_address_held = false;
 	self->scripts_up = 0;

@@ -110,6 +110,9 @@ void node_verify(struct pair_node *node, uint64_t differences);
 
 /* ca.pem, node.pem and node.key for both, in the folders node->tls, which it makes. */
 void pair_make_certificates(void);
+/* For tls_context_new(): somebody who believes our authority, and is named like the first node by one
+ * of his own. Removed with the rest. */
+void pair_make_foreigner(char out_folder[PAIR_PATH_SIZE]);
 
 /* ---- applications (pair_writers.c) ---- */
 

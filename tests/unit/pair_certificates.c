@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -74,4 +75,19 @@ void pair_make_certificates(void)
 	make_certificate(nodes[1].tls, "beta", ca, ca_key);
 	X509_free(ca);
 	EVP_PKEY_free(ca_key);
+}
+
+void pair_make_foreigner(char out_folder[PAIR_PATH_SIZE])
+{
+	char ours[256], theirs[256];
+	(void)snprintf(out_folder, PAIR_PATH_SIZE, "%.100s-foreign", nodes[0].tls);
+	EVP_PKEY *ca_key = new_key(NULL);
+	X509 *ca = new_certificate(ca_key, "test CA", NULL, ca_key);
+	make_certificate(out_folder, "alpha", ca, ca_key);
+	X509_free(ca);
+	EVP_PKEY_free(ca_key);
+	(void)snprintf(ours, sizeof(ours), "%s/ca.pem", nodes[0].tls);
+	(void)snprintf(theirs, sizeof(theirs), "%s/ca.pem", out_folder);
+	assert_int_equal(unlink(theirs), 0);
+	assert_int_equal(link(ours, theirs), 0);
 }

@@ -47,11 +47,13 @@ static void each_message_comes_back_as_it_was(void **state)
 	message.hello.role = FS_PRIMARY;
 	message.hello.link = FS_LINK_IN_SYNC;
 	message.hello.epoch = (struct epoch){ .number = 8, .node = 1 };
+	message.hello.is_behind = true;
 	message.hello.barrier = 12;
 	message.hello.peer_barrier = 11;
 	expect_same_after(&message,
 		"{\"type\":\"hello\",\"module\":\"postgresql\",\"pid\":4711,\"role\":\"primary\","
-		"\"link\":\"in_sync\",\"epoch\":[8,1],\"barrier\":12,\"peer_barrier\":11}");
+		"\"link\":\"in_sync\",\"epoch\":[8,1],\"behind\":true,"
+		"\"barrier\":12,\"peer_barrier\":11}");
 
 	message = zeroed(CONTROL_ORDER);
 	message.order.order = FS_ORDER_GO_ALONE;
