@@ -121,6 +121,8 @@ struct replicator_verified {
 };
 int replicator_verify(
 	struct replicator *replicator, struct replicator_verified *out_result) MUST_CHECK;
+/* Secondary: not everything that was acknowledged is here, so PROMOTE would be refused. */
+bool replicator_is_behind(struct replicator *replicator);
 /* Highest sequences durable here and at the peer. */
 void replicator_barriers(struct replicator *replicator, uint64_t *out_here, uint64_t *out_peer);
 

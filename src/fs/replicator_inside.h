@@ -151,6 +151,8 @@ struct replicator {
 	struct frame_hello taken_hello;
 	bool has_session; /* the receive log belongs to a session that may go on */
 	bool is_apply_failed;
+	struct epoch promoted_epoch; /* a predecessor had applied everything and recorded itself as
+					primary of this one; number 0: none had */
 
 	/* barriers */
 	bool is_barrier_wanted, is_drain_wanted;

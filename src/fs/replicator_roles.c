@@ -30,6 +30,7 @@ static void end_threads(struct replicator *r)
 	pthread_cond_broadcast(&r->to_lease);
 	pthread_cond_broadcast(&r->to_barrier);
 	pthread_mutex_unlock(&r->lock);
+	replicator_dismiss_callers(r);
 	if (!has_threads)
 		return;
 	(void)pthread_join(r->link_thread, NULL);
@@ -55,9 +56,8 @@ void replicator_leave_role(struct replicator *r)
 	while (r->is_verifying)
 		replicator_wait(r, &r->changed, TICK_NS);
 	r->is_leaving = false;
-	if (r->taken_fd >= 0)
-		close(r->taken_fd);
-	r->taken_fd = -1;
+	stream_put(r->taken);
+	r->taken = NULL;
 	pthread_mutex_unlock(&r->lock);
 	if (source != NULL) {
 		resync_source_stop(source);
