@@ -95,8 +95,12 @@ static int make_address(const char *path, struct sockaddr_un *out)
 	return 0;
 }
 
-static int open_socket(void)
+/* Makes a socket and the address to use it with. */
+static int open_socket(const char *path, struct sockaddr_un *out_address)
 {
+	int error = make_address(path, out_address);
+	if (error != 0)
+		return error;
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return fd >= 0 ? fd : -errno;
 }
@@ -104,17 +108,14 @@ static int open_socket(void)
 int control_listen(const char *path, int *out_socket)
 {
 	struct sockaddr_un address;
-	int error = make_address(path, &address);
-	if (error != 0)
-		return error;
-	int fd = open_socket();
+	int fd = open_socket(path, &address);
 	if (fd < 0)
 		return fd;
 	(void)unlink(path); /* our predecessor's, or nothing; bind() tells if it could not go */
 	if (fchmod(fd, 0600) != 0 || /* Linux: bind(2) takes the mode from the socket */
 		bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
 		listen(fd, 64) != 0) {
-		error = -errno;
+		int error = -errno;
 		close(fd);
 		return error;
 	}
@@ -125,14 +126,11 @@ int control_listen(const char *path, int *out_socket)
 int control_connect(const char *path, int *out_socket)
 {
 	struct sockaddr_un address;
-	int error = make_address(path, &address);
-	if (error != 0)
-		return error;
-	int fd = open_socket();
+	int fd = open_socket(path, &address);
 	if (fd < 0)
 		return fd;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		error = -errno;
+		int error = -errno;
 		close(fd);
 		return error;
 	}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "platform/disk.h"
 
 #define FILE_SIZE_MAX (1024 * 1024)
 #define DEPTH_MAX     16 /* folders below each other that are copied or removed */
@@ -17,35 +18,6 @@ void path_join(char out[PATH_SIZE_MAX], const char *folder, const char *name)
 	CHECK(size >= 0 && size < PATH_SIZE_MAX);
 }
 
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t written = write(fd, data, size);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		data += written;
-		size -= (size_t)written;
-	}
-	return 0;
-}
-
-static int sync_folder_of(const char *path)
-{
-	char folder[PATH_SIZE_MAX];
-	snprintf(folder, sizeof(folder), "%s", path);
-	char *slash = strrchr(folder, '/');
-	if (slash != NULL)
-		slash[slash == folder ? 1 : 0] = '\0';
-	int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int error = fsync(fd) == 0 ? 0 : -errno;
-	close(fd);
-	return error;
-}
-
 int file_write(const char *path, const void *data, size_t size, int mode)
 {
 	char beside[PATH_SIZE_MAX + 8];
@@ -54,7 +26,7 @@ int file_write(const char *path, const void *data, size_t size, int mode)
 	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	int error = write_all(fd, data, size);
+	int error = disk_write_all(fd, data, size, 0);
 	if (error == 0 && (fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0))
 		error = -errno;
 	close(fd);
@@ -64,7 +36,7 @@ int file_write(const char *path, const void *data, size_t size, int mode)
 		(void)unlink(beside); /* the error that counts is known */
 		return error;
 	}
-	return sync_folder_of(path);
+	return disk_sync_folder_of(path);
 }
 
 int file_read(const char *path, char **out_text, size_t *out_size)

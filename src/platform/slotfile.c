@@ -17,8 +17,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +25,7 @@
 
 #include "base/buf.h"
 #include "base/crc32c.h"
+#include "platform/disk.h"
 
 #define SLOT_MAGIC	  0x4556534cu
 #define SLOT_VERSION	  1
@@ -35,21 +34,6 @@
 #define SLOT_COUNT	  2
 
 _Static_assert(SLOT_PAYLOAD_MAX + SLOT_HEADER == SLOT_SIZE, "the header and nothing else");
-
-static int write_all(int fd, const uint8_t *data, size_t size, off_t offset)
-{
-	while (size > 0) {
-		ssize_t written = pwrite(fd, data, size, offset);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		data += written;
-		size -= (size_t)written;
-		offset += written;
-	}
-	return 0;
-}
 
 /* What lies beyond the end reads as zeros. */
 static int read_all(int fd, uint8_t *data, size_t size, off_t offset)
@@ -70,19 +54,6 @@ static int read_all(int fd, uint8_t *data, size_t size, off_t offset)
 	return 0;
 }
 
-static int sync_folder_of(const char *path)
-{
-	char copy[PATH_MAX];
-	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
-		return -ENAMETOOLONG;
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int error = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return error;
-}
-
 static int preallocate(int fd, const char *path)
 {
 	static const uint8_t zeros[SLOT_SIZE * SLOT_COUNT];
@@ -92,11 +63,11 @@ static int preallocate(int fd, const char *path)
 		return -errno;
 	if (info.st_size >= (off_t)sizeof(zeros))
 		return 0;
-	int error = write_all(
+	int error = disk_write_all(
 		fd, zeros + info.st_size, sizeof(zeros) - (size_t)info.st_size, info.st_size);
 	if (error != 0)
 		return error;
-	return fsync(fd) < 0 ? -errno : sync_folder_of(path);
+	return fsync(fd) < 0 ? -errno : disk_sync_folder_of(path);
 }
 
 struct slot {
@@ -213,7 +184,7 @@ int slotfile_write(struct slotfile *file, const void *data, size_t size)
 	buf_put_u32(&writer, crc32c(bytes, sizeof(bytes)));
 	CHECK(!writer.is_overrun && writer.size == SLOT_CRC_POSITION + sizeof(uint32_t));
 
-	int error = write_all(
+	int error = disk_write_all(
 		file->fd, bytes, sizeof(bytes), (off_t)(counter % SLOT_COUNT) * (off_t)SLOT_SIZE);
 	/* A failed write may have torn this slot; the next one goes to the same slot again, so the
 	 * good one stays. */

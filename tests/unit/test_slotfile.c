@@ -49,6 +49,26 @@ static void write_text(struct slotfile *file, const char *text)
 	assert_int_equal(slotfile_write(file, text, strlen(text)), 0);
 }
 
+static void store(const char *path, const char *text)
+{
+	struct slotfile file;
+
+	assert_int_equal(slotfile_open(&file, path), 0);
+	write_text(&file, text);
+	slotfile_close(&file);
+}
+
+/* A file in which both slots are used: "first" lies in slot 1, "second" in slot 0. */
+static int set_up_two(void **state)
+{
+	int error = set_up(state);
+	const struct place *place = *state;
+
+	store(place->path, "first");
+	store(place->path, "second");
+	return error;
+}
+
 static void assert_reads(const char *path, const char *text)
 {
 	struct slotfile file;
@@ -110,31 +130,17 @@ static void the_newest_is_read_after_each_write(void **state)
 static void a_torn_slot_leaves_the_older_one(void **state)
 {
 	const struct place *place = *state;
-	struct slotfile file;
 
-	assert_int_equal(slotfile_open(&file, place->path), 0);
-	write_text(&file, "first");
-	write_text(&file, "second");
-	slotfile_close(&file);
-	damage(place->path, 0 * SLOT_SIZE + 33); /* counter 2 lies in slot 0 */
+	damage(place->path, 0 * SLOT_SIZE + 33);
 	assert_reads(place->path, "first");
-
-	/* The next write goes over the torn one. */
-	assert_int_equal(slotfile_open(&file, place->path), 0);
-	write_text(&file, "third");
-	slotfile_close(&file);
+	store(place->path, "third"); /* over the torn one */
 	assert_reads(place->path, "third");
 }
 
 static void every_byte_of_a_slot_is_guarded(void **state)
 {
 	const struct place *place = *state;
-	struct slotfile file;
 
-	assert_int_equal(slotfile_open(&file, place->path), 0);
-	write_text(&file, "first");
-	write_text(&file, "second");
-	slotfile_close(&file);
 	for (off_t offset = 0; offset < SLOT_SIZE; offset += 7) {
 		damage(place->path, offset);
 		assert_reads(place->path, "first");
@@ -148,13 +154,12 @@ static void two_torn_slots_are_an_error_and_not_an_empty_file(void **state)
 	const struct place *place = *state;
 	struct slotfile file;
 
-	assert_int_equal(slotfile_open(&file, place->path), 0);
-	write_text(&file, "first");
-	write_text(&file, "second");
-	damage(place->path, 0 * SLOT_SIZE + 40);
-	damage(place->path, 1 * SLOT_SIZE + 40);
 	char data[16];
 	size_t size;
+
+	assert_int_equal(slotfile_open(&file, place->path), 0);
+	damage(place->path, 0 * SLOT_SIZE + 40);
+	damage(place->path, 1 * SLOT_SIZE + 40);
 	assert_int_equal(slotfile_read(&file, data, sizeof(data), &size), -EBADMSG);
 	slotfile_close(&file);
 	assert_int_equal(slotfile_open(&file, place->path), -EBADMSG);
@@ -216,9 +221,7 @@ static void a_full_disk_stops_new_files_only(void **state)
 	assert_int_equal(slotfile_open(&second, other), -ENOSPC);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	close(fd);
-	assert_int_equal(slotfile_open(&second, other), 0);
-	write_text(&second, "late");
-	slotfile_close(&second);
+	store(other, "late");
 	assert_reads(other, "late");
 	(void)unlink(other);
 	(void)unlink(filler);
@@ -232,10 +235,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			the_newest_is_read_after_each_write, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			a_torn_slot_leaves_the_older_one, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(every_byte_of_a_slot_is_guarded, set_up, tear_down),
+			a_torn_slot_leaves_the_older_one, set_up_two, tear_down),
 		cmocka_unit_test_setup_teardown(
-			two_torn_slots_are_an_error_and_not_an_empty_file, set_up, tear_down),
+			every_byte_of_a_slot_is_guarded, set_up_two, tear_down),
+		cmocka_unit_test_setup_teardown(
+			two_torn_slots_are_an_error_and_not_an_empty_file, set_up_two, tear_down),
 		cmocka_unit_test_setup_teardown(a_foreign_file_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sizes_at_their_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

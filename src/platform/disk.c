@@ -1,0 +1,40 @@
+#include "platform/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int disk_write_all(int fd, const void *data, size_t size, off_t offset)
+{
+	const uint8_t *rest = data;
+
+	while (size > 0) {
+		ssize_t written = pwrite(fd, rest, size, offset);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		rest += written;
+		size -= (size_t)written;
+		offset += written;
+	}
+	return 0;
+}
+
+int disk_sync_folder_of(const char *path)
+{
+	char copy[PATH_MAX];
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+		return -ENAMETOOLONG;
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int error = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return error;
+}
