@@ -86,6 +86,7 @@ static int copy_file(const char *from, const char *to, mode_t mode)
 {
 	char buffer[65536];
 	ssize_t got = 1;
+	off_t at = 0;
 	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (in < 0)
 		return -errno;
@@ -93,7 +94,8 @@ static int copy_file(const char *from, const char *to, mode_t mode)
 	int error = out < 0 ? -errno : 0;
 	while (error == 0 && got > 0) {
 		got = read(in, buffer, sizeof(buffer));
-		error = got < 0 ? -errno : write_all(out, buffer, (size_t)got);
+		error = got < 0 ? -errno : disk_write_all(out, buffer, (size_t)got, at);
+		at += got;
 	}
 	if (error == 0 && (fchmod(out, mode & 0777) != 0 || fsync(out) != 0))
 		error = -errno;
