@@ -31,7 +31,7 @@ static const struct setting cluster_rows[CLUSTER_ROWS] = {
 	[CLUSTER_EPOCH] = { "epoch", SETTING_INTEGER, AT(cluster_config, epoch), .min = 1, .max = INT64_MAX, .fallback = "1",
 	  .help = "raised with every change of the nodes" },
 	[CLUSTER_PORT] = { "port", SETTING_INTEGER, AT(cluster_config, port), .min = 1, .max = UINT16_MAX - LINKS_MAX,
-	  .fallback = "7600", .help = "TCP: replication; UDP, this one and the next: heartbeats" },
+	  .fallback = "7600", .help = "TCP: replication; UDP, from this one on, one for each network: heartbeats" },
 	[CLUSTER_BEAT] = { "beat", SETTING_DURATION, AT(cluster_config, beat_ns), .min = 20 * NS_PER_MS, .max = 5 * NS_PER_S,
 	  .fallback = "200ms", .help = "time between heartbeats" },
 	[CLUSTER_SILENCE] = { "silence", SETTING_DURATION, AT(cluster_config, silence_ns), .min = 200 * NS_PER_MS, .max = 60 * NS_PER_S,

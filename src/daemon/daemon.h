@@ -4,16 +4,16 @@
  * evenkeeld is one thread around one core. Facts come in as events (daemon_post), the core answers
  * with actions, and each action is performed by the file that is named after what it touches:
  *
- *	mesh.c       beats over libknet            SEND_BEAT
+ *	mesh*.c      beats over libknet            SEND_BEAT
  *	records.c    the modules' durable records  WRITE_RECORD    (a writer thread: a stuck disk
  *	                                                            must not stop beats)
- *	fs.c         evenkeel-fs, control.sock     ORDER_FS
- *	scripts.c    scripts, control groups       RUN_SCRIPT, KILL_APPLICATION
- *	addresses.c  virtual addresses, ARP        HOLD_, RELEASE_, PROBE_ADDRESS
+ *	fs*.c        evenkeel-fs, control.sock     ORDER_FS
+ *	scripts*.c   scripts, control groups       RUN_SCRIPT, KILL_APPLICATION
+ *	addresses*.c virtual addresses, ARP        HOLD_, RELEASE_, PROBE_ADDRESS
  *	arbiter.c    operator, ping                ASK_ARBITER
  *	checks.c     tcp, command                  START_CHECKS, STOP_CHECKS
  *	streams.c    the TCP port                  (hands connections to evenkeel-fs)
- *	admin.c      admin.sock                    ANSWER_COMMAND
+ *	admin*.c     admin.sock                    ANSWER_COMMAND
  *	events.c     the event log                 LOG
  *	runtime.c    run/NAME.runtime              (what a successor must know)
  *
