@@ -180,6 +180,7 @@ struct module {
 	enum fs_role fs_role;
 	enum fs_link fs_link;
 	struct epoch fs_epoch; /* of the last order */
+	bool is_torn;	       /* evenkeel-fs died while it stopped: nobody knows how far it came */
 	bool has_run;	       /* served or followed since the last release in order */
 	bool is_order_open;    /* a role was ordered and not reported yet */
 	bool is_mounted;       /* not known to be unmounted */

@@ -95,6 +95,7 @@ static void forget_tenure(struct module *module)
 	module->is_peer_lost = false;
 	module->is_dead = false;
 	module->is_behind = false;
+	module->is_torn = false;
 	module->was_eligible = false;
 	module->first_grant_ns = 0;
 	module->has_asked = false;

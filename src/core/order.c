@@ -148,6 +148,8 @@ static void on_died(struct core *core, struct module *module)
 	if (!module->is_dead)
 		module->dead_ns = core->now_ns;
 	module->is_dead = true;
+	if (module->is_order_open && module->role_order == FS_ORDER_STOP)
+		module->is_torn = true;
 	text_add(log_add(core, module, "fs.died", SEVERITY_WARNING),
 		"evenkeel-fs ended; a successor continues where it was");
 }

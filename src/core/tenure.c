@@ -276,7 +276,7 @@ bool tenure_is_clean(const struct module *module)
 {
 	if (!module->has_run)
 		return module->record.is_clean;
-	return !module->is_local_failed && !module->is_refused;
+	return !module->is_local_failed && !module->is_refused && !module->is_torn;
 }
 
 void tenure_close(struct core *core, struct module *module)

@@ -331,6 +331,7 @@ int replicator_stop(struct replicator *r)
 	pthread_mutex_unlock(&r->lock);
 	if (role == FS_NONE)
 		return 0;
+	replicator_free_retired(r); /* of a secondary that was promoted */
 	replicator_leave_role(r);
 	replicator_free_retired(r);
 	int error = replicator_take_barrier(r);

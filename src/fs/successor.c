@@ -84,17 +84,18 @@ struct unplaced {
 	uint8_t bytes[];
 };
 
-static void place(struct mount *mount, const uint8_t *bytes, size_t size)
+static struct slot *place(struct mount *mount, const uint8_t *bytes, size_t size)
 {
 	struct slot *slot = ring_take(&mount->ring);
 	struct fuse_in_header in;
 
 	if (slot == NULL)
-		return;
+		return NULL;
 	memcpy(&in, bytes, sizeof(in));
 	memcpy(slot_request(slot), bytes, size);
 	slot->unique = in.unique;
 	atomic_store(&slot->state, SLOT_READ);
+	return slot;
 }
 
 static bool is_full(const struct mount *mount)
@@ -133,7 +134,7 @@ static bool match_one(struct mount *mount, uint8_t *scratch, struct unplaced **l
 	else if (is_full(mount))
 		place_later(list, scratch, (size_t)size);
 	else
-		place(mount, scratch, (size_t)size);
+		(void)place(mount, scratch, (size_t)size);
 	/* What is forgotten has a queue of its own, and comes in between. */
 	return (in.unique & FUSE_UNIQUE_RESENT) != 0 || in.opcode == FUSE_FORGET ||
 	       in.opcode == FUSE_BATCH_FORGET;
@@ -168,14 +169,26 @@ static void carry_on(struct mount *mount, struct slot *slot, uint8_t *scratch)
 	request_handle(&request);
 }
 
-static void carry_on_all(struct mount *mount, enum slot_state state, uint8_t *scratch)
+/* Each slot as the predecessor left it: what is carried on here changes its state, and must not be
+ * met again. */
+struct left {
+	uint8_t states[RING_SLOTS];
+};
+
+static void look(struct mount *mount, struct left *out_left)
+{
+	for (int i = 0; i < RING_SLOTS; i++)
+		out_left->states[i] = is_used(&mount->ring, i)
+					      ? (uint8_t)state_of(ring_slot(&mount->ring, i))
+					      : SLOT_FREE;
+}
+
+static void carry_on_all(
+	struct mount *mount, const struct left *left, enum slot_state state, uint8_t *scratch)
 {
 	for (int i = 0; i < RING_SLOTS; i++) {
-		if (!is_used(&mount->ring, i))
-			continue;
-		struct slot *slot = ring_slot(&mount->ring, i);
-		if (state_of(slot) == state)
-			carry_on(mount, slot, scratch);
+		if (left->states[i] == state)
+			carry_on(mount, ring_slot(&mount->ring, i), scratch);
 	}
 }
 
@@ -183,19 +196,22 @@ void successor_recover(struct mount *mount)
 {
 	uint8_t *scratch = malloc(SCRATCH_SIZE);
 	struct unplaced *list = NULL;
+	struct left left;
 
 	CHECK(scratch != NULL);
 	ask_to_resend(mount);
 	settle_reading(mount);
 	while (is_readable(mount) && match_one(mount, scratch, &list)) {
 	}
-	carry_on_all(mount, SLOT_STARTED, scratch);
-	carry_on_all(mount, SLOT_DONE, scratch);
-	carry_on_all(mount, SLOT_READ, scratch);
+	look(mount, &left);
+	carry_on_all(mount, &left, SLOT_STARTED, scratch);
+	carry_on_all(mount, &left, SLOT_DONE, scratch);
+	carry_on_all(mount, &left, SLOT_READ, scratch);
 	while (list != NULL) {
 		struct unplaced *next = list->next;
-		place(mount, list->bytes, list->size);
-		carry_on_all(mount, SLOT_READ, scratch);
+		struct slot *slot = place(mount, list->bytes, list->size);
+		if (slot != NULL)
+			carry_on(mount, slot, scratch);
 		free(list);
 		list = next;
 	}

@@ -41,6 +41,16 @@ def deadline(request):
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.fixture(autouse=True)
+def no_own_crash(request, deadline):
+    """None of our processes ended itself (SIGILL of a CHECK, SIGABRT, SIGSEGV): others would hide it by going on."""
+    seen = harness.own_crashes(cluster_of(request.node))
+    yield
+    found = harness.own_crashes(cluster_of(request.node))
+    new = {name: lines[len(seen.get(name, [])):] for name, lines in found.items()}
+    assert not any(new.values()), f"a process of ours ended itself: {new}"
+
+
 @pytest.fixture
 def is_soak(request):
     return request.config.getoption("--soak")
@@ -69,11 +79,15 @@ def make_cluster(request):
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
+def cluster_of(item):
+    return getattr(item.getparent(pytest.Module), "evenkeel_cluster", None)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    cluster = getattr(item.getparent(pytest.Module), "evenkeel_cluster", None)
+    cluster = cluster_of(item)
     if report.failed and cluster is not None:
         folder = EVIDENCE / re.sub(r"[^\w.-]+", "_", f"{item.nodeid.rsplit('/', 1)[-1]}-{report.when}")
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -311,6 +312,19 @@ class Cluster:
             if node.state.get("is_frozen"):
                 node.thaw()
         self.lab.down()
+
+
+OWN_CRASH = re.compile(r"(evenkeel-fs|evenkeeld) was ended by signal (4|6|7|8|11)\b|evenkeel-hold ended: -(4|6|7|8|11)\b")
+
+
+def own_crashes(cluster):
+    """{node: lines of its log that name a process of ours which ended itself}."""
+    found = {}
+    for name, node in (cluster.lab.nodes if cluster else {}).items():
+        path = pathlib.Path(node.folder) / "log"
+        text = path.read_text(errors="replace") if path.exists() else ""
+        found[name] = [line for line in text.splitlines() if OWN_CRASH.search(line)]
+    return found
 
 
 def read_stamps(cluster, name):

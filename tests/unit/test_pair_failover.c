@@ -74,6 +74,7 @@ static void test_promotion(void **state)
 	writers_let(0.3);
 	(void)writers_stop(&writers);
 	pair_finish(&nodes[1]);
+	assert_int_equal(replicator_stop(nodes[1].replicator), 0);
 }
 
 int main(int argc, char **argv)
