@@ -56,6 +56,19 @@ static void keep_for_later(struct service *service, const struct control_message
 	service->reports[service->report_count++] = *message;
 }
 
+/* The session that was lost while nobody heard goes on: whoever hears of that now would drop a peer
+ * who misses nothing. */
+static void forget_losses(struct service *service)
+{
+	int kept = 0;
+
+	for (int i = 0; i < service->report_count; i++) {
+		if (service->reports[i].report.report != FS_REPORT_PEER_LOST)
+			service->reports[kept++] = service->reports[i];
+	}
+	service->report_count = kept;
+}
+
 static void lock_socket(struct service *service)
 {
 	CHECK(pthread_mutex_lock(&service->socket_lock) == 0);
@@ -101,10 +114,13 @@ void service_unstore(void *context, const char *name)
 	unlock_socket(service);
 }
 
-static enum fs_link link_after(enum fs_report report, enum fs_link link)
+static enum fs_link link_after(const struct replicator_report *report, enum fs_link link)
 {
-	switch (report) {
-	case FS_REPORT_CONNECTED: return link == FS_LINK_NONE ? FS_LINK_CONNECTED : link;
+	switch (report->report) {
+	case FS_REPORT_CONNECTED:
+		if (report->is_continued)
+			return FS_LINK_IN_SYNC;
+		return link == FS_LINK_NONE ? FS_LINK_CONNECTED : link;
 	case FS_REPORT_RESYNC_PROGRESS: return FS_LINK_RESYNCING;
 	case FS_REPORT_TARGET_COMPLETE:
 	case FS_REPORT_ADOPTED: return FS_LINK_IN_SYNC;
@@ -135,7 +151,7 @@ void service_say(struct service *service, const struct replicator_report *report
 	memcpy(message.report.detail, report->detail, sizeof(report->detail));
 	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
 	message.report.epoch = service->epoch;
-	service->link = link_after(report->report, service->link);
+	service->link = link_after(report, service->link);
 	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
 	lock_socket(service); /* before looking: reports go out in the order of what they saw */
 	if (service->replicator != NULL) {
@@ -143,6 +159,8 @@ void service_say(struct service *service, const struct replicator_report *report
 		replicator_barriers(
 			service->replicator, &message.report.barrier, &message.report.peer_barrier);
 	}
+	if (report->is_continued)
+		forget_losses(service);
 	if (service->report_count > 0 || send_now(service, &message, -1) != 0)
 		keep_for_later(service, &message);
 	unlock_socket(service);

@@ -23,6 +23,7 @@ struct replicator;
 
 struct replicator_report { /* becomes EVENT_FS_REPORTED at the daemon */
 	enum fs_report report;
+	bool is_continued; /* CONNECTED: the session goes on, both copies are what they were */
 	uint64_t done, total;
 	int error;
 	char detail[128];

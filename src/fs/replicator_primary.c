@@ -358,8 +358,12 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 static void run_session(struct replicator *r, uint8_t *batch)
 {
 	pthread_t receiver;
+	struct replicator_report connected = { .report = FS_REPORT_CONNECTED };
+	pthread_mutex_lock(&r->lock);
+	connected.is_continued = r->sender.mode == SENDER_PAIRED;
+	pthread_mutex_unlock(&r->lock);
 	CHECK(replicator_start_thread(&receiver, receiver_run, r) == 0);
-	replicator_say_simple(r, FS_REPORT_CONNECTED, 0, "");
+	replicator_say(r, &connected);
 	replicator_answer(r); /* what was acknowledged before the connection broke */
 	send_all(r, batch);
 	stream_end(r->stream);

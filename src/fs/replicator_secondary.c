@@ -274,7 +274,8 @@ static void put_stream_up(struct replicator *r, struct stream *stream)
 	pthread_cond_signal(&r->to_barrier);
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
-	replicator_say_simple(r, FS_REPORT_CONNECTED, 0, "");
+	replicator_say(r, &(struct replicator_report){
+				  .report = FS_REPORT_CONNECTED, .is_continued = is_in_sync });
 	replicator_send_ack(r);
 	if (is_in_sync) {
 		const struct frame complete = { .kind = FRAME_COMPLETE,

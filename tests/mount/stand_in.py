@@ -49,11 +49,8 @@ class StandIn:
         self.kept, self.reports, self.deaths = {}, [], 0
         self.changed = threading.Condition()
         self.is_ending, self.process, self.connection = False, None, None
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(str(folder / "run" / "control.sock"))
-        self.listener.listen(4)
         self.log = open(folder / "log", "ab")
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.listen()
         threading.Thread(target=self.restart, daemon=True).start()
 
     # ---- the process ----
@@ -99,10 +96,24 @@ class StandIn:
 
     # ---- the socket ----
 
-    def accept(self):
+    def listen(self):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(str(self.folder / "run" / "control.sock"))
+        self.listener.listen(4)
+        threading.Thread(target=self.accept, args=[self.listener], daemon=True).start()
+
+    def leave(self):
+        """As if evenkeeld were dead: nobody listens. listen() is the next one."""
+        (self.folder / "run" / "control.sock").unlink()
+        self.listener.shutdown(socket.SHUT_RDWR)  # close() alone would leave the thread waiting in it
+        self.listener.close()
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.wait_for(lambda: self.connection is None, "the end of the connection")
+
+    def accept(self, listener):
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self.hear, args=[connection], daemon=True).start()

@@ -210,6 +210,15 @@ def pair_small():
         yield pair
 
 
+def in_time(work, seconds):
+    """Runs what hangs if the peer was lost."""
+    done = []
+    thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert done, "it failed, or it hangs"
+
+
 class Writers:
     """Random work below one directory; every completed append is remembered, with its number."""
 
@@ -270,6 +279,13 @@ class Writers:
                 (home / f"d{draw.randrange(5)}").mkdir()
         except (FileNotFoundError, FileExistsError):
             pass
+
+    def wait_calls(self, count):
+        """Until so many more have returned."""
+        before, end = self.calls, time.monotonic() + 20
+        while self.calls < before + count:
+            assert time.monotonic() < end and not self.errors, f"the writers do not go on: {self.errors}"
+            time.sleep(0.02)
 
     def stop(self):
         self.is_over = True
@@ -377,6 +393,44 @@ def test_whiteouts(pair):
     info = os.lstat(pair.b.underneath / "here" / "f3")
     assert stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
     assert os.lstat(root / "here" / "f3").st_ino == os.lstat(pair.b.directory / "here" / "f3").st_ino
+
+
+def test_what_the_peer_never_got(pair):
+    """Unlinked before the peer came, and open: it is not there, and what happens to it costs nobody anything, also
+    after a restart."""
+    root = pair.a.directory
+    (root / "closed").write_text("the kernel learns that no close is flushed")
+    files = []
+    for i in range(20):
+        files.append(os.open(root / f"open{i}", os.O_RDWR | os.O_CREAT))
+        os.write(files[i], b"old")
+        os.unlink(root / f"open{i}")
+    pair.connect()
+    slowest = []
+
+    def work():
+        for i, fd in enumerate(files):
+            if i % 5 == 1:
+                pair.a.kill_and_wait()
+            os.pwrite(fd, b"new", 0)
+            os.fchmod(fd, 0o600)
+            start = time.monotonic()
+            os.fsync(fd)
+            slowest.append(time.monotonic() - start)
+            (root / f"kept{i}").write_text("beside it")
+        assert all(os.pread(fd, 10, 0) == b"new" for fd in files)
+        for fd in files[:10]:
+            os.close(fd)
+        (root / "last").write_text("after the forgets")
+        pair.a.kill_and_wait()
+        os.pwrite(files[15], b"newer", 0)
+
+    in_time(work, 30)
+    assert sorted(slowest)[len(files) // 2] < 1, "the peer was asked to sync what it does not have"
+    assert pair.a.count("peer_lost") == 0 and pair.a.count("peer_failed") == 0
+    pair.assert_equal()
+    for fd in files[10:]:
+        os.close(fd)
 
 
 @pytest.mark.parametrize("who", ["a", "b"])
