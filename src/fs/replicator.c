@@ -76,8 +76,8 @@ static int map_log(int fd, void **out_memory, size_t *out_size)
 	if (fstat(fd, &status) != 0)
 		return -errno;
 	size_t size = (size_t)status.st_size;
-	if (size <= OPLOG_HEADER_SIZE + OP_SIZE_MAX) {
-		size = LOG_SIZE;
+	if (size <= OPLOG_HEADER_SIZE + OP_SIZE_MAX + ABSENT_SIZE) {
+		size = LOG_MEMORY_SIZE;
 		if (ftruncate(fd, (off_t)size) != 0)
 			return -errno;
 	}
@@ -96,16 +96,23 @@ static int open_log(int fd, bool is_fresh, struct oplog *log)
 	int error = map_log(fd, &memory, &size);
 	if (error != 0)
 		return error;
+	size -= ABSENT_SIZE;
 	/* A log that a predecessor left half formatted held nothing that was promised. */
 	if (is_fresh || oplog_attach(log, memory, size) != 0)
 		oplog_format(log, memory, size, 0, 1);
 	return 0;
 }
 
+/* The ABSENT_SIZE bytes that follow each log; only those of the send log are used. */
+static void *behind(const struct oplog *log)
+{
+	return (uint8_t *)log->header + OPLOG_HEADER_SIZE + log->header->ring_size;
+}
+
 static void close_log(struct oplog *log)
 {
 	if (log->header != NULL)
-		(void)munmap(log->header, OPLOG_HEADER_SIZE + log->header->ring_size);
+		(void)munmap(log->header, OPLOG_HEADER_SIZE + log->header->ring_size + ABSENT_SIZE);
 	log->header = NULL;
 }
 
@@ -126,6 +133,8 @@ static int open_parts(struct replicator *r)
 		error = open_log(r->config.send_log_fd, r->config.is_fresh, &r->send_log);
 	if (error == 0)
 		error = open_log(r->config.receive_log_fd, r->config.is_fresh, &r->receive_log);
+	if (error == 0)
+		absent_open(&r->absent, behind(&r->send_log));
 	return error;
 }
 
@@ -190,6 +199,7 @@ void replicator_close(struct replicator *r)
 	replicator_free_retired(r);
 	replicator_leave_role(r);
 	replicator_free_retired(r);
+	absent_close(&r->absent);
 	close_log(&r->send_log);
 	close_log(&r->receive_log);
 	if (r->slots.fd >= 0)

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fs/absent.h"
 #include "fs/applier.h"
 #include "fs/replicator.h"
 #include "fs/resync.h"
@@ -29,6 +30,7 @@
 #include "repl/sender.h"
 
 #define LOG_SIZE ((size_t)64 * 1024 * 1024) /* sparse: pages exist where they are used */
+#define LOG_MEMORY_SIZE (LOG_SIZE + ABSENT_SIZE)
 #define WINDOW_OPS \
 	4096 /* not acknowledged; so many small ones are applied in well under 0.5 s \
 		(R6) */
@@ -123,7 +125,8 @@ struct replicator {
 	bool is_let_go;	    /* this copy is being left: nobody waits for the peer */
 	bool is_log_broken; /* an operation could not be put down: the session cannot go on */
 	bool is_complete_reported;
-	struct resync_source *resync; /* in CATCHING_UP, and to remember what the peer never got */
+	struct resync_source *resync; /* in CATCHING_UP, and a while longer */
+	struct absent absent;	      /* what the peer never got */
 	struct pending_sync syncs[SYNCS_MAX];
 	uint32_t sync_count;
 	bool is_leasing, is_lease_wanted;

@@ -19,6 +19,7 @@ void replicator_format_send_log(struct replicator *r, uint64_t session)
 	r->send_cursor.position = header->tail;
 	r->sent = r->sender.next_sequence - 1;
 	r->is_log_broken = false;
+	absent_clear(&r->absent); /* of another session */
 }
 
 static bool has_room(const struct replicator *r, uint64_t ops_max, uint64_t bytes_max)
@@ -79,6 +80,16 @@ static void remove_sync(struct replicator *r, struct pending_sync *sync)
 	r->sync_count--;
 }
 
+/* After the end of a resynchronisation. */
+static bool is_unknown_there(struct replicator *r, const struct op *op)
+{
+	if (!absent_has(&r->absent, op->object))
+		return false;
+	if (op->type == OP_FORGET)
+		absent_remove(&r->absent, op->object);
+	return true;
+}
+
 static uint64_t sequence_op(struct replicator *r, struct op *op)
 {
 	if (!sender_is_sending(&r->sender)) {
@@ -86,7 +97,7 @@ static uint64_t sequence_op(struct replicator *r, struct op *op)
 		op->epoch = r->sender.epoch;
 	} else if (r->resync != NULL && r->sender.mode == SENDER_CATCHING_UP) {
 		op->sequence = resync_source_translate(r->resync, op);
-	} else if (r->resync != NULL && resync_source_is_unknown_there(r->resync, op)) {
+	} else if (is_unknown_there(r, op)) {
 		op->sequence = append_nothing(r);
 	} else {
 		(void)replicator_append(r, op);
@@ -101,10 +112,11 @@ uint64_t replicator_submit(struct replicator *r, struct op *op)
 	while (is_sync && r->sync_count >= SYNCS_MAX)
 		replicator_wait(r, &r->changed, TICK_NS);
 	replicator_wait_for_room(r, WINDOW_OPS, WINDOW_BYTES);
+	bool is_needed_there = is_sync && !absent_has(&r->absent, op->object) &&
+			       (r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD);
 	uint64_t sequence = sequence_op(r, op);
 	if (is_sync)
-		add_sync(r, sequence,
-			r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD);
+		add_sync(r, sequence, is_needed_there);
 	pthread_mutex_unlock(&r->lock);
 	return sequence;
 }

@@ -36,9 +36,6 @@ void resync_source_free(struct resync_source *source);
  */
 #define RESYNC_TRANSLATED_MAX 8
 uint64_t resync_source_translate(struct resync_source *source, struct op *op);
-/* After the end: true for an operation on an object that the target never got, because its last
- * name was gone already. Under the replicator's lock. */
-bool resync_source_is_unknown_there(struct resync_source *source, const struct op *op);
 /* From the receiver thread, without the lock. */
 void resync_source_on_hashes(struct resync_source *source, const struct frame *frame);
 void resync_source_on_synced(struct resync_source *source, uint64_t sequence);

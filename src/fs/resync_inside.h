@@ -54,7 +54,6 @@ struct resync_source {
 	pthread_cond_t answered;
 
 	struct idset present, listed; /* at the target */
-	struct idset absent;	      /* has no name here, and is not there */
 	struct id_list directories;   /* to be listed */
 	struct id_list files;	      /* all that are no directories, to be compared */
 	struct id_list to_finish;     /* directories whose attributes come last */

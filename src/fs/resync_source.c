@@ -62,7 +62,6 @@ void resync_source_free(struct resync_source *source)
 	CHECK(!source->has_thread);
 	idset_done(&source->present);
 	idset_done(&source->listed);
-	idset_done(&source->absent);
 	id_list_done(&source->directories);
 	id_list_done(&source->files);
 	id_list_done(&source->to_finish);

@@ -175,14 +175,14 @@ static void unbind_at(struct resync_source *source, const struct op *op, bool is
 static void absent(struct resync_source *source, uint64_t object)
 {
 	idset_remove(&source->present, object);
-	(void)idset_add(&source->absent, object);
+	absent_add(&source->r->absent, object);
 }
 
 static void gone(struct resync_source *source, uint64_t object)
 {
 	idset_remove(&source->present, object);
 	idset_remove(&source->listed, object);
-	idset_remove(&source->absent, object);
+	absent_remove(&source->r->absent, object);
 }
 
 /* An object made in a listed directory goes as it is, with all that follows: nothing to compare. */
@@ -228,13 +228,4 @@ uint64_t resync_source_translate(struct resync_source *source, struct op *op)
 		(void)replicator_append(source->r, &nothing);
 	}
 	return source->r->sender.next_sequence - 1;
-}
-
-bool resync_source_is_unknown_there(struct resync_source *source, const struct op *op)
-{
-	if (source->absent.count == 0 || !idset_has(&source->absent, op->object))
-		return false;
-	if (op->type == OP_FORGET)
-		idset_remove(&source->absent, op->object);
-	return true;
 }

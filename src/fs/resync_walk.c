@@ -55,7 +55,7 @@ static int note_orphans(struct resync_source *source, uint64_t root)
 			continue;
 		pthread_mutex_lock(&source->r->lock);
 		if (!idset_has(&source->present, id))
-			(void)idset_add(&source->absent, id);
+			absent_add(&source->r->absent, id);
 		pthread_mutex_unlock(&source->r->lock);
 	}
 	(void)closedir(directory);
