@@ -63,6 +63,9 @@ static int begin(struct resync_target *target, const struct op *op)
 			report.detail, sizeof(report.detail), "the old tree is kept in %s", kept);
 		replicator_say(target->r, &report);
 	}
+	/* Cut off from here on, the next attempt goes on with what this one has brought. */
+	if (error == 0)
+		replicator_say_simple(target->r, FS_REPORT_RESYNC_PROGRESS, 0, "");
 	return error;
 }
 

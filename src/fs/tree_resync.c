@@ -31,7 +31,7 @@ static int unbind_at(struct tree *tree, int parent_fd, const char *name)
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
-	error = id_read(tree, parent_fd, name, &st, &place, &object);
+	error = id_known(tree, parent_fd, name, &st, &place, &object);
 	if (error != 0)
 		return error;
 	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1)
@@ -182,13 +182,11 @@ int tree_adopt(struct tree *tree, uint64_t parent, struct bytes name, uint64_t o
 	if (fstatat(grip.fd, terminated.data, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		error = -errno;
 	if (error == 0)
-		error = id_read(tree, grip.fd, terminated.data, &st, &place, &there);
+		error = id_known(tree, grip.fd, terminated.data, &st, &place, &there);
 	if (error == 0 && there != 0)
 		error = -EEXIST;
 	if (error == 0)
-		error = id_write(tree, grip.fd, terminated.data, &st, &place, object);
-	if (error == 0)
-		error = index_put(tree->index, object, &place);
+		error = id_give(tree, grip.fd, terminated.data, &st, &place, object);
 	tree_release(tree, &grip);
 	return error;
 }
@@ -265,7 +263,7 @@ static int remove_one(struct tree *tree, int fd, const char *name)
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
-	error = id_read(tree, fd, name, &st, &place, &object);
+	error = id_known(tree, fd, name, &st, &place, &object);
 	if (error == 0 && S_ISDIR(st.st_mode)) {
 		int child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		error = child < 0 ? -errno : remove_below(tree, child);
@@ -360,7 +358,8 @@ static int set_part_aside(const struct tree_part *part, char *out_name, size_t s
 	if (to_fd < 0)
 		return -errno;
 	error = move_all(part->fd, to_fd);
-	if (error == 0 && fsync(to_fd) != 0)
+	/* Whoever hears that it is kept may fill the directory anew, and count on that. */
+	if (error == 0 && (fsync(to_fd) != 0 || fsync(part->kept_fd) != 0 || fsync(part->fd) != 0))
 		error = -errno;
 	(void)close(to_fd);
 	if (error == 0 && unlinkat(part->kept_fd, out_name, AT_REMOVEDIR) == 0)
