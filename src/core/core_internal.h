@@ -172,6 +172,7 @@ struct module {
 	/* the durable record, and the one on its way to the disk */
 	struct record record, writing;
 	bool is_writing, is_write_failed;
+	bool is_write_in_trouble; /* it failed, and has not succeeded since */
 	bool should_run;
 	uint64_t record_stamp; /* rises with each durable record: a summary changed */
 	uint64_t barrier, peer_barrier;
@@ -322,6 +323,8 @@ bool primary_advance(struct core *core, struct module *module);
 /* Dropped too often: the next attempt to bring the peer up to date waits (R20). */
 bool module_is_resting(const struct core *core, const struct module *module);
 bool yielding_advance(struct core *core, struct module *module);
+/* The record that hands over cannot be written. */
+bool yielding_unrecorded(struct core *core, struct module *module);
 /* What every serving step does first: outranked, failed, told to stop. */
 bool primary_common(struct core *core, struct module *module);
 
@@ -375,6 +378,8 @@ void module_on_added(struct core *core, struct module *module, const struct even
 
 /* tenure.c */
 void tenure_write(struct core *core, struct module *module, const struct record *next);
+/* Does not try again to write what failed: in the file is the old record, or the new one. */
+void tenure_abandon(struct module *module);
 void tenure_on_written(struct core *core, struct module *module, int error);
 /* Small changes that wait for a free moment: should_run, an intent that is over. */
 bool tenure_tidy(struct core *core, struct module *module);

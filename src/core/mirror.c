@@ -73,7 +73,7 @@ static const struct step_rule {
 	[STEP_PARTING]        = { "parting",        MIRROR_ALONE,  TRANSIENT, S(ALONE) | LEAVING },
 	[STEP_QUIETING]       = { "quieting",       MIRROR_PRIM,   TRANSIENT, S(DRAINING) | S(PAIRED) | LEAVING },
 	[STEP_DRAINING]       = { "draining",       MIRROR_PRIM,   TRANSIENT, S(YIELDING) | S(PAIRED) | LEAVING },
-	[STEP_YIELDING]       = { "yielding",       MIRROR_PRIM,   TRANSIENT, S(YIELDED) | LEAVING },
+	[STEP_YIELDING]       = { "yielding",       MIRROR_PRIM,   TRANSIENT, S(YIELDED) | S(PAIRED) | LEAVING },
 	[STEP_YIELDED]        = { "yielded",        MIRROR_WAIT,   TRANSIENT, S(SUSPECTING) | FOLLOWABLE },
 	[STEP_ACCEPTING]      = { "accepting",      MIRROR_SECOND, TRANSIENT, S(ATTACHING) },
 	[STEP_ATTACHING]      = { "attaching",      MIRROR_SECOND, TRANSIENT, S(FOLLOWING) | FOLLOWABLE },
@@ -249,6 +249,8 @@ bool mirror_advance(struct core *core, struct module *module)
 {
 	application_advance(core, module);
 	primary_guard(core, module);
+	if (module->is_write_failed && module->step == STEP_YIELDING)
+		return yielding_unrecorded(core, module);
 	if (module->is_write_failed) {
 		if (!has_passed(core, module, module->since_ns, WRITE_RETRY_NS))
 			return false;

@@ -382,6 +382,20 @@ static bool yield(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_YIELDED);
 }
 
+/*
+ * In order: this node keeps the service. After a failure nothing of it can serve any more: it leaves
+ * without the record, and the other node, which follows and is good, claims when it sees that. By
+ * its old record this node never starts alone.
+ */
+bool yielding_unrecorded(struct core *core, struct module *module)
+{
+	tenure_abandon(module);
+	if (!module->is_fenced)
+		return take_back(core, module);
+	module_block(core, module, fs_failure(module));
+	return leave(core, module);
+}
+
 bool yielding_advance(struct core *core, struct module *module)
 {
 	if (module->step == STEP_YIELDING)

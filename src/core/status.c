@@ -146,7 +146,7 @@ static void say_now(const struct core *core, const struct module *module, struct
 {
 	enum step step = module->step;
 
-	if (module->is_write_failed)
+	if (module->is_write_in_trouble)
 		text_add(&status->now, "the state file cannot be written; ");
 	if (step == STEP_STOPPED) {
 		text_add(&status->now, "stopped");
@@ -226,6 +226,13 @@ static void say_if_dies(const struct core *core, const struct module *module, st
 		say_ping(core, module, text);
 }
 
+static void say_look_at_state(struct text *to_do)
+{
+	if (to_do->size > 0)
+		text_add(to_do, "; and ");
+	text_add(to_do, "look at the disk that holds the state directory");
+}
+
 void status_fill(const struct core *core, const struct module *module, struct status *out_status)
 {
 	*out_status = (struct status){
@@ -239,5 +246,7 @@ void status_fill(const struct core *core, const struct module *module, struct st
 		.resync_total = module->resync_total,
 	};
 	say_now(core, module, out_status);
+	if (module->is_write_in_trouble)
+		say_look_at_state(&out_status->to_do);
 	say_if_dies(core, module, &out_status->if_dies);
 }

@@ -31,18 +31,27 @@ void tenure_on_written(struct core *core, struct module *module, int error)
 	if (!module->is_writing)
 		return;
 	if (error != 0) {
-		if (!module->is_write_failed)
+		if (!module->is_write_in_trouble)
 			text_add(log_add(core, module, "record.failed", SEVERITY_ERROR),
 				"the state file cannot be written; nothing goes on before it can: "
 				"look at the disk that holds the state directory");
 		module->is_write_failed = true;
+		module->is_write_in_trouble = true;
 		module->since_ns = core->now_ns;
 		return;
 	}
 	module->is_writing = false;
 	module->is_write_failed = false;
+	module->is_write_in_trouble = false;
 	module->record = module->writing;
 	module->record_stamp++;
+}
+
+void tenure_abandon(struct module *module)
+{
+	CHECK(module->is_writing && module->is_write_failed);
+	module->is_writing = false;
+	module->is_write_failed = false;
 }
 
 static struct record next_record(const struct module *module)
