@@ -247,7 +247,7 @@ uint64_t replicator_id_limit(struct replicator *r)
 	pthread_mutex_lock(&r->state_lock);
 	uint64_t limit = MAX_OF(r->state.id_limit, (uint64_t)FIRST_ID);
 	pthread_mutex_unlock(&r->state_lock);
-	return limit;
+	return MAX_OF(limit, tree_id_floor(r->config.tree)); /* the state may be new, or old */
 }
 
 int replicator_raise_id_limit(struct replicator *r, uint64_t id_limit)
@@ -258,7 +258,10 @@ int replicator_raise_id_limit(struct replicator *r, uint64_t id_limit)
 		return 0;
 	}
 	r->state.id_limit = id_limit;
-	return replicator_store_state_unlock(r);
+	int error = replicator_store_state_unlock(r);
+	/* A second place; where it has no room, the highest id that there is has to do. */
+	(void)!tree_note_id_limit(r->config.tree, id_limit, false);
+	return error;
 }
 
 /* The peer has to know before the first id is used; a peer that is not in sync cannot be promoted

@@ -126,6 +126,8 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 		error = id_rebuild_index(tree);
 	if (error == 0 && is_new)
 		error = index_filled(tree->index);
+	if (error == 0)
+		lease_open(tree);
 	if (error != 0) {
 		tree_close(tree);
 		return error;
@@ -153,41 +155,6 @@ void tree_close(struct tree *tree)
 	free(tree);
 }
 
-/* ---- ids ---- */
-
-void tree_set_lease(struct tree *tree, uint64_t first, uint64_t end)
-{
-	CHECK(first > ROOTS_MAX);
-	CHECK(first <= end);
-	CHECK(pthread_mutex_lock(&tree->lease_lock) == 0);
-	tree->lease_next = first;
-	tree->lease_end = end;
-	CHECK(pthread_mutex_unlock(&tree->lease_lock) == 0);
-}
-
-uint64_t tree_lease_left(const struct tree *tree)
-{
-	struct tree *unlocked = (struct tree *)tree; /* the lock is no part of what is asked for */
-
-	CHECK(pthread_mutex_lock(&unlocked->lease_lock) == 0);
-	uint64_t left = tree->lease_end - tree->lease_next;
-	CHECK(pthread_mutex_unlock(&unlocked->lease_lock) == 0);
-	return left;
-}
-
-int tree_new_id(struct tree *tree, uint64_t *out_id)
-{
-	int error = -EAGAIN;
-
-	CHECK(pthread_mutex_lock(&tree->lease_lock) == 0);
-	if (tree->lease_next < tree->lease_end) {
-		*out_id = tree->lease_next++;
-		error = 0;
-	}
-	CHECK(pthread_mutex_unlock(&tree->lease_lock) == 0);
-	return error;
-}
-
 /* ---- looking ---- */
 
 static bool is_same_place(const struct place *a, const struct place *b)
@@ -196,30 +163,56 @@ static bool is_same_place(const struct place *a, const struct place *b)
 	       memcmp(a->bytes, b->bytes, a->size) == 0;
 }
 
+/* Is the object still where the index says? */
+static int is_elsewhere(
+	struct tree *tree, uint64_t object, const struct place *known, bool *out_is_there)
+{
+	int fd;
+	int error = open_by_place(tree, known, object, &fd);
+
+	*out_is_there = error == 0;
+	if (error == 0)
+		(void)close(fd); /* O_PATH */
+	return error == -ESTALE ? 0 : error;
+}
+
 /*
- * The id of a name; 0 if it has none of its own. The index is a cache: what it lacks, or holds for
- * an inode that is gone, is put right. If the other inode is still there, the id is its, and this
- * one is something that was set aside once and was put back by hand.
+ * The index is a cache: what it lacks, or holds for an inode that is gone, is put right. An id does
+ * not count if it is a root's, or if another inode has it, or is getting it this moment: then this
+ * one was brought here by hand, out of what was set aside or from another module. Ids of our own
+ * leases are in the index before they are in an inode, so one that is not there is no object's yet.
  */
-static int known_id(struct tree *tree, int fd, const char *name, const struct stat *st,
+int id_known(struct tree *tree, int fd, const char *name, const struct stat *st,
 	struct place *place, uint64_t *out_object)
 {
 	struct place known;
-	int other_fd;
-	int error = id_read(tree, fd, name, st, place, out_object);
+	uint64_t object;
+	bool is_anothers;
+	int error = id_read(tree, fd, name, st, place, &object);
 
-	if (error != 0 || *out_object == 0)
+	if (error != 0)
 		return error;
-	error = index_get(tree->index, *out_object, &known);
-	if (error == 0 && is_same_place(&known, place))
+	*out_object = 0;
+	if (object <= ROOTS_MAX)
 		return 0;
-	if (error == 0 && open_by_place(tree, &known, *out_object, &other_fd) == 0) {
-		(void)close(other_fd);
-		*out_object = 0;
+	error = index_get(tree->index, object, &known);
+	if (error == 0 && is_same_place(&known, place)) {
+		*out_object = object;
 		return 0;
 	}
-	cache_drop(tree, *out_object);
-	return index_put(tree->index, *out_object, place);
+	if (error == 0) {
+		error = is_elsewhere(tree, object, &known, &is_anothers);
+	} else if (error == -ENOENT) {
+		is_anothers = lease_is_ours(tree, object);
+		error = 0;
+	}
+	if (error != 0 || is_anothers)
+		return error;
+	cache_drop(tree, object);
+	error = index_put(tree->index, object, place);
+	if (error == 0)
+		*out_object = object;
+	return error;
 }
 
 /* Under `naming`: two names of one inode must not get two ids. */
@@ -231,13 +224,11 @@ static int give_id(
 	int error;
 
 	CHECK(pthread_mutex_lock(&tree->naming) == 0);
-	error = known_id(tree, fd, name, st, &place, &object);
+	error = id_known(tree, fd, name, st, &place, &object);
 	if (error == 0 && object == 0) {
 		error = tree_new_id(tree, &object);
 		if (error == 0)
-			error = id_write(tree, fd, name, st, &place, object);
-		if (error == 0)
-			error = index_put(tree->index, object, &place);
+			error = id_give(tree, fd, name, st, &place, object);
 	}
 	CHECK(pthread_mutex_unlock(&tree->naming) == 0);
 	if (error == 0)
@@ -252,7 +243,7 @@ static int lookup_name(
 
 	if (fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
 		return -errno;
-	return known_id(tree, parent_fd, name, st, &place, out_object);
+	return id_known(tree, parent_fd, name, st, &place, out_object);
 }
 
 int tree_lookup(struct tree *tree, uint64_t parent, struct bytes name, struct tree_entry *out_entry)

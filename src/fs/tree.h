@@ -41,9 +41,14 @@ void tree_close(struct tree *tree);
 
 /* Ids in [first, end) may be given to new objects from now on. */
 void tree_set_lease(struct tree *tree, uint64_t first, uint64_t end);
+/* No object here has, or ever had, an id from here on, as far as the data know: a lease begins there
+ * or above. */
+uint64_t tree_id_floor(struct tree *tree);
+/* The data are to know that ids below the limit may be given away. Errors: the system call's. */
+int tree_note_id_limit(struct tree *tree, uint64_t limit, bool is_durable) MUST_CHECK;
 /* Ids left in the lease. */
 uint64_t tree_lease_left(const struct tree *tree);
-/* Next unused id. Errors: -EAGAIN if the lease is used up. */
+/* The next id of the lease that no object here has. Errors: -EAGAIN if the lease is used up. */
 int tree_new_id(struct tree *tree, uint64_t *out_id) MUST_CHECK;
 
 /* How an object is done: by the application here, or again at the peer, or again by a successor. */

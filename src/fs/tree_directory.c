@@ -117,8 +117,10 @@ uint64_t tree_directory_identify(struct tree_directory *directory, const struct 
 	/* Above a root lies what is not ours. */
 	if (strcmp(text, ".") == 0 || (is_root && strcmp(text, "..") == 0))
 		return directory->object;
-	if (fstatat(directory->fd, text, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		id_read(directory->tree, directory->fd, text, &st, &place, &object) != 0)
+	if (fstatat(directory->fd, text, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return 0;
-	return object;
+	int error = strcmp(text, "..") == 0 /* which may be a root */
+			    ? id_read(directory->tree, directory->fd, text, &st, &place, &object)
+			    : id_known(directory->tree, directory->fd, text, &st, &place, &object);
+	return error != 0 ? 0 : object;
 }

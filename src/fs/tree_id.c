@@ -160,6 +160,18 @@ int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
 	return result == 0 ? 0 : -errno;
 }
 
+int id_give(struct tree *tree, int fd, const char *name, const struct stat *st,
+	const struct place *place, uint64_t object)
+{
+	int error = index_put(tree->index, object, place);
+
+	if (error == 0)
+		error = id_write(tree, fd, name, st, place, object);
+	if (error != 0)
+		index_remove(tree->index, object);
+	return error;
+}
+
 /* Puts one name into the index, if it has an id. */
 static int index_name(
 	struct tree *tree, int folder_fd, const char *name, const struct stat *st, bool *out_has_id)
@@ -173,12 +185,23 @@ static int index_name(
 		return 0;
 	if (error != 0 || object == 0)
 		return error;
+	if (object <= ROOTS_MAX)
+		return 0; /* was a root once */
 	*out_has_id = true;
 	return index_put(tree->index, object, &place);
 }
 
+/* Not of the tree: our own folder, which is walked by itself, and in it what was set aside. */
+static bool is_passed_over(const char *name, int depth)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	       (depth == 1 && strcmp(name, OWN_FOLDER) == 0) ||
+	       (depth == 0 && strcmp(name, "kept") == 0);
+}
+
 /* The folders still to be walked: a stack of descriptors would run out of them on a deep tree, so
- * each folder keeps its own stream and the depth is that of the tree. */
+ * each folder keeps its own stream and the depth is that of the tree: 1 for a root, 0 for our own
+ * folder. */
 static int index_folder(struct tree *tree, int fd, int depth)
 {
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
@@ -195,8 +218,7 @@ static int index_folder(struct tree *tree, int fd, int depth)
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
 		struct stat st;
 		bool has_id;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-			(depth == 0 && strcmp(entry->d_name, "kept") == 0))
+		if (is_passed_over(entry->d_name, depth))
 			continue;
 		if (fstatat(own, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;

@@ -237,6 +237,26 @@ int index_get(struct index *index, uint64_t object, struct place *out_place)
 	return from_lmdb(error);
 }
 
+uint64_t index_highest(struct index *index)
+{
+	MDB_val key, data;
+	MDB_cursor *cursor;
+	MDB_txn *txn;
+	uint64_t highest = 0;
+
+	if (mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn) != 0)
+		return 0;
+	if (mdb_cursor_open(txn, index->table, &cursor) == 0) {
+		if (mdb_cursor_get(cursor, &key, &data, MDB_LAST) == 0) {
+			CHECK(key.mv_size == sizeof(highest));
+			memcpy(&highest, key.mv_data, sizeof(highest));
+		}
+		mdb_cursor_close(cursor);
+	}
+	mdb_txn_abort(txn);
+	return highest;
+}
+
 void index_remove(struct index *index, uint64_t object)
 {
 	MDB_val key = { .mv_size = sizeof(object), .mv_data = &object };

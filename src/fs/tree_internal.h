@@ -1,8 +1,8 @@
 /*
  * What the parts of the tree share: tree.c (the store), tree_index.c (id to file handle),
- * tree_id.c (the id in the inode), tree_cache.c (open descriptors), tree_apply*.c (operations),
- * tree_directory.c and tree_resync.c. Not for: anybody else; the outside sees fs/tree.h and
- * fs/tree_resync.h.
+ * tree_id.c (the id in the inode), tree_lease.c (which ids are given), tree_cache.c (open
+ * descriptors), tree_apply*.c (operations), tree_directory.c and tree_resync.c. Not for: anybody
+ * else; the outside sees fs/tree.h and fs/tree_resync.h.
  *
  * Locks: the cache's and the lease's are leaves; naming (who gives an object its id) is taken
  * before them. None is held while the file system underneath is waited for, but naming.
@@ -51,7 +51,10 @@ struct tree {
 	struct cache *cache;
 	pthread_mutex_t naming; /* giving an id to an object that has none */
 	pthread_mutex_t lease_lock;
-	uint64_t lease_next, lease_end; /* under lease_lock */
+	/* Under lease_lock. */
+	uint64_t lease_first; /* the lowest id that this process ever got a lease for; 0: none */
+	uint64_t lease_next, lease_end;
+	uint64_t id_floor;		/* no object here has, or ever had, an id from here on */
 	atomic_uint_fast64_t anonymous; /* for names in limbo of what has no id */
 };
 
@@ -65,6 +68,8 @@ void index_close(struct index *index);
 int index_put(struct index *index, uint64_t object, const struct place *place) MUST_CHECK;
 /* Errors: -ENOENT. */
 int index_get(struct index *index, uint64_t object, struct place *out_place) MUST_CHECK;
+/* The highest id that is in it, 0 if it is empty. */
+uint64_t index_highest(struct index *index);
 void index_remove(struct index *index, uint64_t object);
 /* Forgets everything. */
 int index_clear(struct index *index) MUST_CHECK;
@@ -77,6 +82,13 @@ int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, 
 	uint64_t *out_object) MUST_CHECK;
 int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
 	const struct place *place, uint64_t object) MUST_CHECK;
+/* As id_read(), but gives 0 for an id that is not this object's alone: see there. What it gives is
+ * in the index. */
+int id_known(struct tree *tree, int fd, const char *name, const struct stat *st,
+	struct place *place, uint64_t *out_object) MUST_CHECK;
+/* Into the index, then into the inode: an id that can be read anywhere is known already. */
+int id_give(struct tree *tree, int fd, const char *name, const struct stat *st,
+	const struct place *place, uint64_t object) MUST_CHECK;
 uint64_t id_file_system(int fd);
 /* Which root a device belongs to, -1 for none. */
 int id_root_of(const struct tree *tree, dev_t device, int hint);
@@ -84,6 +96,13 @@ int id_root_of(const struct tree *tree, dev_t device, int hint);
 int id_rebuild_index(struct tree *tree) MUST_CHECK;
 /* "/proc/self/fd/N" or, with a name, "/proc/self/fd/N/NAME". */
 void proc_path(char out[PROC_PATH_SIZE], int fd, const char *name);
+
+/* ---- tree_lease.c ---- */
+
+/* What the roots and the index say of the ids that there are. */
+void lease_open(struct tree *tree);
+/* Not below what this process got leases for: given out by it, or by nobody yet. */
+bool lease_is_ours(struct tree *tree, uint64_t object);
 
 /* ---- tree_cache.c ---- */
 

@@ -69,11 +69,9 @@ int create_finish(
 	proc_path(path, parent_fd, name);
 	if (!S_ISLNK(st->st_mode) && (wanted & 06000) != 0 && chmod(path, wanted) != 0)
 		return -errno; /* chown(2) took those bits away */
-	error = id_read(tree, parent_fd, name, st, &place, &object);
+	error = id_known(tree, parent_fd, name, st, &place, &object);
 	if (error == 0 && object == 0)
-		error = id_write(tree, parent_fd, name, st, &place, op->object);
-	if (error == 0)
-		error = index_put(tree->index, op->object, &place);
+		error = id_give(tree, parent_fd, name, st, &place, op->object);
 	if (error == 0 && fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
 		error = -errno;
 	return error;
@@ -135,7 +133,7 @@ static int create_replay_named(
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? create_named(tree, parent_fd, name, op, 0, &st) : -errno;
-	error = id_read(tree, parent_fd, name, &st, &place, &there);
+	error = id_known(tree, parent_fd, name, &st, &place, &there);
 	if (error != 0)
 		return error;
 	if (there == 0 && (st.st_mode & S_IFMT) == (op->attributes.mode & S_IFMT))

@@ -350,6 +350,126 @@ static void the_index_is_rebuilt(void **state)
 	assert_int_equal(tree_stat(pair->here.tree, file, &entry), 0);
 }
 
+/* Everything that the state folder holds of one side. */
+static void lose_the_index(const struct side *side)
+{
+	static const char *const names[] = { "boot", "data.mdb", "lock.mdb" };
+	char path[700];
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s.index/%s", side->folder, names[i]);
+		(void)unlink(path);
+	}
+}
+
+static uint64_t lookup(struct side *side, const char *name)
+{
+	struct tree_entry entry;
+	assert_int_equal(tree_lookup(side->tree, 1, text(name), &entry), 0);
+	return entry.object;
+}
+
+static uint64_t create_here(struct side *side, const char *name)
+{
+	struct op op = { .type = OP_CREATE,
+		.parent = 1,
+		.name = text(name),
+		.attributes = { .mode = S_IFREG | 0644 } };
+	assert_int_equal(tree_new_id(side->tree, &op.object), 0);
+	assert_int_equal(tree_apply(side->tree, &op, TREE_LOCAL), 0);
+	return op.object;
+}
+
+static void no_id_is_given_again_after_the_state_was_lost(void **state)
+{
+	struct pair *pair = *state;
+	tree_set_lease(pair->here.tree, 10000, 11000);
+	uint64_t file = create(pair, 1, "before the loss", S_IFREG | 0644);
+	uint64_t removed = create(pair, 1, "removed", S_IFREG | 0644);
+	struct op op = {
+		.type = OP_UNLINK, .object = removed, .parent = 1, .name = text("removed")
+	};
+	assert_int_equal(tree_apply(pair->here.tree, &op, TREE_LOCAL), 0);
+	assert_int_equal(tree_note_id_limit(pair->here.tree, removed + 1, true), 0);
+	side_close(&pair->here);
+	lose_the_index(&pair->here);
+	side_open(&pair->here, pair->folder, "here");
+	/* A lease begins above all that there are and were. */
+	assert_true(tree_id_floor(pair->here.tree) > removed);
+	/* And a wrong one does no harm. */
+	tree_set_lease(pair->here.tree, file, file + 4096);
+	assert_int_not_equal(create_here(&pair->here, "after the loss"), file);
+	assert_int_equal(lookup(&pair->here, "before the loss"), file);
+	assert_int_not_equal(lookup(&pair->here, "after the loss"), file);
+}
+
+static void the_highest_id_counts_without_a_noted_limit(void **state)
+{
+	struct pair *pair = *state;
+	tree_set_lease(pair->here.tree, 50000, 51000);
+	uint64_t file = create(pair, 1, "highest", S_IFREG | 0644);
+	assert_int_equal(removexattr(pair->there.folder, "trusted.evenkeel.ids"), -1);
+	side_close(&pair->there);
+	lose_the_index(&pair->there);
+	side_open(&pair->there, pair->folder, "there");
+	assert_true(tree_id_floor(pair->there.tree) > file);
+}
+
+/* An object of another module, with an id of its numbering, lies in our tree. */
+static void bring(struct pair *pair, struct side *from, const char *name, uint64_t object)
+{
+	char old_path[700], new_path[700];
+	tree_set_lease(from->tree, object, object + 1);
+	assert_int_equal(create_here(from, name), object);
+	snprintf(old_path, sizeof(old_path), "%s/%s", from->folder, name);
+	snprintf(new_path, sizeof(new_path), "%s/%s", pair->here.folder, name);
+	assert_int_equal(rename(old_path, new_path), 0);
+}
+
+static void what_was_brought_by_hand_shares_no_id(void **state)
+{
+	struct pair *pair = *state;
+	struct side other;
+	side_open(&other, pair->folder, "other");
+	tree_set_lease(pair->here.tree, 30000, 31000);
+	bring(pair, &other, "found later", 30000);
+	bring(pair, &other, "found first", 30001);
+	bring(pair, &other, "far above", 90000);
+	uint64_t first = lookup(&pair->here, "found first");
+	uint64_t above = lookup(&pair->here, "far above");
+	uint64_t made[4];
+	for (int i = 0; i < 4; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "made%d", i);
+		made[i] = create_here(&pair->here, name);
+	}
+	uint64_t later = lookup(&pair->here, "found later");
+	assert_true(later != first && later != above && first != above);
+	for (int i = 0; i < 4; i++)
+		assert_true(made[i] != later && made[i] != first && made[i] != above);
+	/* It keeps what it got, and a second name of it has the same. */
+	assert_int_equal(linkat(pair->here.fd, "found later", pair->here.fd, "second name", 0), 0);
+	assert_int_equal(lookup(&pair->here, "second name"), later);
+	assert_int_equal(lookup(&pair->here, "found later"), later);
+	side_close(&other);
+}
+
+static void a_root_of_another_module_is_no_root_here(void **state)
+{
+	struct pair *pair = *state;
+	struct side other;
+	char moved[700];
+	side_open(&other, pair->folder, "was a root");
+	side_close(&other);
+	snprintf(moved, sizeof(moved), "%s/was a root", pair->here.folder);
+	assert_int_equal(rename(other.folder, moved), 0);
+	assert_true(lookup(&pair->here, "was a root") > ROOTS_MAX);
+	side_close(&pair->here);
+	lose_the_index(&pair->here);
+	side_open(&pair->here, pair->folder, "here");
+	tree_set_lease(pair->here.tree, 40000, 41000);
+	assert_true(lookup(&pair->here, "was a root") > ROOTS_MAX);
+}
+
 static void started_operations_are_recognised(void **state)
 {
 	struct pair *pair = *state;
@@ -433,6 +553,18 @@ static void a_tree_is_set_aside_whole(void **state)
 	assert_int_equal(tree_adopt(pair->there.tree, 1, text("back"), file), -EEXIST);
 }
 
+static void what_was_set_aside_is_not_found_by_a_new_index(void **state)
+{
+	struct pair *pair = *state;
+	char path[256];
+	uint64_t file = create(pair, 1, "aside for good", S_IFREG | 0644);
+	assert_int_equal(tree_set_aside(pair->there.tree, path, sizeof(path)), 0);
+	side_close(&pair->there);
+	lose_the_index(&pair->there);
+	side_open(&pair->there, pair->folder, "there");
+	assert_false(tree_has_object(pair->there.tree, file));
+}
+
 static void attributes_are_carried_whole(void **state)
 {
 	struct pair *pair = *state;
@@ -502,7 +634,12 @@ int main(void)
 		cmocka_unit_test(a_target_is_bound_and_unbound),
 		cmocka_unit_test(a_tree_is_set_aside_whole),
 		cmocka_unit_test(attributes_are_carried_whole),
+		cmocka_unit_test(what_was_set_aside_is_not_found_by_a_new_index),
 		cmocka_unit_test(ids_end_with_the_lease),
+		cmocka_unit_test(no_id_is_given_again_after_the_state_was_lost),
+		cmocka_unit_test(the_highest_id_counts_without_a_noted_limit),
+		cmocka_unit_test(what_was_brought_by_hand_shares_no_id),
+		cmocka_unit_test(a_root_of_another_module_is_no_root_here),
 		cmocka_unit_test(locks_of_the_same_object_exclude),
 	};
 	if (geteuid() != 0)
