@@ -42,13 +42,16 @@ static int refuse_if_running(const struct arguments *arguments, const char *name
 		const json_t *module = json_array_get(modules, i);
 		bool is_left_out = json_is_true(json_object_get(module, "is_left_out"));
 		if (!is_left_out && strcmp(text_of(module, "name"), name) == 0)
-			is_running = strcmp(text_of(module, "state"), "STOP") != 0;
+			is_running = strcmp(text_of(module, "state"), "STOP") != 0 ||
+				     strcmp(text_of(module, "readiness"), "NotReady") != 0;
 	}
 	json_decref(answer);
 	if (!is_running)
 		return EXIT_DONE;
-	return refuse(arguments, "module '%s' runs; 'evenkeel stop %s' stops it on this node", name,
-		name);
+	return refuse(arguments,
+		"module '%s' runs, or is still being stopped; 'evenkeel stop %s' stops it on this "
+		"node, and 'evenkeel status' shows what it waits for",
+		name, name);
 }
 
 static int remove_module(const struct arguments *arguments, const char *name)

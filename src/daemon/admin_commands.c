@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/admin_internal.h"
+#include "daemon/parts.h"
 
 static const char *const refusal_names[REFUSAL_COUNT] = {
 	[REFUSAL_NONE] = "none",
@@ -164,14 +165,6 @@ static void plan_difference(void *context, const struct config_difference *diffe
 	add_change(plan->changes, sentence);
 }
 
-static bool is_stopped(struct daemon *daemon, const struct module *module)
-{
-	struct status status;
-	return !module->is_added ||
-	       core_status(daemon->core, module->settings.number, &status) != 0 ||
-	       status.state == MIRROR_STOP;
-}
-
 static const struct module_settings *find_settings(
 	const struct config_modules *modules, const char *name)
 {
@@ -204,7 +197,7 @@ static void plan_modules(struct daemon *daemon, const struct config_modules *aft
 		const char *name = module->settings.name;
 		const struct module_settings *settings = find_settings(after, name);
 		struct plan plan = { .changes = changes, .module = name };
-		plan.is_stopped = is_stopped(daemon, module);
+		plan.is_stopped = daemon_module_is_at_rest(daemon, module);
 		if (settings != NULL) {
 			(void)config_compare_modules(
 				&module->settings, settings, plan_difference, &plan);

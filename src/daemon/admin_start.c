@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/admin_internal.h"
+#include "daemon/parts.h"
 #include "api/preflight.h"
 
 struct preflight_job {
@@ -125,18 +126,11 @@ static bool is_looked_at(const struct admin *admin, uint16_t module)
 	return false;
 }
 
-/* A module that runs, or is still stopping, has its mounts over the directories. */
-static bool is_at_rest(struct daemon *daemon, const struct module *module)
-{
-	struct status status;
-	return core_status(daemon->core, module->settings.number, &status) == 0 &&
-	       status.state == MIRROR_STOP && status.readiness == NOT_READY;
-}
-
 void admin_start(struct admin_client *client, struct module *module, const struct event *event)
 {
 	struct admin *admin = client->admin;
-	if (!is_at_rest(admin->daemon, module)) {
+	/* One that runs, or is still stopping, has its mounts over the directories. */
+	if (!daemon_module_is_at_rest(admin->daemon, module)) {
 		daemon_post(admin->daemon, event);
 		return;
 	}

@@ -150,14 +150,14 @@ static const struct module_settings *find_wanted(
 	return NULL;
 }
 
-static bool stands_still(struct daemon *daemon, const struct module *module)
+bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module)
 {
 	struct status status;
 
-	if (!module->is_added)
-		return false; /* still finding out what runs */
-	return core_status(daemon->core, module->settings.number, &status) != 0 ||
-	       status.state == MIRROR_STOP;
+	if (!module->is_added || module->is_writing)
+		return false; /* still finding out what runs, or not everything is said */
+	return core_status(daemon->core, module->settings.number, &status) == 0 &&
+	       status.state == MIRROR_STOP && status.readiness == NOT_READY;
 }
 
 /* What the core and evenkeel-fs were told; everything else may change while the module runs. */
@@ -182,7 +182,9 @@ static bool needs_stop(const struct module_settings *old, const struct module_se
 static int refuse(struct config_error *out_error, const char *name, const char *what)
 {
 	(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
-		"Module %s %s while it runs. Stop it first: evenkeel stop %s", name, what, name);
+		"Module %s %s while it runs or is still being stopped. Stop it first: evenkeel "
+		"stop %s; evenkeel status shows when it is done, and what it waits for",
+		name, what, name);
 	return -EBUSY;
 }
 
@@ -192,7 +194,7 @@ static int check_changes(
 	for (int i = 0; i < daemon->module_count; i++) {
 		const struct module *module = daemon->modules[i];
 		const struct module_settings *new = find_wanted(wanted, module->settings.name);
-		if (stands_still(daemon, module))
+		if (daemon_module_is_at_rest(daemon, module))
 			continue;
 		if (new == NULL)
 			return refuse(out_error, module->settings.name, "cannot be removed");
@@ -224,7 +226,7 @@ static int apply(struct daemon *daemon, const struct config_modules *wanted)
 	for (int i = daemon->module_count - 1; i >= 0; i--) {
 		struct module *module = daemon->modules[i];
 		const struct module_settings *new = find_wanted(wanted, module->settings.name);
-		if (new == NULL || (needs_stop(&module->settings, new) && !module->is_writing))
+		if (new == NULL || needs_stop(&module->settings, new))
 			remove_at(daemon, i);
 		else
 			module->settings = *new;

@@ -18,6 +18,9 @@ void daemon_perform_queue(struct module *module);
 /* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it): its
  * CONTROL_HELLO, or NULL if nothing runs. */
 void daemon_module_is_known(struct module *module, const struct control_message *hello);
+/* Stopped through and through: nothing is mounted, runs or is being written. Only then it may get
+ * other settings, or go. */
+bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module);
 void daemon_log(struct daemon *daemon, struct module *module, enum severity severity,
 	const char *id, const char *format, ...) PRINTF_LIKE(5, 6);
 /* Random bytes for nonces. */

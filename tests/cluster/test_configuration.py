@@ -108,3 +108,57 @@ def test_a_wrong_module_stays_out_alone(cluster):
     mended = told(cluster, "node2", "second")
     assert mended["state"] == "STOP" and "error" not in mended, mended
     assert cluster.states() == states
+
+
+def test_directories_differ(cluster):
+    """A module of the same name with another directory is another module: nothing of it is replicated, and it is said."""
+    for node in cluster.lab.nodes:
+        cluster.say(node, "stop", "second", check=False)
+    cluster.node("node2").run(["sh", "-c", "mkdir -p /srv/elsewhere && echo untouched > /srv/elsewhere/whose"])
+    change_yaml(cluster, "node2", "second", "directories: .*", 'directories: ["\\/srv\\/elsewhere"]')
+    cluster.say("node2", "apply")
+    for node in cluster.lab.nodes:
+        cluster.say(node, "start", "second", "--no-wait")
+    cluster.say("node1", "prim", "second", "--no-wait", check=False)
+    cluster.module = "second"
+    try:
+        cluster.wait_state("node1", "ALONE Ready")
+        for node in cluster.lab.nodes:
+            error = told(cluster, node, "second").get("error", "")
+            assert "Module 'second' has other directories" in error and "evenkeel apply" in error, f"{node}: {error!r}"
+        cluster.node("node1").run(["sh", "-c", "echo new > /srv/second/new"])
+        assert cluster.state("node2").startswith("WAIT"), cluster.status("node2")
+        assert cluster.node("node2").run(["ls", "/srv/elsewhere"]).stdout == "whose\n"
+        cluster.say("node2", "stop", "second")
+        change_yaml(cluster, "node2", "second", "directories: .*", 'directories: ["\\/srv\\/second"]')
+        cluster.say("node2", "apply")
+        cluster.say("node2", "start", "second")
+        cluster.wait_pair("node1")
+        assert cluster.node("node2").run(["cat", "/srv/second/new"]).stdout == "new\n"
+    finally:
+        cluster.module = "counter"
+
+
+def test_a_module_that_is_still_stopping_stays(cluster):
+    """Somebody sits in the directory, so it cannot be released: neither `module remove` nor `apply` may forget the mount."""
+    if cluster.status("node1")["generation"] == 0:
+        cluster.bring_up()
+    node = cluster.other(cluster.wait_pair())
+    sitter = cluster.node(node).popen(["sh", "-c", "cd /srv/counter && exec sleep 60"])
+    try:
+        harness.wait_for("nobody sits there", lambda: cluster.node(node).run(
+            ["sh", "-c", "ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -q /srv/counter"], check=False).returncode == 0, 10)
+        cluster.node(node).run(["timeout", "3", "evenkeel", "stop", "counter"], check=False)     # it waits
+        removed = cluster.say(node, "module", "remove", "counter", check=False)
+        assert removed.returncode != 0 and "still being stopped" in removed.stderr, removed
+        change_yaml(cluster, node, "counter", "\\(.*\\)\\/srv\\/counter", "\\1\\/srv\\/elsewhere")
+        cluster.node(node).run(["mkdir", "-p", "/srv/elsewhere"])
+        applied = cluster.say(node, "apply", check=False)
+        assert applied.returncode != 0 and "still being stopped" in applied.stderr, applied
+        change_yaml(cluster, node, "counter", "\\(.*\\)\\/srv\\/elsewhere", "\\1\\/srv\\/counter")
+    finally:
+        sitter.kill()
+        sitter.wait()
+    cluster.wait_state(node, "STOP NotReady", seconds=30)
+    cluster.say(node, "start", "counter")
+    cluster.wait_pair()

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "daemon/admin.h"
+#include "daemon/parts.h"
 #include "platform/clock.h"
 
 static struct daemon *the_daemon;
@@ -45,6 +46,13 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
 {
 	(void)module;
 	return &daemon->cluster.nodes[1];
+}
+
+bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module)
+{
+	struct status status;
+	return core_status(daemon->core, module->settings.number, &status) == 0 &&
+	       status.state == MIRROR_STOP;
 }
 
 int daemon_reload(struct daemon *daemon, struct config_error *out_error)
