@@ -149,12 +149,12 @@ int create_replay(struct tree *tree, const struct op *op)
 
 	if (error != 0 || is_hidden(op->parent, op->name))
 		return error != 0 ? error : -EPERM;
-	if (tree_has_object(tree, op->object))
-		return 0;
 	error = tree_grip(tree, op->parent, WANTS_CONTENT, &parent);
 	if (error != 0)
 		return error;
-	error = create_replay_named(tree, op, name.data, parent.fd);
+	/* It is there when the one who made it died before he could set the rest. */
+	if (!tree_has_object(tree, op->object))
+		error = create_replay_named(tree, op, name.data, parent.fd);
 	if (error == 0)
 		error = tree_set_attributes(tree, op->object,
 			ATTRIBUTE_MODE | ATTRIBUTE_UID | ATTRIBUTE_GID | ATTRIBUTE_ATIME |
