@@ -12,9 +12,10 @@
  *	33  i64  echo: the receiver's own `sent` of its last beat heard, 0 for none
  *	41  u64  boot nonce of that beat
  *	49  u16  number of summaries, each:
- *		u16 module, u8 size and bytes of its name, u8 state, u8 readiness, u8 fs role,
- *		u8 fs link, u8 flags (1 wants drop, 2 is failed, 4 can reach target, 8 wants swap,
- *		16 second only), u32 size, record (core/record.h, without the intent)
+ *		u16 module, u8 size and bytes of its name, u32 digest of its directories, u8 state,
+ *		u8 readiness, u8 fs role, u8 fs link, u8 flags (1 wants drop, 2 is failed,
+ *		4 can reach target, 8 wants swap, 16 second only), u32 size, record
+ *		(core/record.h, without the intent)
  */
 #include "daemon/beat_codec.h"
 
@@ -30,7 +31,7 @@
 #define FLAG_SECOND   16
 #define SUMMARY_FLAGS (FLAG_DROP | FLAG_FAILED | FLAG_TARGET | FLAG_SWAP | FLAG_SECOND)
 #define COUNT_OFFSET  49
-#define SUMMARY_MAX   (2 + 1 + MODULE_NAME_MAX + 5 + 4 + RECORD_SIZE_MAX)
+#define SUMMARY_MAX   (2 + 1 + MODULE_NAME_MAX + 4 + 5 + 4 + RECORD_SIZE_MAX)
 
 _Static_assert(BEAT_DATAGRAM_MAX > COUNT_OFFSET + 2 + SUMMARY_MAX, "one summary always fits");
 _Static_assert(
@@ -60,6 +61,7 @@ static void put_name(struct buf_writer *writer, const struct beat_name *name)
 	CHECK(size > 0);
 	buf_put_u8(writer, (uint8_t)size);
 	buf_put_raw(writer, name->text, size);
+	buf_put_u32(writer, name->directories);
 }
 
 static int put_summary(
@@ -126,6 +128,7 @@ static void get_name(struct buf_reader *reader, struct beat_name *out_name)
 	if (size > MODULE_NAME_MAX)
 		return;
 	buf_get_raw(reader, out_name->text, size);
+	out_name->directories = buf_get_u32(reader);
 	for (uint8_t i = 0; i < size; i++)
 		if (out_name->text[i] <= ' ' || out_name->text[i] > '~')
 			out_name->text[0] = '\0';

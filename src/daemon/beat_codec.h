@@ -23,9 +23,10 @@ struct beat_envelope {
 	uint16_t part;	/* of this beat; moved on */
 };
 
-/* The module that a summary is about, as its sender calls it. */
+/* The module that a summary is about, as its sender's configuration has it. */
 struct beat_name {
 	char text[MODULE_NAME_MAX + 1];
+	uint32_t directories; /* a digest of their paths, in order */
 };
 
 /*

@@ -71,7 +71,7 @@ def test_numbers_are_exchanged_on_one_node(cluster):
             error = told(cluster, node, module).get("error", "")
             assert f"Module '{module}' has number" in error and "evenkeel apply" in error, f"{node} {module}: {error!r}"
         assert "error " in cluster.say(node, "status").stdout
-        said = [event for event in cluster.events(node) if event["id"] == "module.number_differs"]
+        said = [event for event in cluster.events(node) if event["id"] == "module.differs"]
         assert len(said) == len(numbers), f"said once for each module: {said}"
     for module in numbers:
         for node in ("node2", "node1"):

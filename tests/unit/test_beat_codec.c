@@ -66,6 +66,7 @@ static struct beat beat_of(uint16_t first, uint16_t count)
 	for (uint16_t i = 0; i < count; i++) {
 		summaries[i] = full_summary((uint16_t)(first + i));
 		(void)snprintf(names[i].text, sizeof(names[i].text), "module-%u", first + i);
+		names[i].directories = 0xfffffff0u + i;
 	}
 	beat.summary_count = count;
 	beat.summaries = summaries;
@@ -106,6 +107,7 @@ static void what_is_encoded_is_decoded(void **state)
 	assert_int_equal(heard.beat.summary_count, 1);
 	assert_int_equal(back->module, 5);
 	assert_string_equal(heard.names[0].text, "module-5");
+	assert_true(heard.names[0].directories == 0xfffffff0u);
 	assert_int_equal(back->state, MIRROR_SECOND);
 	assert_int_equal(back->readiness, READY);
 	assert_int_equal(back->fs_link, FS_LINK_IN_SYNC);
