@@ -189,6 +189,16 @@ static int end_list(struct resync_source *source, uint64_t directory)
 	return 0;
 }
 
+/* From its list on, what is made in a directory is made there by the same operation: so it must
+ * inherit the same there (default ACLs, the group). Under the directory's order lock. */
+static int send_heritage(struct resync_source *source, uint64_t directory)
+{
+	struct op op;
+	int error = resync_metadata(
+		source->r->config.tree, directory, directory, source->walk.metadata, &op);
+	return error != 0 ? error : resync_append(source, &op);
+}
+
 static int list_directory(struct resync_source *source, uint64_t directory)
 {
 	const struct order_objects objects = { .ids = { directory } };
@@ -198,7 +208,9 @@ static int list_directory(struct resync_source *source, uint64_t directory)
 	listing->directory = directory;
 	listing->writer = buf_writer_init(source->walk.list, LIST_BYTES);
 	order_lock(source->r->config.order, &objects);
-	int error = add_names(source, listing);
+	int error = send_heritage(source, directory);
+	if (error == 0)
+		error = add_names(source, listing);
 	if (error == 0)
 		error = end_list(source, directory);
 	order_unlock(source->r->config.order, &objects);
