@@ -83,6 +83,14 @@ void change_sync(struct request *request, uint64_t object, bool is_data_only);
 /* Puts the answer's bytes into the slot. */
 void change_answer(struct request *request, const void *data, size_t size);
 
+/* ---- directories without a name (request_removed.c) ---- */
+
+bool request_is_removed(struct request *request);
+/* The object, or, of a removed directory, under which id the tree may still reach it. */
+uint64_t request_reachable(struct request *request);
+/* In place of change_run(), for a directory that was removed. */
+void change_removed(struct request *request, struct change *change);
+
 /* A write that is answered only when it is durable. */
 bool write_wants_sync(const struct request *request);
 

@@ -1,4 +1,5 @@
 /* Looking up, attributes and file system figures. */
+#include "fs/die.h"
 #include "fs/request.h"
 #include "platform/clock.h"
 
@@ -98,6 +99,7 @@ void on_lookup(struct request *request)
 
 	if (error == 0)
 		error = request_lookup(request, request->object, name, &entry);
+	die_if_told(request->in.opcode, DIE_LOOKED_UP);
 	if (error == -ESTALE && gone_find(&request->mount->ring, request->object, NULL, &is_orphan))
 		error = -ENOENT; /* a directory that was removed while it was in use */
 	if (error == 0) {
@@ -164,7 +166,6 @@ static void wanted_attributes(const struct fuse_setattr_in *in, struct op *op)
 		if ((in->valid & bits[i].valid) != 0)
 			op->mask |= bits[i].mask;
 	}
-	/* Nothing at all is a chown(2) that keeps both: it still takes setuid bits away. */
 	if (op->mask == 0)
 		op->mask = ATTRIBUTE_UID | ATTRIBUTE_GID;
 	op->attributes = (struct attributes){
@@ -187,6 +188,21 @@ static bool drops_privilege(const struct fuse_setattr_in *in, const struct op *o
 	       ((in->valid & FATTR_KILL_SUIDGID) != 0 && (in->valid & FATTR_SIZE) != 0);
 }
 
+/*
+ * A request for nothing at all is a chown(2) that keeps both, or stands before a write. Who is not
+ * the owner may take nothing away by it: of a write we are told with the write.
+ */
+static bool is_for_nothing(struct request *request, const struct fuse_setattr_in *in)
+{
+	const uint32_t all =
+		FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME | FATTR_MTIME;
+	struct tree_entry entry;
+
+	return (in->valid & all) == 0 && request->in.uid != 0 &&
+	       request_stat(request, request->object, &entry) == 0 &&
+	       request->in.uid != entry.attributes.uid;
+}
+
 void on_setattr(struct request *request)
 {
 	struct fuse_setattr_in in;
@@ -196,12 +212,20 @@ void on_setattr(struct request *request)
 	int error = 0;
 
 	memcpy(&in, request->argument, sizeof(in));
+	if (is_for_nothing(request, &in)) {
+		on_getattr(request);
+		return;
+	}
 	wanted_attributes(&in, &change.op);
 	/* ftruncate(2) sets the mtime even where truncate(2) leaves it, to the same size; which of
 	 * them it was shows in the handle. */
 	if ((in.valid & FATTR_SIZE) != 0 && (in.valid & (FATTR_FH | FATTR_MTIME)) == FATTR_FH) {
 		change.op.mask |= ATTRIBUTE_MTIME;
 		change.op.attributes.mtime_ns = clock_wall_ns();
+	}
+	if (request_is_removed(request)) {
+		change_removed(request, &change);
+		return;
 	}
 	if (drops_privilege(&in, &change.op))
 		error = drop_privilege_before(request, &change.op);

@@ -91,6 +91,8 @@ void on_fallocate(struct request *request)
 	change.op.offset = in.offset;
 	change.op.length = in.length;
 	change.op.mask = in.mode;
+	if (request->in.uid != 0)
+		change.after = drop_privilege_after;
 	int error = (in.mode & ~known) != 0 ? -EOPNOTSUPP : change_run(request, &change);
 	if (error != 0)
 		reply_error(request, error);

@@ -187,7 +187,9 @@ static void note_loss(struct request *request, struct change *change, uint64_t o
 	if (!is_directory && entry.links > 1)
 		return;
 	gone_add(&request->mount->ring, &entry, !is_directory);
-	if (!is_directory)
+	if (is_directory)
+		tree_keep_removed(request->front->tree, object);
+	else
 		change->op.flags |= OP_FLAG_TO_ORPHAN;
 }
 
@@ -204,9 +206,16 @@ static int check_removal(struct request *request, struct change *change)
 	return 0;
 }
 
+static void forget_loss(struct request *request, uint64_t object)
+{
+	gone_remove(&request->mount->ring, object);
+	if (object != 0)
+		tree_forget(request->front->tree, object | TREE_REMOVED);
+}
+
 static void on_removal_failed(struct request *request, struct change *change)
 {
-	gone_remove(&request->mount->ring, change->op.object);
+	forget_loss(request, change->op.object);
 }
 
 static int answer_nothing(struct request *request, struct change *change)
@@ -303,7 +312,7 @@ static int check_rename(struct request *request, struct change *change)
 static void on_rename_failed(struct request *request, struct change *change)
 {
 	if ((change->op.mask & RENAME_EXCHANGE) == 0)
-		gone_remove(&request->mount->ring, change->op.replaced);
+		forget_loss(request, change->op.replaced);
 }
 
 static int look_up_both(struct request *request, struct change *change)

@@ -106,6 +106,7 @@ static void forget(struct request *request, uint64_t node)
 
 	if (is_primary(request) && is_orphan(request, object))
 		delete_orphan(request, object);
+	tree_forget(request->front->tree, object | TREE_REMOVED);
 	gone_remove(&request->mount->ring, object);
 	tree_forget(request->front->tree, object);
 }

@@ -77,6 +77,8 @@ static int set_mode(struct request *request, struct op *op, uint32_t mode)
 	op->attributes.mode = mode;
 	if (op->type == OP_WRITE)
 		op->mask |= ATTRIBUTE_MODE;
+	if (op->type == OP_ALLOCATE)
+		op->flags |= OP_FLAG_MODE;
 	return 0;
 }
 

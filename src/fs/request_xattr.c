@@ -46,7 +46,7 @@ void on_getxattr(struct request *request)
 	if (error == 0 && tree_is_hidden_xattr((const char *)name.data))
 		error = -ENODATA;
 	if (error == 0)
-		error = tree_get_xattr(request->front->tree, request->object,
+		error = tree_get_xattr(request->front->tree, request_reachable(request),
 			(const char *)name.data, request->scratch, XATTR_SIZE_MAX_, &size);
 	if (error != 0)
 		reply_error(request, error);
@@ -74,8 +74,8 @@ void on_listxattr(struct request *request)
 {
 	struct fuse_getxattr_in in;
 	size_t size = 0;
-	int error = tree_list_xattrs(
-		request->front->tree, request->object, (char *)request->scratch, LIST_MAX, &size);
+	int error = tree_list_xattrs(request->front->tree, request_reachable(request),
+		(char *)request->scratch, LIST_MAX, &size);
 
 	memcpy(&in, request->argument, sizeof(in));
 	if (error == 0 && request->in.uid != 0)
@@ -98,6 +98,10 @@ static void run(struct request *request, struct change *change)
 	change->op.object = request->object;
 	change->objects = (struct order_objects){ .ids = { request->object } };
 	change->answer = answer_nothing;
+	if (request_is_removed(request)) {
+		change_removed(request, change);
+		return;
+	}
 	int error = change_run(request, change);
 	if (error != 0)
 		reply_error(request, error);

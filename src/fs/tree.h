@@ -103,6 +103,12 @@ int tree_get_fd(struct tree *tree, uint64_t object, int *out_fd) MUST_CHECK;
 void tree_put_fd(struct tree *tree, uint64_t object);
 /* The kernel no longer knows the object, or it was closed: cached descriptors may go. */
 void tree_forget(struct tree *tree, uint64_t object);
+/*
+ * An object that is about to be removed stays reachable to this process under its id with
+ * TREE_REMOVED, until tree_forget() of that, or until room is wanted: then it is -ESTALE.
+ */
+#define TREE_REMOVED BIT64(63)
+void tree_keep_removed(struct tree *tree, uint64_t object);
 bool tree_is_hidden_xattr(const char *name);
 /* All names of an object's extended attributes but ours, and its values, as OP_METADATA carries
  * them in data. */

@@ -349,3 +349,17 @@ void tree_forget(struct tree *tree, uint64_t object)
 {
 	cache_drop(tree, object);
 }
+
+void tree_keep_removed(struct tree *tree, uint64_t object)
+{
+	struct cache *cache = tree->cache;
+	int fd;
+
+	if (tree_open_object(tree, object, O_PATH, &fd) != 0)
+		return; /* then only its attributes are remembered */
+	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	if (keep(cache, object | TREE_REMOVED, fd, -1) != 0)
+		(void)close(fd);
+	make_room(cache);
+	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+}

@@ -110,7 +110,10 @@ int allocate_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	error = allocate(grip.fd, op);
 	if (error == 0 && mode == TREE_LOCAL)
 		error = read_attributes(grip.fd, &op->attributes);
-	else if (error == 0)
+	else if (error == 0 && (op->flags & OP_FLAG_MODE) != 0 &&
+		 fchmod(grip.fd, op->attributes.mode & 07777) != 0)
+		error = -errno;
+	if (error == 0 && mode == TREE_REPLAY)
 		error = set_times(grip.fd, TIME_OMIT, op->attributes.mtime_ns);
 	tree_release(tree, &grip);
 	return error;

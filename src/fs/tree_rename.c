@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <unistd.h>
 
 #include "fs/tree_internal.h"
@@ -73,6 +74,21 @@ static void drop_kept(struct tree *tree, const struct op *op)
 	(void)unlinkat(tree->roots[root].orphan_fd, orphan.data, 0); /* the object has its name */
 }
 
+/* Which directory a whiteout inherits its group from, if it does, only the file system knows; ours
+ * must not be what it has otherwise. The group for files is a thread's own. */
+static int rename_ends(const struct op *op, const struct ends *ends, unsigned flags)
+{
+	int group = (flags & RENAME_WHITEOUT) != 0 ? setfsgid(op->whiteout.gid) : -1;
+	int error = 0;
+
+	if (renameat2(ends->old_parent.fd, ends->old_name.data, ends->new_parent.fd,
+		    ends->new_name.data, flags) != 0)
+		error = -errno;
+	if ((flags & RENAME_WHITEOUT) != 0)
+		(void)setfsgid((gid_t)group); /* cannot fail: it was ours */
+	return error;
+}
+
 static int do_rename(struct tree *tree, const struct op *op, struct ends *ends, unsigned flags)
 {
 	bool keeps = op->replaced != 0 && (op->flags & OP_FLAG_TO_ORPHAN) != 0;
@@ -88,9 +104,8 @@ static int do_rename(struct tree *tree, const struct op *op, struct ends *ends, 
 		error = keep_replaced(tree, op);
 	if (error != 0)
 		return error;
-	if (renameat2(ends->old_parent.fd, ends->old_name.data, ends->new_parent.fd,
-		    ends->new_name.data, flags) != 0) {
-		error = -errno;
+	error = rename_ends(op, ends, flags);
+	if (error != 0) {
 		if (replaces && keeps)
 			drop_kept(tree, op);
 		return error;
@@ -157,11 +172,27 @@ static struct op whiteout_creation(const struct op *op)
 			.mtime_ns = op->whiteout.mtime_ns } };
 }
 
+static int own_whiteout(struct tree *tree, int parent_fd, const char *name,
+	const struct whiteout *wanted, struct stat *st)
+{
+	struct place place;
+	uint64_t object;
+
+	if (st->st_uid != wanted->uid &&
+		fchownat(parent_fd, name, wanted->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) != 0)
+		return -errno;
+	int error = id_known(tree, parent_fd, name, st, &place, &object);
+	if (error == 0 && object == 0)
+		error = id_give(tree, parent_fd, name, st, &place, wanted->object);
+	if (error == 0 && fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+		error = -errno;
+	return error;
+}
+
 static int finish_whiteout(
 	struct tree *tree, int parent_fd, const char *name, struct op *op, struct stat *st)
 {
-	const struct op creation = whiteout_creation(op);
-	int error = create_finish(tree, parent_fd, name, &creation, st);
+	int error = own_whiteout(tree, parent_fd, name, &op->whiteout, st);
 
 	if (error != 0) {
 		(void)unlinkat(parent_fd, name, 0);

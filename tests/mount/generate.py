@@ -176,9 +176,18 @@ class Generator:
         self.steps_since_look += 1
         name = self.random.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))[0]
         user = self.random.choices((0, 1, 2), (70, 20, 10))[0]
-        if name == "fallocate":     # others' loses set-user-id; the kernel does not tell a FUSE server (docs/posix.md)
+        arguments = DRAWS[name](self)
+        if is_for_root(name, arguments):
             user = 0
-        return name, user, self.random.choice(UMASKS), DRAWS[name](self)
+        return name, user, self.random.choice(UMASKS), arguments
+
+
+def is_for_root(name, arguments):
+    """Where others may not do it quite alike (docs/posix.md): who takes set-user-id away by a chown that keeps both,
+    and by a hole behind the end of a file on btrfs."""
+    if name == "fallocate":
+        return arguments["mode"] & calls.FALLOC_PUNCH_HOLE
+    return name in ("chown", "fchown") and arguments["uid"] == arguments["gid"] == -1
 
 
 def draw_mknod(g):
@@ -194,9 +203,8 @@ def draw_fallocate(g):
 
 
 def draw_owner(g):
-    """Never (-1, -1): it clears set-user-id, and the kernel does not tell a FUSE server of it (see docs/posix.md)."""
-    uid, gid = g.owner(), g.group()
-    return {"uid": uid, "gid": 0 if uid == gid == -1 else gid}
+    """Also (-1, -1): it clears set-user-id."""
+    return {"uid": g.owner(), "gid": g.group()}
 
 
 def draw_setxattr(g, where):

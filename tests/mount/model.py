@@ -78,8 +78,6 @@ class Pair:
         results = [each.run(name, user, umask, arguments) for each in (self.plain, self.tested)]
         if results[0] != results[1]:
             raise Different(number, operation, f"plain: {results[0]!r}\n    tested: {results[1]!r}")
-        for each in (self.plain, self.tested):
-            each.settle(*touched(arguments))
         seen = [each.look(*touched(arguments)) for each in (self.plain, self.tested)]
         if seen[0] != seen[1]:
             parts = [f"plain: {a!r}\n    tested: {b!r}" for a, b in zip(*seen) if a != b]

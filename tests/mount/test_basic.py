@@ -14,6 +14,7 @@ import threading
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import calls
 from test_successor import control, in_time, served, served_two, write  # noqa: F401  (fixtures)
 
 
@@ -75,6 +76,72 @@ def test_a_removed_directory_is_empty_and_stays(served):
     assert os.listdir(fd) == []
     assert os.fstat(fd).st_nlink == 0
     assert refusal(lambda: os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)) == errno.ENOENT
+    os.close(fd)
+
+
+def test_a_removed_directory_has_attributes(served):
+    """As on a plain file system; after a restart of the server still all but the extended ones."""
+    server, directory = served
+    for name in ("d", "e", "empty"):
+        (directory / name).mkdir()
+    os.setxattr(directory / "d", "user.before", b"1")
+    fds = [os.open(directory / name, os.O_RDONLY) for name in ("d", "e")]
+    (directory / "d").rmdir()
+    os.rename(directory / "empty", directory / "e")
+    for fd in fds:
+        os.fchmod(fd, 0o710)
+        os.fchown(fd, 4001, 4002)
+        os.utime(fd, ns=(10**18, 10**18 + 7))
+        os.setxattr(fd, "user.after", b"2")
+        info = os.fstat(fd)
+        assert (info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns) == (0o40710, 4001, 4002, 10**18 + 7)
+        assert info.st_nlink == 0 and os.getxattr(fd, "user.after") == b"2"
+        os.fsync(fd)
+    assert sorted(os.listxattr(fds[0])) == ["user.after", "user.before"]
+    os.removexattr(fds[0], "user.before")
+    assert refusal(lambda: os.getxattr(fds[0], "user.before")) == errno.ENODATA
+    assert refusal(lambda: os.setxattr(fds[0], "trusted.evenkeel", b"")) == errno.EPERM
+    server.kill_and_wait()
+    assert in_time(lambda: os.fstat(fds[0]).st_mode) == 0o40710
+    os.fchmod(fds[0], 0o700)
+    assert os.fstat(fds[0]).st_mode == 0o40700 and os.stat(directory / "e").st_nlink == 2
+    for fd in fds:
+        os.close(fd)
+
+
+def by_user(uid, action):
+    """In a process of its own: the server's stand-in must stay root. True if it was allowed."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            action()
+            os._exit(0)
+        except OSError:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_who_takes_set_user_id_away(served):
+    """chown(-1, -1) does, but not for everybody; who may write does, through a descriptor that was handed over."""
+    _, directory = served
+    write(directory / "su", b"x" * 100)
+    os.chown(directory / "su", 77, 77)
+    fd = os.open(directory / "su", os.O_RDWR)
+
+    def has_bits_after(uid, action):
+        os.fchmod(fd, 0o6711)
+        by_user(uid, action)
+        return os.fstat(fd).st_mode & 0o6000 != 0
+
+    assert has_bits_after(4001, lambda: os.fchown(fd, -1, -1))
+    assert not has_bits_after(77, lambda: os.fchown(fd, -1, -1))
+    assert not has_bits_after(0, lambda: os.fchown(fd, -1, -1))
+    for change in (lambda: os.pwrite(fd, b"y", 0), lambda: calls.fallocate(fd, 0, 0, 10000), lambda: os.ftruncate(fd, 1)):
+        assert not has_bits_after(4001, change)
+        assert has_bits_after(0, change)
     os.close(fd)
 
 
