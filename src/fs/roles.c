@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/die.h"
 #include "fs/service.h"
 #include "platform/clock.h"
 
@@ -142,6 +143,7 @@ void roles_promoted(struct service *service)
 	if (role_of(service) != FS_SECONDARY)
 		return;
 	note(service, FS_PRIMARY, NULL); /* first: nothing is written that a successor denies */
+	die_if_told(0, DIE_PROMOTED);
 	front_promote(&service->front);
 }
 

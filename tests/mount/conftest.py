@@ -1,6 +1,7 @@
 """A place of their own for the pytest programs here: private mounts, a private network, and an ext4 below everything.
 
-What lies under the mount has to be a real file system: not every /tmp knows whiteouts.
+What lies under the mount has to be a real file system: not every /tmp knows whiteouts. It lies in memory, as nothing here is
+about what reaches a disk, and some cases give a process five seconds.
 """
 import ctypes
 import os
@@ -11,7 +12,7 @@ import tempfile
 
 import pytest
 
-IMAGE_BYTES = 2 << 30
+IMAGE_BYTES = 1 << 30
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -23,14 +24,18 @@ def private_place(tmp_path_factory):
         pytest.fail("needs root: private namespaces cannot be made")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="evenkeel-", dir="/var/tmp"))
-    image, point = folder / "image", folder / "disk"
+    memory, point = folder / "memory", folder / "disk"
+    memory.mkdir()
     point.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={IMAGE_BYTES}", "memory", memory], check=True)
+    image = memory / "image"
     with open(image, "wb") as file:
         os.truncate(file.fileno(), IMAGE_BYTES)
     subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, point], check=True)
+    subprocess.run(["mount", "-o", "loop,discard", image, point], check=True)
     before, tempfile.tempdir = tempfile.tempdir, str(point)
     yield
     tempfile.tempdir = before
-    subprocess.run(["umount", "-l", point], check=False)
+    for each in (point, memory):
+        subprocess.run(["umount", "-l", each], check=False)
     shutil.rmtree(folder, ignore_errors=True)

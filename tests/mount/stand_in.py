@@ -1,5 +1,6 @@
 """evenkeeld's part of one evenkeel-fs: control socket, descriptors kept, successors started at once."""
 import array
+import contextlib
 import json
 import os
 import socket
@@ -102,11 +103,16 @@ class StandIn:
         self.listener.listen(4)
         threading.Thread(target=self.accept, args=[self.listener], daemon=True).start()
 
+    def stop_listening(self):
+        # close() alone would leave the thread waiting in it, and later taking what comes to the next with this number.
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
     def leave(self):
         """As if evenkeeld were dead: nobody listens. listen() is the next one."""
         (self.folder / "run" / "control.sock").unlink()
-        self.listener.shutdown(socket.SHUT_RDWR)  # close() alone would leave the thread waiting in it
-        self.listener.close()
+        self.stop_listening()
         self.connection.shutdown(socket.SHUT_RDWR)
         self.wait_for(lambda: self.connection is None, "the end of the connection")
 
@@ -128,6 +134,7 @@ class StandIn:
                 with self.changed:
                     if self.connection is connection:
                         self.connection = None
+                connection.close()
                 return
             fds = array.array("i")
             for _, _, content in ancillary:
@@ -184,7 +191,7 @@ class StandIn:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.listener.close()
+        self.stop_listening()
         for fd in self.kept.values():
             os.close(fd)
         self.kept = {}
