@@ -164,6 +164,24 @@ static int open_roots(struct service *service)
 	return 0;
 }
 
+/* Nothing that happens to the disk of the state is the application's to hear of; people are. */
+static void on_index(void *context, int error)
+{
+	struct service *service = context;
+	char detail[CONTROL_DETAIL_MAX];
+
+	if (error != 0)
+		(void)snprintf(detail, sizeof(detail),
+			"%.50s/%.30s.index cannot be written: %.30s; served on from memory, make "
+			"room there",
+			service->options.state, service->options.module, strerror(-error));
+	else
+		(void)snprintf(detail, sizeof(detail), "%.50s/%.30s.index can be written again",
+			service->options.state, service->options.module);
+	service_complain("the object index", detail);
+	service_report(service, FS_REPORT_NOTICE, error, detail);
+}
+
 static int open_store(struct service *service)
 {
 	struct tree_root roots[ROOTS_MAX] = { 0 };
@@ -182,7 +200,7 @@ static int open_store(struct service *service)
 			"its file system has no trusted.* attributes or file handles; "
 			"use ext4, XFS or btrfs");
 	else if (error != 0)
-		service_complain(index, strerror(-error));
+		service_complain(roots[0].path, strerror(-error));
 	return error;
 }
 
@@ -208,6 +226,8 @@ static void on_report(void *context, const struct replicator_report *report)
 
 	if (report->report == FS_REPORT_IS_PRIMARY)
 		roles_promoted(service);
+	if (service->options.is_standalone && report->error != 0) /* nobody else says it */
+		service_complain(service->module.name, report->detail);
 	service_say(service, report);
 }
 
@@ -284,5 +304,7 @@ int parts_open(struct service *service)
 		error = -ENOMEM;
 	if (error == 0)
 		error = open_replicator(service);
+	if (error == 0)
+		tree_listen(service->front.tree, (struct tree_listener){ service, on_index });
 	return error;
 }

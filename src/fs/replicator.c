@@ -24,10 +24,27 @@ void replicator_say_simple(
 	replicator_say(r, &said);
 }
 
+static void say_state(struct replicator *r, int error)
+{
+	struct replicator_report said = { .report = FS_REPORT_NOTICE, .error = error };
+	if (error != 0)
+		(void)snprintf(said.detail, sizeof(said.detail),
+			"%.60s cannot be written: %.30s; repair that disk", r->state_path,
+			strerror(-error));
+	else
+		(void)snprintf(said.detail, sizeof(said.detail), "%.60s can be written again",
+			r->state_path);
+	replicator_say(r, &said);
+}
+
 int replicator_store_state_unlock(struct replicator *r)
 {
 	int error = state_store(&r->slots, &r->state);
+	bool is_news = (error != 0) != r->is_state_stuck;
+	r->is_state_stuck = error != 0;
 	pthread_mutex_unlock(&r->state_lock);
+	if (is_news)
+		say_state(r, error);
 	return error;
 }
 
@@ -177,6 +194,7 @@ int replicator_open(const struct replicator_config *config,
 	r->config = *config;
 	r->callbacks = *callbacks;
 	r->slots.fd = -1;
+	(void)snprintf(r->state_path, sizeof(r->state_path), "%s", config->state_path);
 	init_locks(r);
 	sender_init(&r->sender, 0, 1);
 	int error = open_parts(r);

@@ -29,7 +29,7 @@
 #include "repl/receiver.h"
 #include "repl/sender.h"
 
-#define LOG_SIZE ((size_t)64 * 1024 * 1024) /* sparse: pages exist where they are used */
+#define LOG_SIZE	((size_t)64 * 1024 * 1024) /* sparse: pages exist where they are used */
 #define LOG_MEMORY_SIZE (LOG_SIZE + ABSENT_SIZE)
 #define WINDOW_OPS \
 	4096 /* not acknowledged; so many small ones are applied in well under 0.5 s \
@@ -90,6 +90,8 @@ struct replicator {
 	pthread_mutex_t state_lock; /* slots, state, and the root's xattr */
 	struct slotfile slots;
 	struct fs_state state;
+	char state_path[PATH_SIZE_MAX];
+	bool is_state_stuck; /* the last write of it failed, and that was said */
 
 	pthread_mutex_t answer_lock; /* held around on_answerable and on_synced: replicator_hold()
 					returns when nobody is in them any more (R7) */
@@ -168,8 +170,12 @@ struct replicator {
 void replicator_say(struct replicator *r, const struct replicator_report *report);
 void replicator_say_simple(
 	struct replicator *r, enum fs_report report, int error, const char *detail);
-/* The end of an edit of r->state: stores it and releases state_lock, which the caller took. Errors:
- * those of slotfile_write(). */
+/*
+ * The end of an edit of r->state: stores it and releases state_lock, which the caller took. People
+ * are told when that begins to fail, and when it works again. It is the disk of the state, not of
+ * the data: where an older record is on the safe side, the caller goes on. Errors: those of
+ * slotfile_write().
+ */
 int replicator_store_state_unlock(struct replicator *r) MUST_CHECK;
 const char *replicator_peer_name(const struct replicator *r);
 /* Waits on the condition for at most timeout_ns. Under lock. */

@@ -104,15 +104,21 @@ static uint64_t next_tenure(struct replicator *r)
 	return ((known >> TENURE_BITS) + 1) << TENURE_BITS;
 }
 
-static int store_primary(struct replicator *r, uint64_t sequence)
+/* A successor finds the record of its predecessor, in the same epoch: it goes on without it if it
+ * must. */
+static int store_primary(struct replicator *r, uint64_t sequence, bool is_resumed)
 {
 	pthread_mutex_lock(&r->state_lock);
 	memcpy(r->state.set_id, r->set_id, SET_ID_SIZE);
 	r->state.epoch = r->epoch;
 	r->state.sequence = MAX_OF(r->state.sequence, sequence);
+	bool is_optional = is_resumed && !r->state.is_clean && !r->state.is_in_sync;
 	r->state.is_clean = false;
 	r->state.is_in_sync = false;
-	return replicator_store_state_unlock(r);
+	if (!is_optional)
+		return replicator_store_state_unlock(r);
+	(void)!replicator_store_state_unlock(r);
+	return 0;
 }
 
 /* The predecessor's answers waited for the peer: go on holding them until the session stands again.
@@ -153,7 +159,7 @@ static int enter_primary(struct replicator *r, bool is_resumed)
 	r->sync_count = 0;
 	memset(r->syncs, 0, sizeof(r->syncs));
 	pthread_mutex_unlock(&r->lock);
-	int error = store_primary(r, sequence);
+	int error = store_primary(r, sequence, is_resumed);
 	if (error == 0)
 		error = start_threads(r, replicator_primary_run);
 	if (error == 0 && was_catching_up)

@@ -258,10 +258,11 @@ int replicator_raise_id_limit(struct replicator *r, uint64_t id_limit)
 		return 0;
 	}
 	r->state.id_limit = id_limit;
-	int error = replicator_store_state_unlock(r);
-	/* A second place; where it has no room, the highest id that there is has to do. */
-	(void)!tree_note_id_limit(r->config.tree, id_limit, false);
-	return error;
+	int stored = replicator_store_state_unlock(r);
+	/* The data know it as well, and alone if need be. Where they have no room for it, the
+	 * highest id that there is has to do. */
+	int noted = tree_note_id_limit(r->config.tree, id_limit, stored != 0);
+	return stored == 0 ? 0 : noted;
 }
 
 /* The peer has to know before the first id is used; a peer that is not in sync cannot be promoted

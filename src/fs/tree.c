@@ -121,7 +121,7 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 	tree->cache = cache_new();
 	error = tree->cache == NULL ? -ENOMEM : open_parts(tree, roots);
 	if (error == 0)
-		error = index_open(index_path, &tree->index, &is_new);
+		error = index_open(index_path, tree->roots[0].own_fd, &tree->index, &is_new);
 	if (error == 0 && is_new)
 		error = id_rebuild_index(tree);
 	if (error == 0 && is_new)
@@ -153,6 +153,11 @@ void tree_close(struct tree *tree)
 	(void)pthread_mutex_destroy(&tree->naming);
 	(void)pthread_mutex_destroy(&tree->lease_lock);
 	free(tree);
+}
+
+void tree_listen(struct tree *tree, struct tree_listener listener)
+{
+	index_listen(tree->index, listener);
 }
 
 /* ---- looking ---- */

@@ -32,12 +32,23 @@ struct tree_root {
 
 /*
  * Opens the store over these roots (1 to ROOTS_MAX). index_path: a folder of ours for the index; a
- * missing or unusable index is rebuilt. new_ids: asked for more ids, see tree_set_lease(). Errors:
+ * missing or unusable index is rebuilt, in memory if need be: see tree_listen(). Errors:
  * -ENOTSUP if a file system cannot hold trusted.* attributes or file handles; others as of open(2).
  */
 int tree_open(const struct tree_root *roots, int root_count, const char *index_path,
 	struct tree **out_tree) MUST_CHECK;
 void tree_close(struct tree *tree);
+
+/*
+ * The index cannot be kept on disk, which costs memory and a walk at the next start but nothing
+ * else: error says why; 0: it can again. Any thread may call it, and it must not call the tree.
+ */
+struct tree_listener {
+	void *context;
+	void (*on_index)(void *context, int error);
+};
+/* From now on; what it is already is told at once. Once, before the tree is used. */
+void tree_listen(struct tree *tree, struct tree_listener listener);
 
 /* Ids in [first, end) may be given to new objects from now on. */
 void tree_set_lease(struct tree *tree, uint64_t first, uint64_t end);

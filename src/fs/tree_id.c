@@ -114,6 +114,8 @@ static uint64_t id_decode(const struct tree *tree, const uint8_t *bytes, size_t 
 		return 0;
 	if (inode != st->st_ino || hash != hash_of(place))
 		return 0;
+	if (object >= IDS_END)
+		return 0;
 	if (uuid != 0 && uuid_here != 0 && uuid != uuid_here)
 		return 0;
 	return object;

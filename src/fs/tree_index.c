@@ -1,186 +1,185 @@
 /*
- * The index: object id to file handle, in LMDB.
+ * The index: object id to file handle. It is a cache, on disk as fs/tree_disk.h has it.
  *
- * It is a cache. It outlives the process (SIGKILL loses nothing that was committed), but not the
- * machine: it is never synced, so after a boot without a clean stop it is dropped and built anew.
- * The file `boot` beside it says so: the boot id of the last user, or "clean".
+ * That disk is the state's, not the data's, so nothing that happens to it may be the answer to an
+ * application: what cannot be written there is kept in memory, the mark goes, so that a successor
+ * builds it anew, and it is tried again from time to time.
  *
  * Value, host byte order (it never leaves the machine): u8 root, 3 zero bytes, i32 handle type, u32
  * handle size, the handle.
  */
 #include <errno.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "fs/tree_disk.h"
 #include "fs/tree_internal.h"
 
-#define MAP_SIZE    ((size_t)64 << 30) /* address space, not disk */
-#define READERS_MAX 512		       /* threads of this process that look something up at once */
+#define RETRY_S 5
 
 struct index {
-	MDB_env *env;
-	MDB_dbi table;
-	int folder_fd;
+	struct disk disk;	  /* without an env: all of it is in memory */
+	atomic_bool is_in_memory; /* some of it */
+	atomic_bool is_disk_void; /* what lies on the disk does not count any more */
+	pthread_mutex_t lock;	  /* of all below; a leaf, but for LMDB's own */
+	struct memory memory;	  /* is newer than what is on disk */
+	int error;		  /* why it is in memory */
+	time_t tried;
+	struct tree_listener listener;
 };
 
-static int from_lmdb(int error)
-{
-	if (error == 0)
-		return 0;
-	if (error == MDB_NOTFOUND)
-		return -ENOENT;
-	if (error == MDB_MAP_FULL)
-		return -ENOSPC;
-	return error > 0 ? -error : -EIO;
-}
+/* ---- open and close ---- */
 
-static int read_line(int folder_fd, const char *name, char *out, size_t size)
-{
-	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC);
-	ssize_t got;
-
-	if (fd < 0)
-		return -errno;
-	got = read(fd, out, size - 1);
-	(void)close(fd); /* only read */
-	if (got < 0)
-		return -EIO;
-	out[got] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-	return 0;
-}
-
-static int write_mark(int folder_fd, const char *text)
-{
-	int fd = openat(folder_fd, "boot", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	size_t size = strlen(text);
-	int error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, size) != (ssize_t)size || fsync(fd) != 0)
-		error = -EIO;
-	(void)close(fd);
-	return error;
-}
-
-static bool is_usable(int folder_fd, const char *boot)
-{
-	char mark[64];
-
-	if (faccessat(folder_fd, "data.mdb", R_OK, 0) != 0)
-		return false;
-	if (read_line(folder_fd, "boot", mark, sizeof(mark)) != 0)
-		return false;
-	return strcmp(mark, boot) == 0 || strcmp(mark, "clean") == 0;
-}
-
-static void remove_files(int folder_fd)
-{
-	/* Missing is as good as removed; what cannot be removed is found by mdb_env_open(). */
-	(void)unlinkat(folder_fd, "data.mdb", 0);
-	(void)unlinkat(folder_fd, "lock.mdb", 0);
-	(void)unlinkat(folder_fd, "boot", 0);
-}
-
-static int open_environment(struct index *index, const char *path)
-{
-	MDB_txn *txn;
-	int dead;
-	int error = mdb_env_create(&index->env);
-
-	if (error == 0)
-		error = mdb_env_set_mapsize(index->env, MAP_SIZE);
-	if (error == 0)
-		error = mdb_env_set_maxreaders(index->env, READERS_MAX);
-	if (error == 0)
-		error = mdb_env_open(
-			index->env, path, MDB_NOSYNC | MDB_NOTLS | MDB_NORDAHEAD, 0600);
-	if (error == 0)
-		error = mdb_reader_check(index->env, &dead);
-	if (error == 0)
-		error = mdb_txn_begin(index->env, NULL, 0, &txn);
-	if (error != 0)
-		return from_lmdb(error);
-	error = mdb_dbi_open(txn, NULL, MDB_INTEGERKEY, &index->table);
-	if (error != 0) {
-		mdb_txn_abort(txn);
-		return from_lmdb(error);
-	}
-	return from_lmdb(mdb_txn_commit(txn));
-}
-
-static int open_usable(struct index *index, const char *path, bool *out_is_new)
-{
-	char boot[64] = "unknown";
-	int error;
-
-	(void)read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-	*out_is_new = !is_usable(index->folder_fd, boot);
-	if (*out_is_new)
-		remove_files(index->folder_fd);
-	error = open_environment(index, path);
-	if (error != 0 && !*out_is_new) { /* damaged: it is only a cache */
-		mdb_env_close(index->env);
-		index->env = NULL;
-		remove_files(index->folder_fd);
-		*out_is_new = true;
-		error = open_environment(index, path);
-	}
-	/* A new index is not marked usable before it was filled: see index_filled(). */
-	if (error == 0 && !*out_is_new)
-		error = write_mark(index->folder_fd, boot);
-	return error;
-}
-
-int index_open(const char *path, struct index **out_index, bool *out_is_new)
+int index_open(const char *path, int own_fd, struct index **out_index, bool *out_is_new)
 {
 	struct index *index = calloc(1, sizeof(*index));
-	int error;
 
 	if (index == NULL)
 		return -ENOMEM;
-	index->folder_fd = -1;
-	error = mkdir(path, 0700) != 0 && errno != EEXIST ? -errno : 0;
-	if (error == 0)
-		index->folder_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (error == 0 && index->folder_fd < 0)
-		error = -errno;
-	if (error == 0)
-		error = open_usable(index, path, out_is_new);
-	if (error != 0) {
-		if (index->env != NULL)
-			mdb_env_close(index->env);
-		if (index->folder_fd >= 0)
-			(void)close(index->folder_fd);
-		free(index);
-		return error;
-	}
+	CHECK(pthread_mutex_init(&index->lock, NULL) == 0);
+	index->error = disk_open(&index->disk, path, own_fd, out_is_new);
+	if (index->error != 0) /* do without it */
+		atomic_store(&index->is_in_memory, true);
 	*out_index = index;
 	return 0;
 }
 
 int index_filled(struct index *index)
 {
-	char boot[64] = "unknown";
+	return atomic_load(&index->is_in_memory) ? 0 : disk_mark_in_use(&index->disk);
+}
 
-	(void)read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-	return write_mark(index->folder_fd, boot);
+/* ---- when the disk fails ---- */
+
+static void lock(struct index *index)
+{
+	CHECK(pthread_mutex_lock(&index->lock) == 0);
+}
+
+static void unlock(struct index *index)
+{
+	CHECK(pthread_mutex_unlock(&index->lock) == 0);
+}
+
+static time_t now_s(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static void tell(struct index *index, int error)
+{
+	if (index->listener.on_index != NULL)
+		index->listener.on_index(index->listener.context, error);
+}
+
+void index_listen(struct index *index, struct tree_listener listener)
+{
+	lock(index);
+	index->listener = listener;
+	int error = atomic_load(&index->is_in_memory) ? index->error : 0;
+	unlock(index);
+	if (error != 0)
+		tell(index, error);
+}
+
+/* From now on the disk alone does not tell all. Gives true if it did until now. Under the lock. */
+static bool leave_disk(struct index *index, int error)
+{
+	if (atomic_load(&index->is_in_memory))
+		return false;
+	index->error = error;
+	index->tried = now_s();
+	disk_unmark(&index->disk);
+	atomic_store(&index->is_in_memory, true);
+	return true;
+}
+
+/* Gives true if the disk alone tells all again. Under the lock. */
+static bool return_to_disk(struct index *index)
+{
+	bool is_alone = atomic_load(&index->is_disk_void);
+
+	if (index->disk.env == NULL || disk_put_all(&index->disk, &index->memory, is_alone) != 0)
+		return false;
+	atomic_store(&index->is_disk_void, false);
+	atomic_store(&index->is_in_memory, false);
+	memory_clear(&index->memory);
+	(void)!disk_mark_in_use(&index->disk); /* without it, the next one builds it anew */
+	return true;
+}
+
+static void try_disk_again(struct index *index)
+{
+	bool is_back = false;
+
+	lock(index);
+	if (atomic_load(&index->is_in_memory) && now_s() - index->tried >= RETRY_S) {
+		is_back = return_to_disk(index);
+		index->tried = now_s();
+	}
+	unlock(index);
+	if (is_back)
+		tell(index, 0);
 }
 
 void index_close(struct index *index)
 {
 	if (index == NULL)
 		return;
-	if (mdb_env_sync(index->env, 1) == 0)
-		(void)write_mark(index->folder_fd, "clean"); /* else it is built anew */
-	mdb_env_close(index->env);
-	(void)close(index->folder_fd);
+	lock(index);
+	bool is_whole = !atomic_load(&index->is_in_memory) || return_to_disk(index);
+	unlock(index);
+	disk_close(&index->disk, is_whole);
+	memory_clear(&index->memory);
+	(void)pthread_mutex_destroy(&index->lock);
 	free(index);
 }
+
+/* ---- keys and values ---- */
+
+static int put(struct index *index, uint64_t key, const void *value, size_t size)
+{
+	int failed =
+		atomic_load(&index->is_in_memory) ? -EIO : disk_put(&index->disk, key, value, size);
+
+	if (failed == 0)
+		return 0;
+	lock(index);
+	bool is_left = leave_disk(index, failed);
+	int error = memory_put(&index->memory, key, value, size);
+	unlock(index);
+	if (is_left)
+		tell(index, failed);
+	else
+		try_disk_again(index);
+	return error;
+}
+
+static int get(struct index *index, uint64_t key, void *out, size_t size_max, size_t *out_size)
+{
+	if (atomic_load(&index->is_in_memory)) {
+		lock(index);
+		const void *value = memory_get(&index->memory, key, out_size);
+		if (value != NULL) {
+			CHECK(*out_size <= size_max);
+			memcpy(out, value, *out_size);
+		}
+		unlock(index);
+		if (value != NULL)
+			return 0;
+	}
+	if (index->disk.env == NULL || atomic_load(&index->is_disk_void))
+		return -ENOENT;
+	return disk_get(&index->disk, key, out, size_max, out_size);
+}
+
+/* ---- objects ---- */
 
 struct value {
 	uint8_t root;
@@ -193,95 +192,76 @@ struct value {
 int index_put(struct index *index, uint64_t object, const struct place *place)
 {
 	struct value value = { .root = place->root, .type = place->type, .size = place->size };
-	MDB_val key = { .mv_size = sizeof(object), .mv_data = &object };
-	MDB_val data = { .mv_size = offsetof(struct value, bytes) + place->size,
-		.mv_data = &value };
-	MDB_txn *txn;
-	int error;
 
 	CHECK(place->size <= HANDLE_BYTES_MAX);
 	CHECK(object > 0);
+	CHECK(object < IDS_END);
 	memcpy(value.bytes, place->bytes, place->size);
-	error = mdb_txn_begin(index->env, NULL, 0, &txn);
-	if (error != 0)
-		return from_lmdb(error);
-	error = mdb_put(txn, index->table, &key, &data, 0);
-	if (error != 0) {
-		mdb_txn_abort(txn);
-		return from_lmdb(error);
-	}
-	return from_lmdb(mdb_txn_commit(txn));
+	return put(index, object, &value, offsetof(struct value, bytes) + place->size);
 }
 
 int index_get(struct index *index, uint64_t object, struct place *out_place)
 {
-	MDB_val key = { .mv_size = sizeof(object), .mv_data = &object };
-	MDB_val data;
-	MDB_txn *txn;
-	int error = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn);
+	struct value value = { 0 };
+	size_t size;
+	int error = get(index, object, &value, sizeof(value), &size);
 
 	if (error != 0)
-		return from_lmdb(error);
-	error = mdb_get(txn, index->table, &key, &data);
-	if (error == 0) {
-		struct value value = { 0 };
-		CHECK(data.mv_size <= sizeof(value));
-		memcpy(&value, data.mv_data, data.mv_size);
-		CHECK(value.size <= HANDLE_BYTES_MAX);
-		out_place->root = value.root;
-		out_place->type = value.type;
-		out_place->size = value.size;
-		memcpy(out_place->bytes, value.bytes, value.size);
-	}
-	mdb_txn_abort(txn);
-	return from_lmdb(error);
+		return error;
+	CHECK(value.size <= HANDLE_BYTES_MAX);
+	out_place->root = value.root;
+	out_place->type = value.type;
+	out_place->size = value.size;
+	memcpy(out_place->bytes, value.bytes, value.size);
+	return 0;
+}
+
+static int note_highest(void *context, uint64_t key, const void *value, size_t size)
+{
+	uint64_t *highest = context;
+
+	(void)value;
+	(void)size;
+	if (key < IDS_END)
+		*highest = MAX_OF(*highest, key);
+	return 0;
 }
 
 uint64_t index_highest(struct index *index)
 {
-	MDB_val key, data;
-	MDB_cursor *cursor;
-	MDB_txn *txn;
 	uint64_t highest = 0;
 
-	if (mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn) != 0)
-		return 0;
-	if (mdb_cursor_open(txn, index->table, &cursor) == 0) {
-		if (mdb_cursor_get(cursor, &key, &data, MDB_LAST) == 0) {
-			CHECK(key.mv_size == sizeof(highest));
-			memcpy(&highest, key.mv_data, sizeof(highest));
-		}
-		mdb_cursor_close(cursor);
-	}
-	mdb_txn_abort(txn);
-	return highest;
+	lock(index);
+	(void)memory_each(&index->memory, note_highest, &highest); /* which gives no error */
+	unlock(index);
+	if (index->disk.env == NULL || atomic_load(&index->is_disk_void))
+		return highest;
+	return MAX_OF(highest, disk_highest(&index->disk, IDS_END));
 }
 
 void index_remove(struct index *index, uint64_t object)
 {
-	MDB_val key = { .mv_size = sizeof(object), .mv_data = &object };
-	MDB_txn *txn;
-
-	if (mdb_txn_begin(index->env, NULL, 0, &txn) != 0)
-		return; /* an entry too many does no harm: the handle is stale */
-	if (mdb_del(txn, index->table, &key, NULL) != 0) {
-		mdb_txn_abort(txn);
-		return;
+	if (atomic_load(&index->is_in_memory)) {
+		lock(index);
+		memory_remove(&index->memory, object);
+		unlock(index);
 	}
-	(void)mdb_txn_commit(txn);
+	if (index->disk.env != NULL)
+		disk_remove(&index->disk, object);
 }
 
-int index_clear(struct index *index)
+void index_clear(struct index *index)
 {
-	MDB_txn *txn;
-	int error = mdb_txn_begin(index->env, NULL, 0, &txn);
+	bool is_left = false;
 
-	if (error != 0)
-		return from_lmdb(error);
-	error = mdb_drop(txn, index->table, 0);
+	lock(index);
+	memory_clear(&index->memory);
+	int error = index->disk.env != NULL ? disk_clear(&index->disk) : 0;
 	if (error != 0) {
-		mdb_txn_abort(txn);
-		return from_lmdb(error);
+		is_left = leave_disk(index, error);
+		atomic_store(&index->is_disk_void, true);
 	}
-	return from_lmdb(mdb_txn_commit(txn));
+	unlock(index);
+	if (is_left)
+		tell(index, error);
 }

@@ -1,5 +1,6 @@
 /*
- * What the parts of the tree share: tree.c (the store), tree_index.c (id to file handle),
+ * What the parts of the tree share: tree.c (the store), tree_index.c and below it
+ * tree_disk.c and tree_memory.c (id to file handle),
  * tree_id.c (the id in the inode), tree_lease.c (which ids are given), tree_cache.c (open
  * descriptors), tree_apply*.c (operations), tree_directory.c and tree_resync.c. Not for: anybody
  * else; the outside sees fs/tree.h and fs/tree_resync.h.
@@ -60,11 +61,15 @@ struct tree {
 
 /* ---- tree_index.c ---- */
 
-/* out_is_new: nothing of an earlier index could be used. */
-int index_open(const char *path, struct index **out_index, bool *out_is_new) MUST_CHECK;
+/* out_is_new: nothing of an earlier index could be used. own_fd: our folder on the data's disk;
+ * borrowed. Errors: -ENOMEM. */
+int index_open(const char *path, int own_fd, struct index **out_index, bool *out_is_new) MUST_CHECK;
 /* All that has an id is in it: from now on it may be used again. */
 int index_filled(struct index *index) MUST_CHECK;
 void index_close(struct index *index);
+/* No id is that high. */
+#define IDS_END BIT64(62)
+/* Errors: -ENOMEM; the disk's are not the caller's. */
 int index_put(struct index *index, uint64_t object, const struct place *place) MUST_CHECK;
 /* Errors: -ENOENT. */
 int index_get(struct index *index, uint64_t object, struct place *out_place) MUST_CHECK;
@@ -72,7 +77,9 @@ int index_get(struct index *index, uint64_t object, struct place *out_place) MUS
 uint64_t index_highest(struct index *index);
 void index_remove(struct index *index, uint64_t object);
 /* Forgets everything. */
-int index_clear(struct index *index) MUST_CHECK;
+void index_clear(struct index *index);
+/* As tree_listen(). */
+void index_listen(struct index *index, struct tree_listener listener);
 
 /* ---- tree_id.c ---- */
 

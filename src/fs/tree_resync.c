@@ -380,7 +380,7 @@ int tree_set_aside(struct tree *tree, char *out_path, size_t path_size)
 			(void)snprintf(first, sizeof(first), "%s", name);
 	}
 	if (error == 0)
-		error = index_clear(tree->index);
+		index_clear(tree->index);
 	cache_drop_all(tree);
 	if (error == 0 && first[0] == '\0')
 		out_path[0] = '\0';

@@ -132,6 +132,8 @@ int slotfile_open(struct slotfile *file, const char *path)
 	struct slot newest = { .counter = 0 };
 
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_DSYNC, 0600);
+	if (fd < 0 && errno == EROFS) /* what was written can still be read */
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	int error = load_newest(fd, &newest);
@@ -190,5 +192,5 @@ int slotfile_write(struct slotfile *file, const void *data, size_t size)
 	 * good one stays. */
 	if (error == 0)
 		file->counter = counter;
-	return error;
+	return error == -EBADF ? -EROFS : error; /* as slotfile_open() found it */
 }

@@ -20,8 +20,8 @@ struct slotfile {
 	uint64_t counter; /* of the newest valid slot; 0: none was ever written */
 };
 
-/* Opens or creates (0600). Errors: as of open(2); -EBADMSG if the file holds bytes but no valid
- * slot. */
+/* Opens or creates (0600). One that lies on a disk which became read-only can be read, and each
+ * write fails. Errors: as of open(2); -EBADMSG if the file holds bytes but no valid slot. */
 int slotfile_open(struct slotfile *file, const char *path) MUST_CHECK;
 void slotfile_close(struct slotfile *file);
 /* The newest valid slot. Errors: -ENOENT if nothing was ever written, -EBADMSG if no slot is valid.

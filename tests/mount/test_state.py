@@ -28,8 +28,8 @@ def folder():
         yield pathlib.Path(name)
 
 
-def wait_until(condition, what):
-    end = time.monotonic() + WAIT_SECONDS
+def wait_until(condition, what, seconds=WAIT_SECONDS):
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.02)
@@ -85,3 +85,92 @@ def test_a_new_file_is_none_of_the_old_ones(folder, loss):
         for each in readers:
             each.close()
         assert len({each.stat().st_ino for each in directory.iterdir()}) == 10
+
+
+@contextlib.contextmanager
+def small_state(folder):
+    """The state folder is a file system of its own, of 4 MiB."""
+    image = folder / "state.image"
+    with open(image, "wb") as file:
+        os.truncate(file.fileno(), 4 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, folder / "state"], check=True)
+    try:
+        yield folder / "state"
+    finally:
+        subprocess.run(["umount", "-l", folder / "state"], check=False)
+
+
+def repair(folder):
+    subprocess.run(["umount", folder / "state"], check=True)
+    subprocess.run(["e2fsck", "-p", folder / "state.image"], check=False, capture_output=True)
+    subprocess.run(["mount", "-o", "loop", folder / "state.image", folder / "state"], check=True)
+
+
+def fill(state):
+    for name, size in (("filler", 65536), ("filler2", 512)):
+        with open(state / name, "wb", buffering=0) as file:
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+
+
+def make_read_only(state):
+    """As after an error of that disk."""
+    device = os.stat(state).st_dev
+    name = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
+    pathlib.Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("test")
+    with pytest.raises(OSError):
+        (state / "x").touch()
+
+
+@pytest.mark.parametrize("spoil", [fill, make_read_only])
+def test_the_disk_of_the_state_is_not_the_applications(folder, spoil):
+    with small_state(folder) as state:
+        with alone(folder) as directory:
+            make_some(directory, "old")
+            spoil(state)
+            # More than fits into what LMDB has, and more than one lease of ids.
+            for i in range(6000):
+                os.close(os.open(directory / f"many{i}", os.O_CREAT | os.O_WRONLY))
+            for i in range(0, 6000, 7):
+                os.rename(directory / f"many{i}", directory / f"moved{i}")
+            make_some(directory, "new")
+            said = (folder / "log").read_text()
+            assert said.count("m.index cannot be written") == 1
+            assert len(list(directory.glob("m*"))) == 6000
+        if spoil is make_read_only:
+            repair(folder)
+        # A new one finds everything, although nothing of that could be noted down.
+        with alone(folder) as directory:
+            assert {name: text for name, text in contents(directory).items() if not name.startswith("m")} == WHOLE
+            (directory / "afterwards").write_text("afterwards")
+            assert contents(directory)["many1"] == ""
+            assert len({each.stat().st_ino for each in directory.iterdir()}) == 6011
+
+
+def test_a_module_does_not_start_over_a_read_only_state(folder):
+    with small_state(folder) as state:
+        with alone(folder) as directory:
+            make_some(directory, "old")
+        make_read_only(state)
+        with pytest.raises(AssertionError) as caught:
+            alone(folder).__enter__()
+        assert "cannot be written: Read-only file system" in str(caught.value)
+
+
+def test_room_on_the_disk_of_the_state_is_used_again(folder):
+    with small_state(folder) as state:
+        with alone(folder) as directory:
+            fill(state)
+            for i in range(3000):
+                os.close(os.open(directory / f"many{i}", os.O_CREAT | os.O_WRONLY))
+            (state / "filler").unlink()
+
+            def is_back():
+                (directory / "x").touch()
+                (directory / "x").unlink()
+                return "can be written again" in (folder / "log").read_text()
+
+            wait_until(is_back, "it stays in memory", seconds=10)
+        assert (state / "m.index" / "boot").read_text() == "clean"
