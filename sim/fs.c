@@ -25,6 +25,7 @@ static const char *const report_names[] = {
 	[FS_REPORT_DRAINED] = "drained",
 	[FS_REPORT_DIED] = "died",
 	[FS_REPORT_REFUSED] = "refused",
+	[FS_REPORT_WRONG_COPY] = "wrong copy",
 };
 
 static enum fs_link link_after(enum fs_report report, enum fs_link link)

@@ -30,6 +30,7 @@ static const char *const report_names[] = {
 	[FS_REPORT_PEER_FAILED] = "peer_failed", [FS_REPORT_LOCAL_FAILED] = "local_failed",
 	[FS_REPORT_IS_ALONE] = "is_alone", [FS_REPORT_DRAINED] = "drained",
 	[FS_REPORT_DIED] = "died", [FS_REPORT_REFUSED] = "refused",
+	[FS_REPORT_WRONG_COPY] = "wrong_copy",
 	[FS_REPORT_NOTICE] = "notice",
 };
 static const char *const order_names[] = {
@@ -81,7 +82,7 @@ static const struct field verified_fields[] = {
 static const struct field order_fields[] = {
 	W("order", order.order, order_names), F("epoch", FIELD_EPOCH, order.epoch),
 	F("generation", FIELD_GENERATION, order.generation), W("plan", order.plan, plan_names),
-	F("set_id", FIELD_SET_ID, order.set_id), { 0 },
+	F("set_id", FIELD_SET_ID, order.set_id), F("forced", FIELD_BOOL, order.is_forced), { 0 },
 };
 static const struct field stream_fields[] = { F("peer", FIELD_U8, stream.peer), { 0 } };
 static const struct field verify_fields[] = { F("request", FIELD_U32, verify.request), { 0 } };

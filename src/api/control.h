@@ -76,6 +76,7 @@ struct control_message {
 			struct generation generation;
 			enum resync_plan plan;
 			uint8_t set_id[SET_ID_SIZE];
+			bool is_forced;
 		} order;
 		struct {
 			uint8_t peer; /* node id of the caller */

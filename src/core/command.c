@@ -26,6 +26,8 @@ static void unblock(struct module *module)
 	module->is_blocked = false;
 	module->reason = WAIT_NONE;
 	module->is_refused = false;
+	module->is_wrong_copy = false;
+	module->is_copy_forced = false;
 	module->application.is_failed = false;
 	module->application.repairs = 0;
 	module->failures = 0;
@@ -236,6 +238,7 @@ static void on_prim(
 	module->is_rolled_back = module->is_rolled_back && !is_forced;
 	/* Where the rule says the same, the rule does it: the other node follows it too. */
 	module->wants_forced_prim = !is_agreed;
+	module->is_copy_forced = is_forced;
 	say(verdict, REFUSAL_NONE, "becoming primary with the data of this node");
 }
 
@@ -244,7 +247,7 @@ static void on_prim(
 static bool is_stuck(enum wait_reason reason)
 {
 	return reason == WAIT_DIVERGED || reason == WAIT_UNRELATED ||
-	       reason == WAIT_NEWER_THAN_PRIMARY;
+	       reason == WAIT_NEWER_THAN_PRIMARY || reason == WAIT_WRONG_COPY;
 }
 
 static void on_second_waiting(
@@ -252,8 +255,12 @@ static void on_second_waiting(
 {
 	if (is_stuck(module->reason) && !is_forced) {
 		(void)lose(verdict,
-			"this node has writes of its own that the other does not have: "
-			"its whole tree would be set aside, and filled anew from there");
+			module->reason == WAIT_WRONG_COPY
+				? "what lies in the directories here would be set aside whole, and "
+				  "they would be filled anew from the other node: if a disk is not "
+				  "mounted, mount it instead, then `evenkeel start`"
+				: "this node has writes of its own that the other does not have: "
+				  "its whole tree would be set aside, and filled anew from there");
 		return;
 	}
 	if (is_stuck(module->reason) && !module->is_writing)

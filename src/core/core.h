@@ -163,6 +163,8 @@ enum fs_report {
 	FS_REPORT_DRAINED,	/* answers FS_ORDER_DRAIN: everything is durable on both */
 	FS_REPORT_DIED,		/* the process is gone; the daemon starts a successor by itself */
 	FS_REPORT_REFUSED,	/* the order cannot be carried out; detail says why */
+	FS_REPORT_WRONG_COPY,	/* refused: what lies in the directories is not the copy that this
+				   node's state speaks of (another disk, an old image); detail: how */
 	FS_REPORT_NOTICE,	/* detail is for a person; the daemon logs it, nothing is decided */
 };
 
@@ -301,6 +303,7 @@ struct action {
 			struct generation generation;
 			enum resync_plan plan;
 			uint8_t set_id[SET_ID_SIZE];
+			bool is_forced; /* PRIMARY: whatever lies in the directories (a person) */
 		} fs;
 		struct {
 			enum script script;

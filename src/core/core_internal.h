@@ -123,6 +123,7 @@ enum wait_reason {
 	WAIT_DISK,		 /* evenkeel-fs gave up here */
 	WAIT_REFUSED,		 /* evenkeel-fs cannot do what it was told */
 	WAIT_BEHIND,		 /* evenkeel-fs lost what it had received and not yet applied */
+	WAIT_WRONG_COPY,	 /* what lies here is not what the record speaks of */
 	WAIT_CUT_OFF,		 /* heard nobody and got no arbiter's word: stepped down */
 	WAIT_REASON_COUNT,
 };
@@ -186,7 +187,7 @@ struct module {
 	bool is_order_open;    /* a role was ordered and not reported yet */
 	bool is_mounted;       /* not known to be unmounted */
 	bool is_stop_reported, is_peer_lost, is_local_failed, is_target_complete, is_adopted;
-	bool is_drained, is_refused, is_dead;
+	bool is_drained, is_refused, is_wrong_copy, is_dead;
 	int64_t dead_ns;
 	bool is_behind; /* evenkeel-fs, a secondary, does not hold all that was acknowledged */
 	bool is_rolled_back;
@@ -207,6 +208,7 @@ struct module {
 
 	/* wishes */
 	bool wants_stop, wants_swap, wants_forced_prim;
+	bool is_copy_forced; /* the last prim was insisted on: whatever lies here is to be served */
 	bool wants_overrule; /* prim on a serving node: the peer's own writes do not count */
 	bool is_second_only;
 	int64_t wants_swap_ns;
@@ -224,7 +226,8 @@ struct module {
 	int64_t progress_ns;	/* when evenkeel-fs spoke of its session last */
 	int64_t adopted_ns;	/* since when the target says that it has adopted */
 	int64_t held_ns;
-	bool is_handed; /* this tenure began by an orderly handover */
+	bool was_peer_good; /* before this node claimed */
+	bool is_handed;	    /* this tenure began by an orderly handover */
 	int64_t drops_ns[DROPS_REMEMBERED];
 	uint8_t drops_next;
 
@@ -392,6 +395,7 @@ void tenure_adopt(struct core *core, struct module *module);
 void tenure_grow(struct core *core, struct module *module);
 void tenure_join(struct core *core, struct module *module);
 void tenure_resign(struct core *core, struct module *module);
+void tenure_renounce(struct core *core, struct module *module);
 /* Nothing was in flight when the role was left. */
 bool tenure_is_clean(const struct module *module);
 void tenure_close(struct core *core, struct module *module);

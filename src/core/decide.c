@@ -327,13 +327,15 @@ static bool start_unheard(struct core *core, struct module *module)
 	return wait_for(core, module, reason_unheard(core, module));
 }
 
-/* Restarted while the primary still counts on this copy: it does not, from here on. */
+/* Restarted while the primary still counts on this copy: it does not, from here on. One that has
+ * only claimed may still find that it has no copy, and give up. */
 static bool is_counted_on(const struct core *core, const struct module *module)
 {
 	const struct record *mine = &module->record;
 	const struct record *theirs = &module->peer.record;
 
-	return mine->holder == module->config.peer && theirs->holder == module->config.peer &&
+	return module->peer.fs_role == FS_PRIMARY && mine->holder == module->config.peer &&
+	       theirs->holder == module->config.peer &&
 	       mine->epoch.number == theirs->epoch.number &&
 	       record_is_good(theirs, core->config.self);
 }

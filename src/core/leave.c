@@ -91,6 +91,7 @@ static void forget_tenure(struct module *module)
 	module->is_handed = false;
 	module->is_local_failed = false;
 	module->is_refused = false;
+	module->is_wrong_copy = false;
 	module->is_stop_reported = false;
 	module->is_peer_lost = false;
 	module->is_dead = false;

@@ -15,6 +15,7 @@ static void forget_reports(struct module *module)
 	module->is_adopted = false;
 	module->is_drained = false;
 	module->is_refused = false;
+	module->is_wrong_copy = false;
 	module->is_resync_known = false;
 }
 
@@ -63,6 +64,7 @@ void order_fs(struct core *core, struct module *module, enum fs_order order)
 	note_order(module, order);
 	module->dead_ns = core->now_ns; /* if it is dead: its successor has its time from here on */
 	action->fs.order = order;
+	action->fs.is_forced = order == FS_ORDER_PRIMARY && module->is_copy_forced;
 	action->fs.epoch = record->epoch;
 	action->fs.generation = record->generation;
 	if (order == FS_ORDER_CONNECT && module->peer.record.is_foreign)
@@ -206,9 +208,11 @@ void order_on_report(struct core *core, struct module *module, const struct even
 		break;
 	case FS_REPORT_DRAINED: module->is_drained = true; break;
 	case FS_REPORT_DIED: on_died(core, module); break;
+	case FS_REPORT_WRONG_COPY:
 	case FS_REPORT_REFUSED:
 		note_detail(module, event);
 		module->is_refused = true;
+		module->is_wrong_copy = event->fs.report == FS_REPORT_WRONG_COPY;
 		break;
 	case FS_REPORT_NOTICE: break; /* for people */
 	}

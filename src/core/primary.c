@@ -28,6 +28,8 @@ static enum wait_reason fs_failure(const struct module *module)
 {
 	if (module->is_rolled_back)
 		return WAIT_ROLLED_BACK;
+	if (module->is_wrong_copy)
+		return WAIT_WRONG_COPY;
 	if (module->is_behind)
 		return WAIT_BEHIND;
 	return module->is_refused ? WAIT_REFUSED : WAIT_DISK;
@@ -56,6 +58,18 @@ static bool mount(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_MOUNTING);
 }
 
+/* The record spoke of a copy that is not here. Where the other node's is good, it is the one. */
+static bool give_up_claim(struct core *core, struct module *module)
+{
+	if (!module->is_wrong_copy || !module->was_peer_good)
+		return fence(core, module, fs_failure(module));
+	struct text *text = log_add(core, module, "module.wrong_copy", SEVERITY_ERROR);
+	text_add(text, module->detail);
+	text_add(text, ": this node does not serve that; the copy of the other node counts");
+	tenure_renounce(core, module);
+	return fence(core, module, WAIT_NONE);
+}
+
 bool mounting_advance(struct core *core, struct module *module)
 {
 	if (module->step == STEP_CLAIMING)
@@ -63,9 +77,10 @@ bool mounting_advance(struct core *core, struct module *module)
 	if (peer_outranks(core, module))
 		return give_way(core, module);
 	if (has_fs_failed(core, module) || module->is_rolled_back)
-		return fence(core, module, fs_failure(module));
+		return give_up_claim(core, module);
 	if (module->is_order_open || module->fs_role != FS_PRIMARY)
 		return false;
+	module->is_copy_forced = false;
 	serve(module);
 	return mirror_move(core, module, STEP_ALONE);
 }

@@ -36,7 +36,9 @@ static bool is_good_here(const struct core *core, const struct module *module)
 
 static bool on_failure(struct core *core, struct module *module)
 {
-	enum wait_reason reason = module->is_refused ? WAIT_REFUSED : WAIT_DISK;
+	enum wait_reason reason = module->is_wrong_copy ? WAIT_WRONG_COPY
+				  : module->is_refused	? WAIT_REFUSED
+							: WAIT_DISK;
 
 	struct text *text = log_add(core, module, "module.local_failed", SEVERITY_ERROR);
 	text_add(text, "this copy cannot follow");

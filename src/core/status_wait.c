@@ -68,6 +68,12 @@ static const struct wait_words {
 			  "did not serve either; so this node does not serve by itself",
 		"start the other node, and `evenkeel start` here: this copy holds every write that "
 		"was acknowledged, only the last operation may be here in part" },
+	[WAIT_WRONG_COPY] = { "what lies in the directories here is not the copy that this node "
+			      "knows "
+			      "of",
+		"mount the right disk, then `evenkeel start`. Only if that copy is lost for good: "
+		"`evenkeel second --force` here fills the directories anew from the other node; "
+		"`evenkeel prim --force` here serves what lies in them now" },
 	[WAIT_CUT_OFF] = { "this node heard nobody and had no word of the arbiter, so it stopped "
 			   "serving",
 		"repair the network; it goes on by itself when the other node is heard" },
@@ -95,7 +101,9 @@ void status_say_wait(const struct core *core, const struct module *module, struc
 		text_add(&status->now, ", with the hardware address ");
 		say_mac(&status->now, module->probe_mac);
 	}
-	if ((reason == WAIT_DISK || reason == WAIT_REFUSED) && module->detail[0] != '\0') {
+	bool has_detail =
+		reason == WAIT_DISK || reason == WAIT_REFUSED || reason == WAIT_WRONG_COPY;
+	if (has_detail && module->detail[0] != '\0') {
 		text_add(&status->now, ": ");
 		text_add(&status->now, module->detail);
 	}

@@ -13,6 +13,7 @@
  *	tenure_adopt      the primary's        without me      complete, generation taken over
  *	tenure_join       the primary's        both            the primary has recorded it
  *	tenure_resign     + 1, the primary's   the primary     this copy does not count from here on
+ *	tenure_renounce   + 1, the peer's      the peer        claimed with a copy that is none: undone
  */
 #include "core/core_internal.h"
 
@@ -116,6 +117,8 @@ void tenure_claim(struct core *core, struct module *module)
 {
 	struct record next = next_record(module);
 	bool is_sole = next.good == node_mask(core->config.self) && next.is_complete;
+
+	module->was_peer_good = record_is_good(&next, module->config.peer) && !is_sole;
 
 	if (!record_has_data(&next))
 		make_set(module, &next);
@@ -277,6 +280,20 @@ void tenure_resign(struct core *core, struct module *module)
 	next.epoch = (struct epoch){ .number = next.epoch.number + 1, .node = next.holder };
 	next.good = node_mask(next.holder);
 	clear_intent(&next);
+	tenure_write(core, module, &next);
+}
+
+/* Nothing was served in the generation that the claim began, and the peer's copy was good before. */
+void tenure_renounce(struct core *core, struct module *module)
+{
+	struct record next = next_record(module);
+
+	CHECK(next.holder == core->config.self && module->was_peer_good);
+	record_drop_generation(&next);
+	next.holder = module->config.peer;
+	next.epoch = (struct epoch){ .number = next.epoch.number + 1, .node = next.holder };
+	next.good = node_mask(next.holder);
+	next.register_version++;
 	tenure_write(core, module, &next);
 }
 

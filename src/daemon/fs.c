@@ -273,6 +273,7 @@ void fs_order(struct module *module, const struct action *action)
 			.plan = action->fs.plan } };
 
 	memcpy(message.order.set_id, action->fs.set_id, SET_ID_SIZE);
+	message.order.is_forced = action->fs.is_forced;
 	bool is_nobody = fs->process.pidfd < 0 && !fs->start.is_armed;
 	if (is_nobody && !fs->is_wanted && action->fs.order == FS_ORDER_STOP) {
 		report_stopped(fs, action->fs.epoch);

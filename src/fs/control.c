@@ -134,6 +134,7 @@ static enum fs_link link_after(const struct replicator_report *report, enum fs_l
 	case FS_REPORT_DRAINED:
 	case FS_REPORT_DIED:
 	case FS_REPORT_REFUSED:
+	case FS_REPORT_WRONG_COPY:
 	case FS_REPORT_NOTICE: return link;
 	}
 	return link;

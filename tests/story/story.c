@@ -22,6 +22,7 @@
  *	foreign a on|off               another machine answers at the service address
  *	fs a REPORT                    evenkeel-fs of a reports by itself
  *	fs-logs a lost                 it does not hold any more what it had received; not told yet
+ *	fs-wrong a on|off              its directories hold something else
  *	fs-broken a on|off             cannot become primary
  *	slow a on|off                  resynchronising from a takes 5 s
  *	fail a SCRIPT N                the next N runs fail
@@ -248,6 +249,8 @@ static bool play_switch_line(struct world *world, const struct line *line, int n
 		self->has_foreign_address = is_on(line);
 	else if (strcmp(verb, "fs-broken") == 0)
 		self->is_fs_broken = is_on(line);
+	else if (strcmp(verb, "fs-wrong") == 0)
+		self->has_wrong_copy = is_on(line);
 	else if (strcmp(verb, "fs-logs") == 0)
 		self->is_fs_behind = true;
 	else if (strcmp(verb, "slow") == 0)

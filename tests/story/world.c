@@ -176,6 +176,16 @@ static void become(struct world *world, int node, enum fs_role role, enum fs_rep
 	report_in(world, node, FS_NS, report);
 }
 
+static void be_primary(struct world *world, int node, bool is_forced)
+{
+	if (!world->nodes[node].has_wrong_copy || is_forced) {
+		become(world, node, FS_PRIMARY, FS_REPORT_IS_PRIMARY);
+		return;
+	}
+	refuse(world, node, "its disk is not mounted");
+	world->queue[world->count - 1].event.fs.report = FS_REPORT_WRONG_COPY;
+}
+
 static void promote(struct world *world, int node)
 {
 	if (world->nodes[node].is_fs_behind)
@@ -196,7 +206,7 @@ static void do_order(struct world *world, int node, const struct action *action)
 	self->fs_epoch = action->fs.epoch;
 	switch (action->fs.order) {
 	case FS_ORDER_STOP: become(world, node, FS_NONE, FS_REPORT_IS_STOPPED); break;
-	case FS_ORDER_PRIMARY: become(world, node, FS_PRIMARY, FS_REPORT_IS_PRIMARY); break;
+	case FS_ORDER_PRIMARY: be_primary(world, node, action->fs.is_forced); break;
 	case FS_ORDER_SECONDARY: become(world, node, FS_SECONDARY, FS_REPORT_IS_SECONDARY); break;
 	case FS_ORDER_PROMOTE: promote(world, node); break;
 	case FS_ORDER_CONNECT: connect_peer(world, node); break;

@@ -33,7 +33,8 @@ struct story_node {
 	struct record disk;
 	enum fs_role fs_role;
 	enum fs_link fs_link;
-	bool is_fs_behind; /* a secondary that does not hold everything */
+	bool has_wrong_copy; /* its directories hold something else */
+	bool is_fs_behind;   /* a secondary that does not hold everything */
 	struct epoch fs_epoch;
 	bool is_fs_broken; /* cannot become primary */
 	bool is_resync_slow;

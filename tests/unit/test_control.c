@@ -60,11 +60,12 @@ static void each_message_comes_back_as_it_was(void **state)
 	message.order.epoch = (struct epoch){ .number = 9, .node = 2 };
 	message.order.generation = (struct generation){ .number = 5, .tag = UINT64_MAX - 1 };
 	message.order.plan = RESYNC_SET_ASIDE;
+	message.order.is_forced = true;
 	memset(message.order.set_id, 0xa5, SET_ID_SIZE);
 	expect_same_after(&message,
 		"{\"type\":\"order\",\"order\":\"go_alone\",\"epoch\":[9,2],"
 		"\"generation\":[5,\"0xfffffffffffffffe\"],\"plan\":\"set_aside\","
-		"\"set_id\":\"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5\"}");
+		"\"set_id\":\"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5\",\"forced\":true}");
 
 	message = zeroed(CONTROL_VERIFIED);
 	message.verified.request = 3;
