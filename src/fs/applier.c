@@ -218,6 +218,22 @@ static void start_job(struct applier *applier, enum job_kind kind, const struct 
 	push_job(applier, &job);
 }
 
+static int apply_once(struct replicator *r, struct op *op)
+{
+	return op_is_resync(op->type) ? resync_target_apply(r->target, op)
+				      : tree_apply(r->config.tree, op, TREE_REPLAY);
+}
+
+/* chattr(1)'s flags are not replicated: what forbids here what was allowed there goes. */
+static bool unprotect(struct tree *tree, const struct op *op)
+{
+	const uint64_t objects[] = { op->object, op->parent, op->new_parent, op->replaced };
+	bool is_any = false;
+	for (size_t i = 0; i < ARRAY_COUNT(objects); i++)
+		is_any = tree_unprotect(tree, objects[i]) || is_any;
+	return is_any;
+}
+
 static int apply(struct applier *applier, struct op *op)
 {
 	struct replicator *r = applier->r;
@@ -233,8 +249,9 @@ static int apply(struct applier *applier, struct op *op)
 	case OP_LEASE: return replicator_raise_id_limit(r, op->offset);
 	default: break; /* EXCEPTION: the rest falls in two groups, which op.h tells apart */
 	}
-	int error = op_is_resync(op->type) ? resync_target_apply(r->target, op)
-					   : tree_apply(r->config.tree, op, TREE_REPLAY);
+	int error = apply_once(r, op);
+	if (error == -EPERM && unprotect(r->config.tree, op))
+		error = apply_once(r, op);
 	if (error == 0 && r->callbacks.on_applied != NULL)
 		r->callbacks.on_applied(r->callbacks.context, op);
 	return error;

@@ -65,11 +65,15 @@ void on_open(struct request *request)
 		return;
 	}
 	error = tree_get_fd(request->front->tree, request->object, &fd);
+	if (error == 0) {
+		if ((in.flags & O_ACCMODE) != O_RDONLY)
+			error = tree_check_writable(fd, (in.flags & O_APPEND) != 0);
+		tree_put_fd(request->front->tree, request->object);
+	}
 	if (error != 0) {
 		reply_error(request, error);
 		return;
 	}
-	tree_put_fd(request->front->tree, request->object);
 	fill_open(request, &out);
 	reply_data(request, &out, sizeof(out));
 }

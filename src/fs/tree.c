@@ -121,6 +121,8 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 	tree->cache = cache_new();
 	error = tree->cache == NULL ? -ENOMEM : open_parts(tree, roots);
 	if (error == 0)
+		error = flags_restore(tree);
+	if (error == 0)
 		error = index_open(index_path, tree->roots[0].own_fd, &tree->index, &is_new);
 	if (error == 0 && is_new)
 		error = id_rebuild_index(tree);
@@ -162,7 +164,7 @@ void tree_listen(struct tree *tree, struct tree_listener listener)
 
 /* ---- looking ---- */
 
-static bool is_same_place(const struct place *a, const struct place *b)
+bool is_same_place(const struct place *a, const struct place *b)
 {
 	return a->root == b->root && a->type == b->type && a->size == b->size &&
 	       memcmp(a->bytes, b->bytes, a->size) == 0;
@@ -233,7 +235,7 @@ static int give_id(
 	if (error == 0 && object == 0) {
 		error = tree_new_id(tree, &object);
 		if (error == 0)
-			error = id_give(tree, fd, name, st, &place, object);
+			error = id_give_somehow(tree, fd, name, st, &place, object);
 	}
 	CHECK(pthread_mutex_unlock(&tree->naming) == 0);
 	if (error == 0)

@@ -111,6 +111,9 @@ int tree_open_object(struct tree *tree, uint64_t object, int flags, int *out_fd)
 /* A descriptor from the cache, for reading and writing a regular file; borrowed until
  * tree_put_fd(). */
 int tree_get_fd(struct tree *tree, uint64_t object, int *out_fd) MUST_CHECK;
+/* Would the file system underneath let it be opened for writing? Of a regular file's descriptor.
+ * Errors: -EPERM (chattr +i, +a), -EROFS. */
+int tree_check_writable(int fd, bool is_append) MUST_CHECK;
 void tree_put_fd(struct tree *tree, uint64_t object);
 /* The kernel no longer knows the object, or it was closed: cached descriptors may go. */
 void tree_forget(struct tree *tree, uint64_t object);
@@ -120,6 +123,9 @@ void tree_forget(struct tree *tree, uint64_t object);
  */
 #define TREE_REMOVED BIT64(63)
 void tree_keep_removed(struct tree *tree, uint64_t object);
+/* chattr(1) protects the object no more. False: nothing did. A copy that follows is not to be held
+ * up by what the copy that it follows does not have. */
+bool tree_unprotect(struct tree *tree, uint64_t object);
 bool tree_is_hidden_xattr(const char *name);
 /* All names of an object's extended attributes but ours, and its values, as OP_METADATA carries
  * them in data. */

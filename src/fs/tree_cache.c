@@ -121,15 +121,12 @@ void cache_free(struct cache *cache)
 	free(cache);
 }
 
-int open_by_place(struct tree *tree, const struct place *place, uint64_t object, int *out_fd)
+int place_open(struct tree *tree, const struct place *place, int flags, int *out_fd)
 {
 	union {
 		struct file_handle handle;
 		uint8_t bytes[sizeof(struct file_handle) + HANDLE_BYTES_MAX];
 	} room;
-	struct place place_now;
-	struct stat st;
-	uint64_t object_now;
 	int fd;
 
 	if (place->root >= tree->root_count)
@@ -137,12 +134,23 @@ int open_by_place(struct tree *tree, const struct place *place, uint64_t object,
 	room.handle.handle_type = place->type;
 	room.handle.handle_bytes = place->size;
 	memcpy(room.handle.f_handle, place->bytes, place->size);
-	fd = open_by_handle_at(
-		tree->roots[place->root].fd, &room.handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_by_handle_at(tree->roots[place->root].fd, &room.handle, flags | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT || errno == EINVAL ? -ESTALE : -errno;
-	int error =
-		fstat(fd, &st) == 0 ? id_read(tree, fd, "", &st, &place_now, &object_now) : -errno;
+	*out_fd = fd;
+	return 0;
+}
+
+int open_by_place(struct tree *tree, const struct place *place, uint64_t object, int *out_fd)
+{
+	struct place place_now;
+	struct stat st;
+	uint64_t object_now;
+	int fd, error = place_open(tree, place, O_PATH | O_NOFOLLOW, &fd);
+
+	if (error != 0)
+		return error;
+	error = fstat(fd, &st) == 0 ? id_read(tree, fd, "", &st, &place_now, &object_now) : -errno;
 	if (error == 0 && object_now != object)
 		error = -ESTALE;
 	if (error != 0) {
@@ -181,7 +189,9 @@ static int open_content(int path_fd, int *out_fd)
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
 	} else if (S_ISREG(st.st_mode)) {
 		fd = open(path, O_RDWR | O_CLOEXEC | O_NOATIME);
-		if (fd < 0 && (errno == EPERM || errno == EROFS)) /* chattr +i, +a */
+		if (fd < 0 && errno == EPERM) /* chattr +a */
+			fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOATIME);
+		if (fd < 0 && (errno == EPERM || errno == EROFS)) /* chattr +i */
 			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
 	} else {
 		return -EINVAL;

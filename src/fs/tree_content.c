@@ -38,22 +38,54 @@ static int write_all(int fd, struct bytes data, uint64_t offset)
 	return 0;
 }
 
-static int write_local(int fd, struct op *op)
+/* The cache opened it for as much as it could. */
+int tree_check_writable(int fd, bool is_append)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct statvfs info;
+
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return (flags & O_APPEND) != 0 && !is_append ? -EPERM : 0;
+	return fstatvfs(fd, &info) == 0 && (info.f_flag & ST_RDONLY) != 0 ? -EROFS : -EPERM;
+}
+
+static bool is_append_only(int fd)
+{
+	return (fcntl(fd, F_GETFL) & O_APPEND) != 0;
+}
+
+/* chattr +a: what is there already, a predecessor wrote before it was killed; nobody else can. */
+static int count_written(int fd, const struct op *op, size_t *out_written)
 {
 	struct stat st;
-	ssize_t written;
 
-	do {
-		written = pwrite(fd, op->data.data, op->data.size, (off_t)op->offset);
-	} while (written < 0 && errno == EINTR);
-	if (written < 0)
-		return -errno;
-	op->length = (uint64_t)written;
-	op->data.size = (size_t)written;
 	if (fstat(fd, &st) != 0)
 		return -errno;
-	attributes_of(&st, &op->attributes);
+	if ((uint64_t)st.st_size < op->offset)
+		return -EPERM;
+	*out_written = MIN_OF((size_t)st.st_size - op->offset, op->data.size);
 	return 0;
+}
+
+static int write_local(int fd, struct op *op)
+{
+	size_t before = 0;
+	ssize_t written = 0;
+	int error = is_append_only(fd) ? count_written(fd, op, &before) : 0;
+
+	if (error != 0)
+		return error;
+	while (before < op->data.size) {
+		written = pwrite(fd, op->data.data + before, op->data.size - before,
+			(off_t)(op->offset + before));
+		if (written >= 0 || errno != EINTR)
+			break;
+	}
+	if (written < 0)
+		return errno == EBADF ? tree_check_writable(fd, true) : -errno;
+	op->length = before + (uint64_t)written;
+	op->data.size = (size_t)op->length;
+	return read_attributes(fd, &op->attributes);
 }
 
 int write_apply(struct tree *tree, struct op *op, enum tree_mode mode)
@@ -66,7 +98,9 @@ int write_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	if (mode == TREE_LOCAL) {
 		error = write_local(grip.fd, op);
 	} else {
-		error = write_all(grip.fd, op->data, op->offset);
+		error = tree_check_writable(grip.fd, false);
+		if (error == 0)
+			error = write_all(grip.fd, op->data, op->offset);
 		if (error == 0 && (op->mask & ATTRIBUTE_MODE) != 0 &&
 			fchmod(grip.fd, op->attributes.mode & 07777) != 0)
 			error = -errno;
@@ -107,7 +141,9 @@ int allocate_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	error = tree_grip(tree, op->object, WANTS_CONTENT, &grip);
 	if (error != 0)
 		return error;
-	error = allocate(grip.fd, op);
+	error = tree_check_writable(grip.fd, false);
+	if (error == 0)
+		error = allocate(grip.fd, op);
 	if (error == 0 && mode == TREE_LOCAL)
 		error = read_attributes(grip.fd, &op->attributes);
 	else if (error == 0 && (op->flags & OP_FLAG_MODE) != 0 &&
@@ -238,6 +274,9 @@ int xattr_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 	if (error != 0)
 		return error;
 	error = set_xattr(grip.fd, name.data, op, mode);
+	/* The peer had room for it. */
+	if (error == -ENOSPC && mode == TREE_REPLAY && id_take_out(tree, grip.fd, op->object) == 0)
+		error = set_xattr(grip.fd, name.data, op, mode);
 	if (error == 0 && mode == TREE_LOCAL)
 		error = read_attributes(grip.fd, &op->attributes);
 	else if (error == 0) /* an ACL changes the mode, and the kernel may have changed it more */

@@ -121,6 +121,18 @@ static uint64_t id_decode(const struct tree *tree, const uint8_t *bytes, size_t 
 	return object;
 }
 
+/* The id of an inode that could not take it. */
+static uint64_t id_elsewhere(struct tree *tree, const struct place *place)
+{
+	struct place known;
+	uint64_t object;
+
+	if (tree->index == NULL || index_get_alias(tree->index, hash_of(place), &object) != 0 ||
+		index_get(tree->index, object, &known) != 0)
+		return 0;
+	return is_same_place(&known, place) ? object : 0;
+}
+
 int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, struct place *place,
 	uint64_t *out_object)
 {
@@ -138,6 +150,8 @@ int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, 
 	if (size < 0 && errno != ENODATA && errno != ERANGE)
 		return -errno;
 	*out_object = size == ID_SIZE ? id_decode(tree, bytes, ID_SIZE, st, place) : 0;
+	if (*out_object == 0)
+		*out_object = id_elsewhere(tree, place);
 	return 0;
 }
 
@@ -159,6 +173,9 @@ int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
 	proc_path(path, fd, name);
 	result = name[0] == '\0' ? setxattr(path, OWN_XATTR, bytes, ID_SIZE, 0)
 				 : lsetxattr(path, OWN_XATTR, bytes, ID_SIZE, 0);
+	if (result != 0 && errno == EPERM)
+		return flags_write_id(
+			tree, fd, name, &(struct flags_value){ st, place, bytes, ID_SIZE });
 	return result == 0 ? 0 : -errno;
 }
 
@@ -172,6 +189,34 @@ int id_give(struct tree *tree, int fd, const char *name, const struct stat *st,
 	if (error != 0)
 		index_remove(tree->index, object);
 	return error;
+}
+
+int id_give_somehow(struct tree *tree, int fd, const char *name, const struct stat *st,
+	const struct place *place, uint64_t object)
+{
+	int error = id_give(tree, fd, name, st, place, object);
+
+	/* ext4 has one block for what does not fit into the inode, and its users may have filled
+	 * it. */
+	if (error != -ENOSPC && error != -EDQUOT && error != -EPERM)
+		return error;
+	error = index_put(tree->index, object, place);
+	return error != 0 ? error : index_put_alias(tree->index, hash_of(place), object);
+}
+
+int id_take_out(struct tree *tree, int fd, uint64_t object)
+{
+	char path[PROC_PATH_SIZE];
+	struct place place;
+	struct stat st;
+	int error = fstat(fd, &st) != 0 ? -errno : place_read(tree, fd, "", &st, &place);
+
+	if (error == 0)
+		error = index_put_alias(tree->index, hash_of(&place), object);
+	if (error != 0)
+		return error;
+	proc_path(path, fd, "");
+	return removexattr(path, OWN_XATTR) == 0 || errno == ENODATA ? 0 : -errno;
 }
 
 /* Puts one name into the index, if it has an id. */

@@ -216,6 +216,23 @@ int index_get(struct index *index, uint64_t object, struct place *out_place)
 	return 0;
 }
 
+int index_put_alias(struct index *index, uint64_t hash, uint64_t object)
+{
+	CHECK(object > 0 && object < IDS_END);
+	return put(index, IDS_END | hash >> 2, &object, sizeof(object));
+}
+
+int index_get_alias(struct index *index, uint64_t hash, uint64_t *out_object)
+{
+	uint64_t object = 0;
+	size_t size = 0;
+	int error = get(index, IDS_END | hash >> 2, &object, sizeof(object), &size);
+
+	if (error == 0)
+		*out_object = object;
+	return error;
+}
+
 static int note_highest(void *context, uint64_t key, const void *value, size_t size)
 {
 	uint64_t *highest = context;

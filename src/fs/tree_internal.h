@@ -76,6 +76,10 @@ int index_get(struct index *index, uint64_t object, struct place *out_place) MUS
 /* The highest id that is in it, 0 if it is empty. */
 uint64_t index_highest(struct index *index);
 void index_remove(struct index *index, uint64_t object);
+/* The id of an inode that cannot hold it, by a hash of its place. Errors: as of index_put(),
+ * index_get(). */
+int index_put_alias(struct index *index, uint64_t hash, uint64_t object) MUST_CHECK;
+int index_get_alias(struct index *index, uint64_t hash, uint64_t *out_object) MUST_CHECK;
 /* Forgets everything. */
 void index_clear(struct index *index);
 /* As tree_listen(). */
@@ -96,6 +100,12 @@ int id_known(struct tree *tree, int fd, const char *name, const struct stat *st,
 /* Into the index, then into the inode: an id that can be read anywhere is known already. */
 int id_give(struct tree *tree, int fd, const char *name, const struct stat *st,
 	const struct place *place, uint64_t object) MUST_CHECK;
+/* As id_give(); an inode that takes no id gets it in the index alone, as long as that lasts. For
+ * what was not made by us. */
+int id_give_somehow(struct tree *tree, int fd, const char *name, const struct stat *st,
+	const struct place *place, uint64_t object) MUST_CHECK;
+/* Makes room in the inode: its id is in the index alone from now on. */
+int id_take_out(struct tree *tree, int fd, uint64_t object) MUST_CHECK;
 uint64_t id_file_system(int fd);
 /* Which root a device belongs to, -1 for none. */
 int id_root_of(const struct tree *tree, dev_t device, int hint);
@@ -110,6 +120,23 @@ void proc_path(char out[PROC_PATH_SIZE], int fd, const char *name);
 void lease_open(struct tree *tree);
 /* Not below what this process got leases for: given out by it, or by nobody yet. */
 bool lease_is_ours(struct tree *tree, uint64_t object);
+
+/* ---- tree_flags.c ---- */
+
+struct flags_value { /* of our attribute, for this inode */
+	const struct stat *st;
+	const struct place *place;
+	const uint8_t *data;
+	size_t size;
+};
+/* Writes our attribute although chattr(1) protects the inode, whose flags stay. Errors: -EPERM if
+ * it is not that, others. */
+int flags_write_id(
+	struct tree *tree, int fd, const char *name, const struct flags_value *value) MUST_CHECK;
+/* Nothing protects it any more. Errors: -EPERM if nothing did, others. */
+int flags_clear(int fd, const char *name) MUST_CHECK;
+/* What a process that was killed in flags_write_id() left. */
+int flags_restore(struct tree *tree) MUST_CHECK;
 
 /* ---- tree_cache.c ---- */
 
@@ -127,6 +154,9 @@ void tree_release(struct tree *tree, struct grip *grip);
 /* The object is gone: descriptors are closed as soon as nobody uses them. */
 void cache_drop(struct tree *tree, uint64_t object);
 void cache_drop_all(struct tree *tree);
+/* Whatever inode is there. Errors: -ESTALE, others. */
+int place_open(struct tree *tree, const struct place *place, int flags, int *out_fd) MUST_CHECK;
+bool is_same_place(const struct place *a, const struct place *b);
 /* A descriptor (O_PATH) by handle. Errors: -ESTALE if what is there does not have this id. */
 int open_by_place(
 	struct tree *tree, const struct place *place, uint64_t object, int *out_fd) MUST_CHECK;

@@ -21,7 +21,7 @@ static void limbo_name(struct tree *tree, uint64_t object, struct terminated *ou
 			(unsigned long long)atomic_fetch_add(&tree->anonymous, 1));
 }
 
-static int unbind_at(struct tree *tree, int parent_fd, const char *name)
+static int unbind_once(struct tree *tree, int parent_fd, const char *name)
 {
 	struct terminated in_limbo;
 	struct place place;
@@ -40,6 +40,15 @@ static int unbind_at(struct tree *tree, int parent_fd, const char *name)
 	if (renameat(parent_fd, name, tree->roots[place.root].limbo_fd, in_limbo.data) != 0)
 		return -errno;
 	return object == 0 ? 0 : index_put(tree->index, object, &place);
+}
+
+static int unbind_at(struct tree *tree, int parent_fd, const char *name)
+{
+	int error = unbind_once(tree, parent_fd, name);
+
+	if (error == -EPERM && flags_clear(parent_fd, name) == 0)
+		error = unbind_once(tree, parent_fd, name);
+	return error;
 }
 
 int tree_unbind(struct tree *tree, uint64_t parent, struct bytes name)
@@ -186,7 +195,7 @@ int tree_adopt(struct tree *tree, uint64_t parent, struct bytes name, uint64_t o
 	if (error == 0 && there != 0)
 		error = -EEXIST;
 	if (error == 0)
-		error = id_give(tree, grip.fd, terminated.data, &st, &place, object);
+		error = id_give_somehow(tree, grip.fd, terminated.data, &st, &place, object);
 	tree_release(tree, &grip);
 	return error;
 }
@@ -254,6 +263,11 @@ static int remove_below(struct tree *tree, int fd)
 	return error;
 }
 
+static int unlink_any(int fd, const char *name, const struct stat *st)
+{
+	return unlinkat(fd, name, S_ISDIR(st->st_mode) ? AT_REMOVEDIR : 0) == 0 ? 0 : -errno;
+}
+
 static int remove_one(struct tree *tree, int fd, const char *name)
 {
 	struct place place;
@@ -270,8 +284,11 @@ static int remove_one(struct tree *tree, int fd, const char *name)
 	}
 	if (error != 0)
 		return error;
-	if (unlinkat(fd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) != 0)
-		return -errno;
+	error = unlink_any(fd, name, &st);
+	if (error == -EPERM && (flags_clear(fd, name) == 0 || flags_clear(fd, "") == 0))
+		error = unlink_any(fd, name, &st);
+	if (error != 0)
+		return error;
 	if (object != 0 && (S_ISDIR(st.st_mode) || st.st_nlink <= 1))
 		object_is_gone(tree, object);
 	return 0;

@@ -127,6 +127,13 @@ static int remove_others(const char *path, struct bytes encoded)
 	return error;
 }
 
+struct target {
+	struct tree *tree;
+	uint64_t object;
+	int fd;
+	char path[PROC_PATH_SIZE];
+};
+
 static bool has_value(const char *path, const char *name, struct bytes value)
 {
 	uint8_t *there = malloc(value.size + 1);
@@ -138,7 +145,19 @@ static bool has_value(const char *path, const char *name, struct bytes value)
 	return is_same;
 }
 
-static int set_those(const char *path, struct bytes encoded)
+/* Where our id leaves no room for what its peer has, it goes elsewhere. */
+static int set_one(const struct target *target, const char *name, struct bytes value)
+{
+	if (setxattr(target->path, name, value.data, value.size, 0) == 0)
+		return 0;
+	int error =
+		errno != ENOSPC ? -errno : id_take_out(target->tree, target->fd, target->object);
+	if (error != 0)
+		return error;
+	return setxattr(target->path, name, value.data, value.size, 0) == 0 ? 0 : -errno;
+}
+
+static int set_those(const struct target *target, struct bytes encoded)
 {
 	struct buf_reader reader = buf_reader_init(encoded.data, encoded.size);
 	char name[XATTR_NAME_SIZE_MAX + 1];
@@ -148,26 +167,27 @@ static int set_those(const char *path, struct bytes encoded)
 		int error = next_pair(&reader, name, &value);
 		if (error != 0)
 			return error;
-		if (tree_is_hidden_xattr(name) || has_value(path, name, value))
+		if (tree_is_hidden_xattr(name) || has_value(target->path, name, value))
 			continue;
-		if (setxattr(path, name, value.data, value.size, 0) != 0)
-			return -errno;
+		error = set_one(target, name, value);
+		if (error != 0)
+			return error;
 	}
 	return 0;
 }
 
 int tree_xattrs_apply(struct tree *tree, uint64_t object, struct bytes encoded)
 {
-	char path[PROC_PATH_SIZE];
 	struct grip grip;
 	int error = tree_grip(tree, object, WANTS_ANY, &grip);
 
 	if (error != 0)
 		return error;
-	proc_path(path, grip.fd, "");
-	error = remove_others(path, encoded);
+	struct target target = { .tree = tree, .object = object, .fd = grip.fd };
+	proc_path(target.path, grip.fd, "");
+	error = remove_others(target.path, encoded);
 	if (error == 0)
-		error = set_those(path, encoded);
+		error = set_those(&target, encoded);
 	tree_release(tree, &grip);
 	return error;
 }

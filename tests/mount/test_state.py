@@ -174,3 +174,52 @@ def test_room_on_the_disk_of_the_state_is_used_again(folder):
 
             wait_until(is_back, "it stays in memory", seconds=10)
         assert (state / "m.index" / "boot").read_text() == "clean"
+
+
+def chattr(change, *paths):
+    subprocess.run(["chattr", change, *paths], check=True)
+
+
+@pytest.fixture
+def protected(folder):
+    """What stands under the mount: one file for each way in which a file takes no attribute of ours."""
+    under = folder / "data"
+    for name in ("immutable", "append", "full"):
+        (under / name).write_text(name)
+    number = 0
+    for size in (2048, 512, 128, 32, 8, 1):
+        with contextlib.suppress(OSError):
+            while True:
+                os.setxattr(under / "full", f"user.{number}", b"x" * size)
+                number += 1
+    chattr("+i", under / "immutable")
+    chattr("+a", under / "append")
+    yield folder
+    chattr("-i", under / "immutable")
+    chattr("-a", under / "append")
+
+
+def test_what_cannot_be_marked_is_served(protected):
+    with alone(protected) as directory:
+        assert contents(directory) == {name: name for name in ("immutable", "append", "full")}
+        numbers = {each.name: each.stat().st_ino for each in directory.iterdir()}
+        assert len(set(numbers.values())) == 3
+        with pytest.raises(PermissionError), open(directory / "immutable", "a") as file:
+            file.write(b"x")
+        with pytest.raises(PermissionError):
+            os.open(directory / "append", os.O_WRONLY)
+        with pytest.raises(PermissionError):
+            (directory / "immutable").unlink()
+        with pytest.raises(PermissionError):
+            (directory / "append").unlink()
+        with open(directory / "append", "a") as log:
+            log.write(" and more")
+        (directory / "full").write_text("changed")
+        assert contents(directory) == {"immutable": "immutable", "append": "append and more", "full": "changed"}
+        os.rename(directory / "full", directory / "renamed")
+    flags = subprocess.run(["lsattr", protected / "data" / "immutable", protected / "data" / "append"],
+                           check=True, capture_output=True, text=True).stdout.splitlines()
+    assert "i" in flags[0].split()[0] and "a" in flags[1].split()[0]
+    with alone(protected) as directory:
+        assert (directory / "renamed").read_text() == "changed"
+        assert (directory / "renamed").stat().st_ino == numbers["full"]
