@@ -186,6 +186,16 @@ static void on_session(struct module *module, const struct event *event)
 	}
 }
 
+/* Connecting, pairing, draining: that is between the copies, and no reason to leave the role. */
+static void on_refused(struct module *module, const struct event *event)
+{
+	note_detail(module, event);
+	if (module->is_order_open)
+		module->is_refused = true;
+	else
+		module->is_peer_lost = true;
+}
+
 void order_on_report(struct core *core, struct module *module, const struct event *event)
 {
 	note_barriers(module, event);
@@ -209,11 +219,11 @@ void order_on_report(struct core *core, struct module *module, const struct even
 	case FS_REPORT_DRAINED: module->is_drained = true; break;
 	case FS_REPORT_DIED: on_died(core, module); break;
 	case FS_REPORT_WRONG_COPY:
-	case FS_REPORT_REFUSED:
 		note_detail(module, event);
 		module->is_refused = true;
-		module->is_wrong_copy = event->fs.report == FS_REPORT_WRONG_COPY;
+		module->is_wrong_copy = true;
 		break;
+	case FS_REPORT_REFUSED: on_refused(module, event); break;
 	case FS_REPORT_NOTICE: break; /* for people */
 	}
 }

@@ -186,8 +186,14 @@ bool module_is_resting(const struct core *core, const struct module *module)
 
 static bool give_up_target(struct core *core, struct module *module)
 {
-	text_add(log_add(core, module, "resync.ended", SEVERITY_WARNING),
-		"bringing the other copy up to date ended early; it is tried again");
+	struct text *text = log_add(core, module, "resync.ended", SEVERITY_WARNING);
+	text_add(text, "bringing the other copy up to date ended early");
+	if (module->is_peer_lost && module->detail[0] != '\0') {
+		text_add(text, " (");
+		text_add(text, module->detail);
+		text_add(text, ")");
+	}
+	text_add(text, "; it is tried again");
 	tenure_shrink(core, module);
 	return mirror_move(core, module, STEP_SHRINKING);
 }

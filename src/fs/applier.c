@@ -82,6 +82,9 @@ static int finish_resync(struct replicator *r, uint64_t sequence)
 	pthread_mutex_unlock(&r->lock);
 	if (!is_valid)
 		return -ECANCELED;
+	error = replicator_mark_roots(r, sequence);
+	if (error != 0)
+		return error;
 	pthread_mutex_lock(&r->state_lock);
 	r->state.is_in_sync = true;
 	r->state.barrier = sequence;

@@ -122,6 +122,9 @@ struct replicator_verified {
 };
 int replicator_verify(
 	struct replicator *replicator, struct replicator_verified *out_result) MUST_CHECK;
+/* Why what lies in the directories is not the copy that the state speaks of, in words for a person;
+ * NULL: no reason to think so. is_source: it is to be served; else to be brought up to date. */
+const char *replicator_doubt(struct replicator *replicator, bool is_source);
 /* Secondary: not everything that was acknowledged is here, so PROMOTE would be refused. */
 bool replicator_is_behind(struct replicator *replicator);
 /* Highest sequences durable here and at the peer. */

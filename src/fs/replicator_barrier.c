@@ -8,71 +8,8 @@
 #include "fs/replicator_inside.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/xattr.h>
-#include <unistd.h>
-
-#define ROOT_XATTR	"trusted.evenkeel.root"
-#define ROOT_XATTR_SIZE (SET_ID_SIZE + 3 * 8)
 
 /* ---- barriers ---- */
-
-/* Data and state prove each other: each root carries the barrier as well (R2). */
-static int mark_root(struct replicator *r, uint64_t root, uint64_t barrier)
-{
-	uint8_t value[ROOT_XATTR_SIZE];
-	struct buf_writer writer = buf_writer_init(value, sizeof(value));
-	buf_put_raw(&writer, r->set_id, SET_ID_SIZE);
-	buf_put_u64(&writer, r->generation.number);
-	buf_put_u64(&writer, r->generation.tag);
-	buf_put_u64(&writer, barrier);
-	CHECK(!writer.is_overrun);
-	int fd = -1;
-	int error = tree_open_object(r->config.tree, root, O_RDONLY | O_DIRECTORY, &fd);
-	if (error != 0)
-		return error;
-	error = fsetxattr(fd, ROOT_XATTR, value, writer.size, 0) != 0 ? -errno : 0;
-	close(fd);
-	return error;
-}
-
-static int read_mark(struct replicator *r, uint64_t root, uint64_t *out_barrier)
-{
-	uint8_t value[ROOT_XATTR_SIZE];
-	uint8_t set_id[SET_ID_SIZE];
-	int fd = -1;
-	int error = tree_open_object(r->config.tree, root, O_RDONLY | O_DIRECTORY, &fd);
-	if (error != 0)
-		return error;
-	ssize_t size = fgetxattr(fd, ROOT_XATTR, value, sizeof(value));
-	close(fd);
-	if (size != (ssize_t)sizeof(value))
-		return -ENODATA;
-	struct buf_reader reader = buf_reader_init(value, sizeof(value));
-	buf_get_raw(&reader, set_id, SET_ID_SIZE);
-	(void)buf_get_u64(&reader);
-	(void)buf_get_u64(&reader);
-	*out_barrier = buf_get_u64(&reader);
-	return memcmp(set_id, r->state.set_id, SET_ID_SIZE) == 0 ? 0 : -ENODATA;
-}
-
-/*
- * Old data under a newer state, or the other way round: the lower of the two is what is true, and
- * the daemon compares it with what was confirmed (R2). A root without our mark proves nothing but
- * that something was there once.
- */
-void replicator_believe_roots(struct replicator *r)
-{
-	for (uint64_t root = 1; root <= r->config.module->directory_count; root++) {
-		uint64_t barrier = 0;
-		if (r->state.barrier == 0)
-			return;
-		if (read_mark(r, root, &barrier) != 0 || barrier == 0)
-			barrier = 1;
-		r->state.barrier = MIN_OF(r->state.barrier, barrier);
-	}
-}
 
 /* The highest sequence that is done here; 0: this node has no role. Under lock. */
 static uint64_t done_here(const struct replicator *r)
@@ -111,11 +48,11 @@ int replicator_take_barrier(struct replicator *r)
 		return error;
 	uint64_t peer = 0;
 	note_barrier(r, barrier, &peer);
-	for (uint64_t root = 1; root <= r->config.module->directory_count; root++) {
-		error = mark_root(r, root, barrier);
-		if (error != 0)
-			return error;
-	}
+	if (replicator_doubt(r, true) != NULL)
+		return 0; /* nothing is said of data that are not this state's */
+	error = replicator_mark_roots(r, barrier);
+	if (error != 0)
+		return error;
 	pthread_mutex_lock(&r->state_lock);
 	r->state.barrier = MAX_OF(r->state.barrier, barrier);
 	r->state.peer_barrier = MAX_OF(r->state.peer_barrier, peer);

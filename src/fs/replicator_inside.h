@@ -82,6 +82,12 @@ struct turned_away {
 	int64_t said_ns;
 };
 
+enum doubt {
+	DOUBT_NONE,
+	DOUBT_STRANGE, /* a root without the mark of the state's set of copies */
+	DOUBT_OLD      /* a root that is behind the state */
+};
+
 struct replicator {
 	struct replicator_config config;
 	struct replicator_callbacks callbacks;
@@ -90,6 +96,8 @@ struct replicator {
 	pthread_mutex_t state_lock; /* slots, state, and the root's xattr */
 	struct slotfile slots;
 	struct fs_state state;
+	enum doubt doubt;		    /* about the data that lie beside the state */
+	uint8_t marked_set_id[SET_ID_SIZE]; /* all roots carry it */
 	char state_path[PATH_SIZE_MAX];
 	bool is_state_stuck; /* the last write of it failed, and that was said */
 
@@ -245,12 +253,19 @@ void replicator_send(struct replicator *r, const struct frame *frame);
 /* While the role is being left: when it returns, nobody is proving himself any more. Without lock. */
 void replicator_dismiss_callers(struct replicator *r);
 
+/* ---- replicator_marks.c ---- */
+
+/* What of the data beside the state is not as the state says. */
+void replicator_believe_roots(struct replicator *r);
+/* Durable when it returns 0; from then on there is no doubt. Without lock. */
+int replicator_mark_roots(struct replicator *r, uint64_t barrier) MUST_CHECK;
+/* Only if they do not carry this set's mark yet. Without lock. */
+int replicator_mark_new_roots(struct replicator *r) MUST_CHECK;
+
 /* ---- replicator_barrier.c ---- */
 
 void *replicator_barrier_run(void *context);
 void *replicator_tick_run(void *context);
-/* Lowers the barrier to what the roots prove. Before any role. */
-void replicator_believe_roots(struct replicator *r);
 /* Syncs everything, moves the barrier. Without lock. */
 int replicator_take_barrier(struct replicator *r) MUST_CHECK;
 

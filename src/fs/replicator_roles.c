@@ -159,7 +159,10 @@ static int enter_primary(struct replicator *r, bool is_resumed)
 	r->sync_count = 0;
 	memset(r->syncs, 0, sizeof(r->syncs));
 	pthread_mutex_unlock(&r->lock);
-	int error = store_primary(r, sequence, is_resumed);
+	/* The mark first: a state that says more than a root would call it strange. */
+	int error = replicator_mark_new_roots(r);
+	if (error == 0)
+		error = store_primary(r, sequence, is_resumed);
 	if (error == 0)
 		error = start_threads(r, replicator_primary_run);
 	if (error == 0 && was_catching_up)

@@ -156,7 +156,13 @@ static int begin_session(
 	if (!is_promoted)
 		adopt_session(r, theirs);
 	pthread_mutex_unlock(&r->lock);
-	return is_promoted ? -ESTALE : store_session(r, out_known);
+	if (is_promoted)
+		return -ESTALE;
+	error = store_session(r, out_known);
+	/* What is set aside first is marked when that is done. */
+	if (error == 0 && theirs->wants == STREAM_COMPARE)
+		error = replicator_mark_new_roots(r);
+	return error;
 }
 
 static int answer_hello(struct replicator *r, struct stream *stream,
@@ -186,6 +192,12 @@ static int shake_hands(
 	if (why_not != NULL) {
 		replicator_send_error(stream, -ESTALE, why_not);
 		return -ESTALE;
+	}
+	const char *doubt = theirs->wants == STREAM_COMPARE ? replicator_doubt(r, false) : NULL;
+	if (doubt != NULL) {
+		replicator_send_error(stream, -EUCLEAN, doubt);
+		replicator_say_simple(r, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);
+		return -EUCLEAN;
 	}
 	uint64_t known = 0;
 	int error = replicator_raise_id_limit(r, theirs->id_limit);

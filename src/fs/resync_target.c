@@ -57,6 +57,8 @@ static int begin(struct resync_target *target, const struct op *op)
 		error = tree_purge_orphans(tree); /* their users are elsewhere */
 	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
 		error = tree_set_aside(tree, kept, sizeof(kept));
+	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
+		error = replicator_mark_roots(target->r, 0);
 	if (error == 0 && kept[0] != '\0') {
 		struct replicator_report report = { .report = FS_REPORT_NOTICE };
 		(void)snprintf(
@@ -64,7 +66,7 @@ static int begin(struct resync_target *target, const struct op *op)
 		replicator_say(target->r, &report);
 	}
 	/* Cut off from here on, the next attempt goes on with what this one has brought. */
-	if (error == 0)
+	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
 		replicator_say_simple(target->r, FS_REPORT_RESYNC_PROGRESS, 0, "");
 	return error;
 }

@@ -86,6 +86,11 @@ static void be_primary(struct service *service, const struct control_message *or
 
 	if (role_of(service) != FS_NONE)
 		error = unmount(service);
+	const char *doubt = replicator_doubt(service->replicator, true);
+	if (error == 0 && doubt != NULL && !order->order.is_forced) {
+		service_report(service, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);
+		return;
+	}
 	if (error == 0)
 		error = replicator_be_primary(service->replicator, order->order.epoch,
 			order->order.generation, order->order.set_id, false);

@@ -1,0 +1,133 @@
+"""The directory is not the one: its disk is not mounted, or an old image of it was put back. It never serves, and never
+wipes the other copy (R2, R17).
+
+    node1 (the last holder)   loses power, and its data disk with it
+    node2                     has everything
+"""
+import contextlib
+import os
+import subprocess
+import tempfile
+
+import harness
+import pytest
+
+pytestmark = pytest.mark.deadline(120)
+FILES = ["one", "two", "three"]
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster):
+    made = make_cluster(size="64M")
+    made.bring_up("node1")
+    return made
+
+
+def device_of(cluster, name):
+    return cluster.lab.state["nodes"][name]["data_device"]
+
+
+@contextlib.contextmanager
+def data_disk(cluster, name):
+    """The folder of a dead node's data disk that holds the replicated directory."""
+    with tempfile.TemporaryDirectory(prefix="evenkeel-disk-") as folder:
+        subprocess.run(["mount", device_of(cluster, name), folder], check=True)
+        try:
+            yield next(path for path, folders, _ in os.walk(folder) if "counter" in folders or "away" in folders)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def write(cluster, name, files):
+    for file in files:
+        cluster.node(name).run(["sh", "-c", f"echo {file} > /srv/counter/{file} && sync /srv/counter/{file}"])
+
+
+def assert_has(cluster, files):
+    for name in cluster.lab.nodes:
+        for file in files:
+            assert os.path.exists(f"{cluster.underneath(name)}/{file}"), f"{file} is gone on {name}"
+
+
+def boot_both(cluster):
+    for name in cluster.lab.nodes:
+        cluster.boot(name)
+
+
+def to_node1(cluster):
+    if cluster.wait_pair() != "node1":
+        cluster.say("node2", "swap", cluster.module)
+        cluster.wait_pair("node1")
+
+
+def test_disk_not_mounted(cluster):
+    """Both lose power. The holder comes back without its disk: the other serves, and the empty directory stays empty."""
+    write(cluster, "node1", FILES)
+    for name in cluster.lab.nodes:
+        cluster.node(name).kill()
+    with data_disk(cluster, "node1") as folder:
+        os.rename(f"{folder}/counter", f"{folder}/away")
+        os.mkdir(f"{folder}/counter")
+    boot_both(cluster)
+    cluster.wait_state("node2", "ALONE Ready")
+    harness.wait_for("node1 does not ask for its disk",
+                     lambda: "is its disk mounted?" in (cluster.status("node1") or {"now": ""})["now"], 15)
+    status = cluster.status("node1")
+    assert status["state"] == "WAIT" and "mount the right disk" in status["to_do"], status
+    assert not set(FILES) & set(os.listdir(cluster.underneath("node1"))), "somebody filled the mount point"
+    cluster.node("node1").kill()
+    with data_disk(cluster, "node1") as folder:
+        subprocess.run(["rm", "-r", f"{folder}/counter"], check=True)
+        os.rename(f"{folder}/away", f"{folder}/counter")
+    cluster.boot("node1")
+    cluster.wait_pair("node2")
+    assert_has(cluster, FILES)
+    cluster.assert_equal()
+
+
+def test_only_copy_not_mounted(cluster):
+    """The same for the only good copy: it waits, whatever is told it without --force, until the disk is there."""
+    to_node1(cluster)
+    cluster.say("node2", "stop", cluster.module)
+    write(cluster, "node1", ["more"])
+    cluster.node("node1").kill()
+    with data_disk(cluster, "node1") as folder:
+        os.rename(f"{folder}/counter", f"{folder}/away")
+        os.mkdir(f"{folder}/counter")
+    cluster.boot("node1")
+    cluster.say("node2", "start", cluster.module, "--no-wait")
+    harness.wait_for("node1 does not ask for its disk",
+                     lambda: "is its disk mounted?" in (cluster.status("node1") or {"now": ""})["now"], 15)
+    for words in (["prim"], ["start"], ["second"]):
+        cluster.say("node1", *words, cluster.module, "--no-wait", check=False)
+        harness.wait_for(f"node1 waits after {words}", lambda: cluster.state("node1") == "WAIT NotReady", 10)
+    assert cluster.state("node2").startswith("WAIT"), cluster.states()
+    cluster.node("node1").kill()
+    with data_disk(cluster, "node1") as folder:
+        subprocess.run(["rm", "-r", f"{folder}/counter"], check=True)
+        os.rename(f"{folder}/away", f"{folder}/counter")
+    cluster.boot("node1")
+    cluster.wait_pair("node1")
+    assert_has(cluster, [*FILES, "more"])
+    cluster.assert_equal()
+
+
+def test_old_image_put_back(cluster):
+    """Both lose power, and the holder's disk comes back as it was some time before: it is brought up to date, not served."""
+    to_node1(cluster)
+    cluster.node("node1").run(["sync"])
+    device, image = device_of(cluster, "node1"), f"{cluster.folder}/image"
+    subprocess.run(["dd", f"if={device}", f"of={image}", "bs=1M", "conv=sparse"], check=True, capture_output=True)
+    write(cluster, "node1", ["late"])
+    cluster.say("node1", "swap", cluster.module)
+    cluster.wait_pair("node2")
+    cluster.say("node2", "swap", cluster.module)
+    cluster.wait_pair("node1")
+    for name in cluster.lab.nodes:
+        cluster.node(name).kill()
+    subprocess.run(["dd", f"if={image}", f"of={device}", "bs=1M", "conv=fsync"], check=True, capture_output=True)
+    boot_both(cluster)
+    cluster.wait_pair("node2")
+    assert any("older state of the data" in event["sentence"] for event in cluster.events("node1"))
+    assert_has(cluster, [*FILES, "more", "late"])
+    cluster.assert_equal()
