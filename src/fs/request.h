@@ -83,6 +83,14 @@ void change_sync(struct request *request, uint64_t object, bool is_data_only);
 /* Puts the answer's bytes into the slot. */
 void change_answer(struct request *request, const void *data, size_t size);
 
+/* ---- what a failure leaves behind (request_repair.c) ---- */
+
+bool can_leave_traces(const struct op *op, int error);
+/* Sends what is really here, in place of the operation that failed; its order locks are held. Gives
+ * the sequence to answer at. Errors: -ESTALE: the object is gone; those of reading. */
+int change_repair(
+	struct request *request, const struct op *failed, uint64_t *out_sequence) MUST_CHECK;
+
 /* ---- directories without a name (request_removed.c) ---- */
 
 bool request_is_removed(struct request *request);

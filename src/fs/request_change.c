@@ -98,29 +98,16 @@ static void finish(struct request *request, struct change *change, int error)
 	note_done(request, change->op.sequence, error);
 }
 
-static bool can_leave_traces(const struct op *op, int error)
-{
-	bool is_lawful = error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
-
-	return is_lawful && (op->type == OP_WRITE || op->type == OP_ALLOCATE);
-}
-
-/*
- * A lawful failure may have moved a length or a time here: the peer gets what this node really has
- * before the caller hears of the failure (R5). Without the request's id: a successor tries again.
- */
+/* The caller hears of the failure when the peer has what it left behind. */
 static int repair(struct request *request, const struct change *change, int failure)
 {
-	struct front *front = request->front;
-	struct tree_entry entry;
-	struct op op = { .type = OP_REPAIR,
-		.object = change->op.object,
-		.mask = ATTRIBUTE_SIZE | ATTRIBUTE_MTIME };
+	uint64_t sequence;
+	int error = change_repair(request, &change->op, &sequence);
 
-	if (tree_stat(front->tree, op.object, &entry) != 0)
+	if (error == -ESTALE)
 		return failure; /* gone meanwhile: nothing to be equal */
-	op.attributes = entry.attributes;
-	uint64_t sequence = replicator_submit(front->replicator, &op);
+	if (error != 0)
+		return -EIO; /* this copy is not what its peer is, and cannot say how */
 	note_done(request, sequence, failure);
 	return 0;
 }
@@ -141,7 +128,7 @@ static int do_change(struct request *request, struct change *change)
 	error = execute(request, change);
 	if (error == -ENODATA && request->was_started && change->is_repeatable_enodata)
 		error = 0;
-	if (error != 0 && can_leave_traces(&change->op, error))
+	if (error != 0 && !is_disk_failure(error) && can_leave_traces(&change->op, error))
 		return repair(request, change, error);
 	if (error != 0)
 		return error;

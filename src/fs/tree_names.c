@@ -80,17 +80,24 @@ int create_finish(
 int create_named(struct tree *tree, int parent_fd, const char *name, const struct op *op,
 	mode_t umask_bits, struct stat *out_st)
 {
+	struct stat parent;
+
+	CHECK(op->object > ROOTS_MAX);
+	if (fstat(parent_fd, &parent) != 0)
+		return -errno;
 	mode_t before = set_umask(umask_bits);
 	int error = make_inode(parent_fd, name, op);
-
 	(void)set_umask(before);
-	CHECK(op->object > ROOTS_MAX);
 	if (error != 0)
 		return error;
 	error = create_finish(tree, parent_fd, name, op, out_st);
-	if (error != 0) /* no room for the id, for instance: as if it had not been */
-		(void)unlinkat(parent_fd, name, S_ISDIR(op->attributes.mode) ? AT_REMOVEDIR : 0);
-	return error;
+	if (error == 0)
+		return 0;
+	/* No room for the id, or a quota: as if it had not been, as the peer hears nothing of it. */
+	if (unlinkat(parent_fd, name, S_ISDIR(op->attributes.mode) ? AT_REMOVEDIR : 0) != 0)
+		return -EIO;
+	int restored = set_times(parent_fd, TIME_OMIT, mtime_ns_of(&parent));
+	return restored != 0 ? restored : error;
 }
 
 int create_local(struct tree *tree, struct op *op)

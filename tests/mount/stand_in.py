@@ -173,7 +173,7 @@ class StandIn:
         before = len(self.reports)
         self.connection.send(json.dumps({
             "type": "order", "order": order, "epoch": [epoch, 1], "generation": [epoch, epoch],
-            "plan": "compare", "set_id": "11" * 16}).encode())
+            "plan": "compare", "set_id": "11" * 16, "forced": False}).encode())
         if answer:
             self.wait_for(lambda: any(each["report"] == answer for each in self.reports[before:]), answer)
 

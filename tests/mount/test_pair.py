@@ -121,7 +121,7 @@ class Node(StandIn):
         self.wait_for(lambda: self.connection is not None, "no hello")
         self.connection.send(json.dumps({
             "type": "order", "order": order, "epoch": [epoch, self.number], "generation": [epoch, epoch],
-            "plan": plan, "set_id": SET_ID}).encode())
+            "plan": plan, "set_id": SET_ID, "forced": False}).encode())
 
     def ask(self, order, epoch, answer, plan="compare"):
         before = self.count(answer)
@@ -216,7 +216,7 @@ def in_time(work, seconds):
     thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
     thread.start()
     thread.join(seconds)
-    assert done, "it failed, or it hangs"
+    assert done, "it failed, or it hangs" if thread.is_alive() else "it failed: see above"
 
 
 class Writers:
@@ -536,6 +536,57 @@ def test_full_disk_at_the_peer(pair_small):
     before = pair.b.count("refused")
     pair.b.tell("promote", 3)
     pair.b.wait_report("refused", before)  # a copy that misses writes never serves
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    library = tmp_path / "plant.so"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Wno-pedantic", "-shared", "-fPIC", "-o", library,
+                    pathlib.Path(__file__).parent / "plant.c"], check=True)
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("EVENKEEL_PLANT", str(tmp_path / "plant"))
+    with made() as pair:
+        monkeypatch.delenv("LD_PRELOAD")
+        yield pair, tmp_path / "plant"
+
+
+def test_failures_that_leave_something_behind(planted):
+    """R5: half of it was done here, then it failed: the peer has what this node has, and the caller an error."""
+    pair, plant = planted
+    root = pair.a.directory
+    (root / "file").write_bytes(os.urandom(1_000_000))
+    (root / "folder").mkdir()
+    pair.connect()
+    fd = os.open(root / "file", os.O_RDWR)
+    before = os.stat(root / "folder").st_mtime_ns
+
+    def fails(what, action):
+        plant.write_text(what)
+        with pytest.raises(OSError):
+            action()
+        plant.unlink()
+
+    def work():
+        content = (root / "file").read_bytes()
+        fails("fallocate", lambda: calls.fallocate(fd, calls.FALLOC_ZERO_RANGE, 5000, 600_000))
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        assert (pair.a.underneath / "file").read_bytes() != content, "nothing was left behind"
+        fails("fallocate", lambda: calls.fallocate(fd, calls.FALLOC_PUNCH_HOLE | calls.FALLOC_KEEP_SIZE, 0, 4_000_000))
+        fails("fallocate", lambda: calls.fallocate(fd, 0, 0, 3_000_000))
+        (root / "other").write_text("something")
+        fails("utimensat", lambda: os.open(root / "other", os.O_WRONLY | os.O_TRUNC))
+        assert os.stat(pair.a.underneath / "other").st_size == 0
+        fails("lsetxattr", lambda: (root / "folder" / "new").mkdir())
+        fails("lsetxattr", lambda: os.mkfifo(root / "folder" / "new"))
+        assert os.listdir(root / "folder") == [] and os.stat(root / "folder").st_mtime_ns == before
+        (root / "two").write_text("two")
+        fails("lsetxattr", lambda: calls.renameat2(bytes(root / "two"), bytes(root / "folder" / "2"), calls.RENAME_WHITEOUT))
+        os.close(fd)
+
+    in_time(work, 20)
+    assert pair.verify()["differences"] == 0
+    pair.assert_equal()
+    assert pair.a.count("peer_failed") == 0
 
 
 def nft(*words):
