@@ -60,7 +60,9 @@ static int open_part(struct tree_part *part, const struct tree_root *root)
 		return -ENOTDIR;
 	part->device = st.st_dev;
 	part->uuid = id_file_system(root->fd);
-	error = open_own(root->fd, OWN_FOLDER, &part->own_fd);
+	error = id_mount_of(root->fd, &part->mount);
+	if (error == 0)
+		error = open_own(root->fd, OWN_FOLDER, &part->own_fd);
 	if (error == 0)
 		error = open_own(part->own_fd, "orphan", &part->orphan_fd);
 	if (error == 0)
@@ -170,6 +172,17 @@ bool is_same_place(const struct place *a, const struct place *b)
 	       memcmp(a->bytes, b->bytes, a->size) == 0;
 }
 
+bool is_same_inode(const struct tree *tree, const struct place *a, const struct place *b)
+{
+	struct place there = *a;
+
+	if (a->root >= tree->root_count ||
+		tree->roots[a->root].device != tree->roots[b->root].device)
+		return false;
+	there.root = b->root;
+	return is_same_place(&there, b);
+}
+
 /* Is the object still where the index says? */
 static int is_elsewhere(
 	struct tree *tree, uint64_t object, const struct place *known, bool *out_is_there)
@@ -207,7 +220,9 @@ int id_known(struct tree *tree, int fd, const char *name, const struct stat *st,
 		*out_object = object;
 		return 0;
 	}
-	if (error == 0) {
+	if (error == 0 && is_same_inode(tree, &known, place)) {
+		is_anothers = false; /* the roots were mounted in another way then */
+	} else if (error == 0) {
 		error = is_elsewhere(tree, object, &known, &is_anothers);
 	} else if (error == -ENOENT) {
 		is_anothers = lease_is_ours(tree, object);

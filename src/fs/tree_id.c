@@ -60,10 +60,13 @@ uint64_t id_file_system(int fd)
 	return 0;
 }
 
-int id_root_of(const struct tree *tree, dev_t device, int hint)
+/* Renaming and linking stop at the end of a mount, also where the file system is the same. */
+int id_root_of(const struct tree *tree, dev_t device, int mount)
 {
-	if (hint >= 0 && tree->roots[hint].device == device)
-		return hint;
+	for (int i = 0; i < tree->root_count; i++) {
+		if (tree->roots[i].mount == mount)
+			return i;
+	}
 	for (int i = 0; i < tree->root_count; i++) {
 		if (tree->roots[i].device == device)
 			return i;
@@ -76,26 +79,44 @@ static uint64_t hash_of(const struct place *place)
 	return XXH3_64bits_withSeed(place->bytes, place->size, (uint64_t)(uint32_t)place->type);
 }
 
-static int place_read(
-	struct tree *tree, int fd, const char *name, const struct stat *st, struct place *out)
+/* All but the root. */
+static int handle_read(int fd, const char *name, struct place *out, int *out_mount)
 {
 	union {
 		struct file_handle handle;
 		uint8_t bytes[sizeof(struct file_handle) + HANDLE_BYTES_MAX];
 	} room;
-	int mount_id;
-	int root = id_root_of(tree, st->st_dev, -1);
 
-	if (root < 0)
-		return -EXDEV; /* another file system is mounted below a root */
 	room.handle.handle_bytes = HANDLE_BYTES_MAX;
 	if (name_to_handle_at(
-		    fd, name, &room.handle, &mount_id, name[0] == '\0' ? AT_EMPTY_PATH : 0) != 0)
+		    fd, name, &room.handle, out_mount, name[0] == '\0' ? AT_EMPTY_PATH : 0) != 0)
 		return errno == EOPNOTSUPP ? -ENOTSUP : -errno;
-	out->root = (uint8_t)root;
 	out->type = room.handle.handle_type;
 	out->size = room.handle.handle_bytes;
 	memcpy(out->bytes, room.handle.f_handle, out->size);
+	return 0;
+}
+
+int id_mount_of(int fd, int *out_mount)
+{
+	struct place place;
+
+	return handle_read(fd, "", &place, out_mount);
+}
+
+static int place_read(
+	struct tree *tree, int fd, const char *name, const struct stat *st, struct place *out)
+{
+	int mount, root, error;
+
+	if (id_root_of(tree, st->st_dev, -1) < 0)
+		return -EXDEV; /* another file system is mounted below a root */
+	error = handle_read(fd, name, out, &mount);
+	if (error != 0)
+		return error;
+	root = id_root_of(tree, st->st_dev, mount);
+	CHECK(root >= 0);
+	out->root = (uint8_t)root;
 	return 0;
 }
 
@@ -130,7 +151,7 @@ static uint64_t id_elsewhere(struct tree *tree, const struct place *place)
 	if (tree->index == NULL || index_get_alias(tree->index, hash_of(place), &object) != 0 ||
 		index_get(tree->index, object, &known) != 0)
 		return 0;
-	return is_same_place(&known, place) ? object : 0;
+	return is_same_inode(tree, &known, place) ? object : 0;
 }
 
 int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, struct place *place,

@@ -40,6 +40,7 @@ struct tree_part { /* one root */
 	int own_fd, orphan_fd, limbo_fd, kept_fd;
 	uint64_t uuid; /* of the file system, hashed; 0: it does not say */
 	dev_t device;
+	int mount; /* two roots may be mounts of their own on one file system */
 };
 
 struct index;
@@ -107,8 +108,10 @@ int id_give_somehow(struct tree *tree, int fd, const char *name, const struct st
 /* Makes room in the inode: its id is in the index alone from now on. */
 int id_take_out(struct tree *tree, int fd, uint64_t object) MUST_CHECK;
 uint64_t id_file_system(int fd);
-/* Which root a device belongs to, -1 for none. */
-int id_root_of(const struct tree *tree, dev_t device, int hint);
+/* Which root it belongs to, -1 for none: the one on this mount (-1: any), else one on this device. */
+int id_root_of(const struct tree *tree, dev_t device, int mount);
+/* The mount a descriptor is on. Errors: -ENOTSUP: no file handles here; the system call's. */
+int id_mount_of(int fd, int *out_mount) MUST_CHECK;
 /* Walks everything below the roots that has an id and puts it into the index. */
 int id_rebuild_index(struct tree *tree) MUST_CHECK;
 /* "/proc/self/fd/N" or, with a name, "/proc/self/fd/N/NAME". */
@@ -157,6 +160,8 @@ void cache_drop_all(struct tree *tree);
 /* Whatever inode is there. Errors: -ESTALE, others. */
 int place_open(struct tree *tree, const struct place *place, int flags, int *out_fd) MUST_CHECK;
 bool is_same_place(const struct place *a, const struct place *b);
+/* The root aside, if both roots are on one file system. */
+bool is_same_inode(const struct tree *tree, const struct place *a, const struct place *b);
 /* A descriptor (O_PATH) by handle. Errors: -ESTALE if what is there does not have this id. */
 int open_by_place(
 	struct tree *tree, const struct place *place, uint64_t object, int *out_fd) MUST_CHECK;

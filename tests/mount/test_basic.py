@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import calls
-from test_successor import control, in_time, served, served_two, write  # noqa: F401  (fixtures)
+from test_successor import control, in_time, served, served_two, serving, write  # noqa: F401  (fixtures)
 
 
 def refusal(action):
@@ -66,6 +66,26 @@ def test_what_was_unlinked_lives_on(served):
     memory.close()
     os.close(again)
     os.close(fd)
+
+
+def test_two_directories_that_are_mounts_of_one_file_system(control):
+    """Renaming ends at the end of a mount: what is removed in the second is kept below the second."""
+    with serving(control, ["one", "two"], are_mounts=True) as (server, directories):
+        for directory in directories:
+            (directory / "empty").mkdir()
+            for name in "abc":
+                write(directory / name, name.encode())
+            fds = [os.open(directory / name, os.O_RDONLY) for name in "ab"]
+            os.rename(directory / "c", directory / "b")
+            os.unlink(directory / "a")
+            os.rmdir(directory / "empty")
+            assert [os.pread(fd, 2, 0) for fd in fds] == [b"a", b"b"] and os.listdir(directory) == ["b"]
+            for fd in fds:
+                os.close(fd)
+        server.kill_and_wait()
+        for directory in directories:
+            assert in_time((directory / "b").read_bytes) == b"c"
+            (directory / "b").unlink()
 
 
 def test_a_removed_directory_is_empty_and_stays(served):

@@ -53,13 +53,15 @@ def control(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def serving(control, names):
-    """(stand-in, directories): primary and alone."""
+def serving(control, names, are_mounts=False):
+    """(stand-in, directories): primary and alone. are_mounts: each directory is a mount of its own already."""
     with tempfile.TemporaryDirectory(prefix="evenkeel-successor-") as name:
         folder = pathlib.Path(name)
         directories = [folder / each for each in names]
         for directory in directories:
             directory.mkdir()
+            if are_mounts:
+                subprocess.run(["mount", "--bind", directory, directory], check=True)
         server = StandIn(PROGRAM, folder, directories)
         watchdog = threading.Timer(HANG_SECONDS, lambda: [abort(each, control) for each in directories])
         watchdog.daemon = True
@@ -76,7 +78,8 @@ def serving(control, names):
             watchdog.cancel()
             server.close()
             for directory in directories:
-                subprocess.run(["umount", "-l", directory], check=False, capture_output=True)
+                for _ in range(1 + are_mounts):
+                    subprocess.run(["umount", "-l", directory], check=False, capture_output=True)
 
 
 @pytest.fixture
