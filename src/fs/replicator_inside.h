@@ -35,7 +35,7 @@
 	4096 /* not acknowledged; so many small ones are applied in well under 0.5 s \
 		(R6) */
 #define WINDOW_BYTES	   ((uint64_t)16 * 1024 * 1024)
-#define RESYNC_OPS	   1024 /* what the walk may have under way, so that live ones wait little */
+#define RESYNC_OPS	   1024 /* the walk's own, so that live ones wait little */
 #define RESYNC_BYTES	   ((uint64_t)4 * 1024 * 1024)
 #define SYNCS_MAX	   1024 /* OP_SYNC under way; more have to wait */
 #define LEASE_IDS	   4096
@@ -54,7 +54,7 @@
 #define HASH_IN_ORDER	   BIT(0) /* in the mask of OP_HASH_WANTED: before what follows it */
 #define HASH_OBJECT	   BIT(1) /* the same: all about the object but its content */
 
-_Static_assert(WINDOW_BYTES + 8 * OP_SIZE_MAX < LOG_SIZE, "what the window admits fits the log");
+_Static_assert(WINDOW_BYTES + RESYNC_BYTES + 16 * OP_SIZE_MAX < LOG_SIZE, "what the window admits fits the log");
 
 enum link_want {
 	LINK_IDLE,    /* nobody wants a connection */

@@ -36,6 +36,17 @@ struct resync_file {
 	bool is_used;
 };
 
+/* What the walk has in the log and the target has not acknowledged: counted by itself, as the
+ * application's operations may fill their window all the time. A ring. */
+struct resync_under_way {
+	struct {
+		uint64_t sequence;
+		size_t size;
+	} ops[RESYNC_OPS];
+	uint64_t first, next; /* rising */
+	uint64_t bytes;
+};
+
 struct resync_request {
 	bool is_used, is_answered;
 	struct resync_file *file;
@@ -58,6 +69,7 @@ struct resync_source {
 	struct id_list files;	      /* all that are no directories, to be compared */
 	struct id_list to_finish;     /* directories whose attributes come last */
 	struct resync_request requests[REQUESTS_MAX];
+	struct resync_under_way under_way;
 	uint64_t sync_sequence; /* of the sync of everything, 0: not asked for yet */
 	bool is_synced;
 	uint8_t metadata[METADATA_MAX]; /* of translate */

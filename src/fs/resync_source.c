@@ -109,15 +109,41 @@ void resync_source_on_synced(struct resync_source *source, uint64_t sequence)
 	pthread_mutex_unlock(&source->r->lock);
 }
 
+static bool has_room(struct resync_source *source)
+{
+	struct resync_under_way *own = &source->under_way;
+	while (own->first < own->next &&
+		own->ops[own->first % RESYNC_OPS].sequence <= source->r->sender.acked)
+		own->bytes -= own->ops[own->first++ % RESYNC_OPS].size;
+	return own->next - own->first < RESYNC_OPS && own->bytes < RESYNC_BYTES;
+}
+
+static bool is_running(const struct resync_source *source)
+{
+	const struct replicator *r = source->r;
+	return !source->is_stopping && !r->is_leaving && !r->is_log_broken && !r->is_let_go &&
+	       r->sender.mode == SENDER_CATCHING_UP && r->resync == source;
+}
+
+static void note_under_way(struct resync_source *source, const struct op *op)
+{
+	struct resync_under_way *own = &source->under_way;
+	size_t size = op_encoded_size(op);
+	own->ops[own->next % RESYNC_OPS].sequence = op->sequence;
+	own->ops[own->next++ % RESYNC_OPS].size = size;
+	own->bytes += size;
+}
+
 int resync_append(struct resync_source *source, struct op *op)
 {
 	struct replicator *r = source->r;
-	pthread_mutex_lock(&r->lock);
-	replicator_wait_for_room(r, RESYNC_OPS, RESYNC_BYTES);
 	int error = -ECANCELED;
-	if (!source->is_stopping && !r->is_leaving && !r->is_log_broken &&
-		r->sender.mode == SENDER_CATCHING_UP && r->resync == source) {
+	pthread_mutex_lock(&r->lock);
+	while (is_running(source) && !has_room(source))
+		replicator_wait(r, &r->changed, TICK_NS);
+	if (is_running(source)) {
 		(void)replicator_append(r, op);
+		note_under_way(source, op);
 		error = 0;
 	}
 	pthread_mutex_unlock(&r->lock);

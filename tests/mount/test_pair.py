@@ -433,6 +433,46 @@ def test_what_the_peer_never_got(pair):
         os.close(fd)
 
 
+FULL_SPEED = """
+import os, sys, time
+fd, data, slowest, count = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), os.urandom(1 << 17), 0, 0
+while not os.path.exists(sys.argv[2]):
+    start = time.monotonic()
+    os.pwrite(fd, data, (count % 64) << 17)
+    slowest, count = max(slowest, time.monotonic() - start), count + 1
+print(count, slowest)
+"""
+
+
+def test_a_resync_is_not_starved(pair):
+    """Sixteen writers that keep the stream full: the copy is brought up to date all the same."""
+    root = pair.a.directory
+    for i in range(400):
+        (root / f"small{i}").write_bytes(os.urandom(3000))
+    (root / "big").write_bytes(os.urandom(30_000_000))
+    over = pair.a.folder / "over"
+    writers = [subprocess.Popen([sys.executable, "-c", FULL_SPEED, root / f"writer{i}", over], stdout=subprocess.PIPE,
+                                text=True) for i in range(16)]
+    try:
+        time.sleep(1)
+        start = time.monotonic()
+        pair.a.tell("connect", 1)
+        while pair.a.count("target_complete") == 0 and time.monotonic() - start < 40:
+            time.sleep(0.02)
+        taken = time.monotonic() - start
+        over.touch()
+        results = [writer.communicate(timeout=30)[0].split() for writer in writers]
+    finally:
+        for writer in writers:
+            writer.kill()
+    writes, slowest = sum(int(words[0]) for words in results), max(float(words[1]) for words in results)
+    print(f"up to date in {taken:.2f} s among {writes} writes of 128 KiB, the slowest of {slowest:.3f} s")
+    assert pair.a.count("target_complete") == 1, "starved"
+    pair.b.wait_report("adopted")
+    pair.a.tell("pair", 1)
+    pair.assert_equal()
+
+
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_killed_under_load(pair, who):
     """A killed evenkeel-fs is continued; the application notices nothing, the peer is not lost."""
