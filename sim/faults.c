@@ -14,6 +14,7 @@
 #define CUT_BOTH(link)	(CUT(link, 0) | CUT(link, 1))
 #define DETACHED(node)	(BIT(6 + (node)))
 #define GATEWAY		BIT(8)
+#define UNMOUNTED(node) (BIT(9 + (node)))
 #define SIDE_KEPT_NS	(5 * NS_PER_S)
 #define KIND_PERMILLE	350
 
@@ -63,9 +64,12 @@ static void apply_mask(struct world *world, uint64_t mask, int change)
 		for (int from = 0; from < NODES; from++)
 			if ((mask & CUT(link, from)) != 0)
 				world->cuts[link][from] += change;
-	for (int i = 0; i < NODES; i++)
+	for (int i = 0; i < NODES; i++) {
 		if ((mask & DETACHED(i)) != 0)
 			world->nodes[i].detached += change;
+		if ((mask & UNMOUNTED(i)) != 0)
+			world->nodes[i].unmounted += change;
+	}
 	if ((mask & GATEWAY) != 0)
 		world->gateway_cuts += change;
 }
@@ -124,17 +128,20 @@ static uint64_t one_way_cut(struct world *world)
 
 static void end_node(struct world *world, struct node *node, enum fault fault)
 {
-	int64_t down = fault == FAULT_POWER ? 5 * NS_PER_S + draw_duration(world)
+	bool is_power = fault == FAULT_POWER || fault == FAULT_DISK;
+	int64_t down = is_power ? 5 * NS_PER_S + draw_duration(world)
 		       : fault == FAULT_FAST_CRASH
 			       ? chance_between(&world->chance, 50 * NS_PER_MS, 1500 * NS_PER_MS)
 			       : draw_duration(world);
 
 	if (!node->is_up)
 		return;
-	if (fault == FAULT_POWER)
+	if (is_power)
 		node_cut_power(world, node);
 	else
 		node_crash(world, node);
+	if (fault == FAULT_DISK)
+		disturb(world, UNMOUNTED(node->id - 1), down + draw_duration(world));
 	happen(world, down, HAPPEN_NODE_STARTS)->node = node->id;
 }
 
@@ -203,6 +210,7 @@ static void strike(struct world *world, enum fault fault)
 	case FAULT_ONE_WAY: disturb(world, one_way_cut(world), duration); break;
 	case FAULT_CRASH:
 	case FAULT_POWER:
+	case FAULT_DISK:
 	case FAULT_FAST_CRASH: end_node(world, node, fault); break;
 	case FAULT_KILL_DAEMON: kill_daemon(world, node); break;
 	case FAULT_KILL_FS: kill_fs(world, node); break;
@@ -249,6 +257,7 @@ void faults_end(struct world *world)
 	for (int i = 0; i < NODES; i++) {
 		struct node *node = &world->nodes[i];
 		node->detached = 0;
+		node->unmounted = 0;
 		if (!node->is_up)
 			node_start(world, node);
 	}

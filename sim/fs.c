@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "repl/planted.h"
 #include "sim/world.h"
 
 /*
@@ -196,6 +197,13 @@ static void be_primary(struct world *world, struct node *node, const struct acti
 	if (fs->role == FS_SECONDARY) {
 		fs_report(world, node, FS_REPORT_REFUSED);
 		return;
+	}
+	if (fs->role == FS_NONE && node->unmounted > 0) {
+		if (!IS_PLANTED(PLANTED_STRANGE_SERVES)) {
+			fs_report(world, node, FS_REPORT_WRONG_COPY);
+			return;
+		}
+		memset(node->copy.cached, 0, sizeof(node->copy.cached));
 	}
 	if (fs->role == FS_NONE) {
 		primary_begin(

@@ -226,6 +226,11 @@ static void on_hello(struct world *world, struct node *node, const struct frame 
 		hang_up(world, node, frame->connection);
 		return;
 	}
+	if (node->unmounted > 0) {
+		hang_up(world, node, frame->connection);
+		fs_report(world, node, FS_REPORT_WRONG_COPY);
+		return;
+	}
 	if (fs->connection != 0)
 		fs_close(world, node);
 	fs->connection = frame->connection;

@@ -239,6 +239,7 @@ struct node {
 	int64_t script_since;
 	uint64_t script_end;   /* the happening that ends it */
 	int64_t address_until; /* the kernel's lifetime of the service address */
+	int unmounted;	       /* troubles that keep its data disk away: the directory is empty */
 	int detached;	       /* troubles that keep it off the client network */
 	int64_t power_cut_at;
 	int64_t woken_at; /* end of its last freeze */
@@ -266,6 +267,7 @@ enum fault {
 	FAULT_STREAM,	/* the connection breaks */
 	FAULT_GATEWAY,	/* the ping target is away for everybody */
 	FAULT_ADDRESS,	/* somebody removes the address */
+	FAULT_DISK,	/* a power cut, and the data disk is not mounted for a while */
 	FAULT_OPERATOR, /* start, stop, swap, ... at random */
 	FAULT_FORCE,	/* an operator who insists */
 	FAULT_COUNT,

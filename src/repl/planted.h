@@ -17,7 +17,9 @@ enum {
 	PLANTED_ACK_ON_RECEIPT = 104,	   /* acknowledged when received, not when applied (R6) */
 	PLANTED_GAP_TAKEN = 107,	   /* what comes after a gap is taken */
 	PLANTED_PROMOTED_RECEIVES = 108,   /* arrivals after the promotion are taken */
-	PLANTED_APPLIED_IS_DURABLE = 109 /* a sync waits for the peer's memory, not its disk (R1) */
+	PLANTED_APPLIED_IS_DURABLE =
+		109,		     /* a sync waits for the peer's memory, not its disk (R1) */
+	PLANTED_STRANGE_SERVES = 110 /* whatever lies in the directory is served (R2) */
 };
 
 #define IS_PLANTED(bug) (PLANTED == (bug))
