@@ -146,7 +146,7 @@ int open_by_place(struct tree *tree, const struct place *place, uint64_t object,
 	struct place place_now;
 	struct stat st;
 	uint64_t object_now;
-	int fd, error = place_open(tree, place, O_PATH | O_NOFOLLOW, &fd);
+	int fd = -1, error = place_open(tree, place, O_PATH | O_NOFOLLOW, &fd);
 
 	if (error != 0)
 		return error;

@@ -572,8 +572,7 @@ static void flags_come_back_after_a_crash(void **state)
 	used = snprintf(
 		text, sizeof(text), "%x 0 %x ", FS_IMMUTABLE_FL, (unsigned)room.handle.handle_type);
 	for (unsigned i = 0; i < room.handle.handle_bytes; i++)
-		used += snprintf(
-			text + used, sizeof(text) - (size_t)used, "%02x", room.bytes[i]);
+		used += snprintf(text + used, sizeof(text) - (size_t)used, "%02x", room.bytes[i]);
 	snprintf(note, sizeof(note), "%s/.evenkeel/flags-1", pair->here.folder);
 	assert_int_equal(symlink(text, note), 0);
 	side_close(&pair->here);

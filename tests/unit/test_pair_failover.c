@@ -89,7 +89,7 @@ static void test_promotion(void **state)
 
 static struct stream *call_second(struct tls_context *context)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = { 0 };
 	socklen_t size = sizeof(address);
 	struct stream *stream = NULL;
 	struct tls_error why;
