@@ -21,12 +21,14 @@
 
 struct replicator;
 
+#define REPORT_DETAIL_MAX 128 /* terminator included */
+
 struct replicator_report { /* becomes EVENT_FS_REPORTED at the daemon */
 	enum fs_report report;
 	bool is_continued; /* CONNECTED: the session goes on, both copies are what they were */
 	uint64_t done, total;
 	int error;
-	char detail[128];
+	char detail[REPORT_DETAIL_MAX];
 };
 
 struct replicator_callbacks {
@@ -122,9 +124,10 @@ struct replicator_verified {
 };
 int replicator_verify(
 	struct replicator *replicator, struct replicator_verified *out_result) MUST_CHECK;
-/* Why what lies in the directories is not the copy that the state speaks of, in words for a person;
- * NULL: no reason to think so. is_source: it is to be served; else to be brought up to date. */
-const char *replicator_doubt(struct replicator *replicator, bool is_source);
+/* True, and why in words for a person, if what lies in the directories is not the copy that the
+ * state speaks of. is_source: it is to be served; else to be brought up to date. */
+bool replicator_has_doubt(
+	struct replicator *replicator, bool is_source, char *out_why, size_t size);
 /* Secondary: not everything that was acknowledged is here, so PROMOTE would be refused. */
 bool replicator_is_behind(struct replicator *replicator);
 /* Highest sequences durable here and at the peer. */

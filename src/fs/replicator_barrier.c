@@ -48,7 +48,8 @@ int replicator_take_barrier(struct replicator *r)
 		return error;
 	uint64_t peer = 0;
 	note_barrier(r, barrier, &peer);
-	if (replicator_doubt(r, true) != NULL)
+	char why[REPORT_DETAIL_MAX];
+	if (replicator_has_doubt(r, true, why, sizeof(why)))
 		return 0; /* nothing is said of data that are not this state's */
 	error = replicator_mark_roots(r, barrier);
 	if (error != 0)

@@ -54,7 +54,8 @@
 #define HASH_IN_ORDER	   BIT(0) /* in the mask of OP_HASH_WANTED: before what follows it */
 #define HASH_OBJECT	   BIT(1) /* the same: all about the object but its content */
 
-_Static_assert(WINDOW_BYTES + RESYNC_BYTES + 16 * OP_SIZE_MAX < LOG_SIZE, "what the window admits fits the log");
+_Static_assert(WINDOW_BYTES + RESYNC_BYTES + 16 * OP_SIZE_MAX < LOG_SIZE,
+	"what the window admits fits the log");
 
 enum link_want {
 	LINK_IDLE,    /* nobody wants a connection */
@@ -96,6 +97,7 @@ struct replicator {
 	pthread_mutex_t state_lock; /* slots, state, and the root's xattr */
 	struct slotfile slots;
 	struct fs_state state;
+	uint64_t doubtful_root;
 	enum doubt doubt;		    /* about the data that lie beside the state */
 	uint8_t marked_set_id[SET_ID_SIZE]; /* all roots carry it */
 	char state_path[PATH_SIZE_MAX];

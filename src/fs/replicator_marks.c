@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -90,16 +91,22 @@ static int read_mark(
 }
 
 /* The lower of the two barriers is what is true of both. */
+static void doubt(struct replicator *r, uint64_t root, enum doubt doubt)
+{
+	r->doubt = doubt;
+	r->doubtful_root = root;
+}
+
 static void believe_root(struct replicator *r, uint64_t root)
 {
 	uint8_t set_id[SET_ID_SIZE];
 	uint64_t barrier = 0;
 	int error = read_mark(r, root, set_id, &barrier);
 	if (error != 0 || memcmp(set_id, r->state.set_id, SET_ID_SIZE) != 0) {
-		r->doubt = DOUBT_STRANGE;
+		doubt(r, root, DOUBT_STRANGE);
 		barrier = 1; /* something was there once */
 	} else if (barrier < r->state.barrier && r->doubt == DOUBT_NONE) {
-		r->doubt = DOUBT_OLD;
+		doubt(r, root, DOUBT_OLD);
 	}
 	if (r->state.barrier > barrier)
 		r->state.barrier = barrier;
@@ -117,19 +124,23 @@ void replicator_believe_roots(struct replicator *r)
 		memcpy(r->marked_set_id, r->state.set_id, SET_ID_SIZE);
 }
 
-const char *replicator_doubt(struct replicator *r, bool is_source)
+bool replicator_has_doubt(struct replicator *r, bool is_source, char *out_why, size_t size)
 {
 	pthread_mutex_lock(&r->state_lock);
 	enum doubt doubt = r->doubt;
+	uint64_t root = r->doubtful_root;
 	pthread_mutex_unlock(&r->state_lock);
-	switch (doubt) {
-	case DOUBT_NONE: break;
-	case DOUBT_STRANGE:
-		return "this module's data never lay in what is there now: is its disk mounted?";
-	case DOUBT_OLD:
-		/* As a target it is compared as a whole, and ends like the source. */
-		return is_source ? "an older state of the data was put back (a snapshot, an image)"
-				 : NULL;
-	}
-	return NULL;
+	/* As a target an old state is compared as a whole, and ends like the source. */
+	if (doubt == DOUBT_NONE || (doubt == DOUBT_OLD && !is_source))
+		return false;
+	const char *directory = r->config.module->directories[root - 1];
+	if (doubt == DOUBT_STRANGE)
+		(void)snprintf(out_why, size,
+			"this module's data never lay in what is at %.40s now: is its disk "
+			"mounted?",
+			directory);
+	else
+		(void)snprintf(out_why, size,
+			"an older state of %.40s was put back (a snapshot, an image)", directory);
+	return true;
 }

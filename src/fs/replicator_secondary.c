@@ -193,8 +193,9 @@ static int shake_hands(
 		replicator_send_error(stream, -ESTALE, why_not);
 		return -ESTALE;
 	}
-	const char *doubt = theirs->wants == STREAM_COMPARE ? replicator_doubt(r, false) : NULL;
-	if (doubt != NULL) {
+	char doubt[REPORT_DETAIL_MAX];
+	if (theirs->wants == STREAM_COMPARE &&
+		replicator_has_doubt(r, false, doubt, sizeof(doubt))) {
 		replicator_send_error(stream, -EUCLEAN, doubt);
 		replicator_say_simple(r, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);
 		return -EUCLEAN;

@@ -86,8 +86,9 @@ static void be_primary(struct service *service, const struct control_message *or
 
 	if (role_of(service) != FS_NONE)
 		error = unmount(service);
-	const char *doubt = replicator_doubt(service->replicator, true);
-	if (error == 0 && doubt != NULL && !order->order.is_forced) {
+	char doubt[REPORT_DETAIL_MAX];
+	if (error == 0 && !order->order.is_forced &&
+		replicator_has_doubt(service->replicator, true, doubt, sizeof(doubt))) {
 		service_report(service, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);
 		return;
 	}
