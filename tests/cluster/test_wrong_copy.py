@@ -128,6 +128,6 @@ def test_old_image_put_back(cluster):
     subprocess.run(["dd", f"if={image}", f"of={device}", "bs=1M", "conv=fsync"], check=True, capture_output=True)
     boot_both(cluster)
     cluster.wait_pair("node2")
-    assert any("older state of the data" in event["sentence"] for event in cluster.events("node1"))
+    assert any("an older state of /srv/counter was put back" in event["sentence"] for event in cluster.events("node1"))
     assert_has(cluster, [*FILES, "more", "late"])
     cluster.assert_equal()
