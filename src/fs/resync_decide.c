@@ -16,17 +16,30 @@ static void add(struct steps *steps, enum resync_step step)
 	steps->list[steps->count] = STEP_END;
 }
 
+static bool is_old_known(const struct resync_facts *facts)
+{
+	return facts->is_parent_listed || facts->is_parent_begun;
+}
+
+static bool is_new_known(const struct resync_facts *facts)
+{
+	return facts->is_new_parent_listed || facts->is_new_parent_begun;
+}
+
 static void decide_create(struct steps *steps, const struct resync_facts *facts)
 {
-	if (!facts->is_parent_listed)
-		return; /* the walk will find it */
-	add(steps, STEP_AS_IS);
-	add(steps, STEP_OBJECT_CREATED);
+	if (facts->is_parent_listed) {
+		add(steps, STEP_AS_IS);
+		add(steps, STEP_OBJECT_CREATED);
+	} else if (facts->is_parent_begun) {
+		add(steps, STEP_SHOW_CREATED);
+		add(steps, STEP_BIND_CREATED);
+	} /* else the walk will find it */
 }
 
 static void decide_link(struct steps *steps, const struct resync_facts *facts)
 {
-	if (!facts->is_new_parent_listed)
+	if (!is_new_known(facts))
 		return;
 	add(steps, STEP_SHOW_OBJECT);
 	add(steps, STEP_BIND_NEW);
@@ -41,6 +54,8 @@ static void decide_unlink(
 	if (!facts->is_parent_listed) {
 		if (is_orphan)
 			add(steps, STEP_OBJECT_ABSENT);
+		if (facts->is_parent_begun)
+			add(steps, STEP_UNBIND_OLD);
 		return;
 	}
 	if (!is_orphan && facts->has_object_names)
@@ -52,9 +67,10 @@ static void decide_unlink(
 /* A directory that was not listed may hold names there that it no longer has here. */
 static void decide_rmdir(struct steps *steps, const struct resync_facts *facts)
 {
-	if (!facts->is_parent_listed)
+	if (!is_old_known(facts))
 		return;
-	add(steps, facts->is_object_listed ? STEP_AS_IS : STEP_UNBIND_OLD);
+	bool is_alike = facts->is_parent_listed && facts->is_object_listed;
+	add(steps, is_alike ? STEP_AS_IS : STEP_UNBIND_OLD);
 	add(steps, STEP_OBJECT_GONE);
 }
 
@@ -64,11 +80,11 @@ static void decide_exchange(struct steps *steps, const struct resync_facts *fact
 		add(steps, STEP_AS_IS);
 		return;
 	}
-	if (facts->is_new_parent_listed) {
+	if (is_new_known(facts)) {
 		add(steps, STEP_SHOW_OBJECT);
 		add(steps, STEP_BIND_NEW);
 	}
-	if (facts->is_parent_listed) {
+	if (is_old_known(facts)) {
 		add(steps, STEP_SHOW_REPLACED);
 		add(steps, STEP_BIND_OLD);
 	}
@@ -100,14 +116,14 @@ static void decide_rename(
 	}
 	if (op->replaced != 0 && (op->flags & OP_FLAG_TO_ORPHAN) != 0)
 		add(steps, STEP_REPLACED_ABSENT);
-	if (facts->is_new_parent_listed) {
+	if (is_new_known(facts)) {
 		add(steps, STEP_SHOW_OBJECT);
 		add(steps, STEP_BIND_NEW);
 	}
-	if (facts->is_parent_listed && op_has_whiteout(op)) {
+	if (is_old_known(facts) && op_has_whiteout(op)) {
 		add(steps, STEP_SHOW_WHITEOUT);
 		add(steps, STEP_BIND_WHITEOUT);
-	} else if (facts->is_parent_listed) {
+	} else if (is_old_known(facts)) {
 		add(steps, STEP_UNBIND_OLD);
 	}
 }

@@ -65,6 +65,7 @@ struct resync_source {
 	pthread_cond_t answered;
 
 	struct idset present, listed; /* at the target */
+	uint64_t begun;		      /* the directory that is being listed, or 0 */
 	struct id_list directories;   /* to be listed */
 	struct id_list files;	      /* all that are no directories, to be compared */
 	struct id_list to_finish;     /* directories whose attributes come last */
@@ -97,6 +98,8 @@ int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *
 	struct op *out_op) MUST_CHECK;
 /* The object is known there from now on; queues what follows from that. Under lock. */
 void resync_present(struct resync_source *source, uint64_t object, uint32_t mode);
+/* Returns when resync_append() would not wait, or the resync is over. Without lock. */
+void resync_wait_for_room(struct resync_source *source);
 /* Puts one operation of the walk into the log, if the resync still runs. Waits for room. Without
  * lock. Errors: -ECANCELED. */
 int resync_append(struct resync_source *source, struct op *op) MUST_CHECK;

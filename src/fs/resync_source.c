@@ -134,6 +134,14 @@ static void note_under_way(struct resync_source *source, const struct op *op)
 	own->bytes += size;
 }
 
+void resync_wait_for_room(struct resync_source *source)
+{
+	pthread_mutex_lock(&source->r->lock);
+	while (is_running(source) && !has_room(source))
+		replicator_wait(source->r, &source->r->changed, TICK_NS);
+	pthread_mutex_unlock(&source->r->lock);
+}
+
 int resync_append(struct resync_source *source, struct op *op)
 {
 	struct replicator *r = source->r;

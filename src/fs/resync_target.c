@@ -219,11 +219,15 @@ static int metadata(struct tree *tree, const struct op *op)
 }
 
 /* What is left of an operation that was taken apart; the directory's time comes with it. */
-static int change_name(struct tree *tree, const struct op *op)
+static int change_name(struct resync_target *target, const struct op *op)
 {
+	struct tree *tree = target->r->config.tree;
 	const struct attributes times = { .mtime_ns = op->parent_mtime_ns };
 	int error = op->type == OP_BIND ? tree_bind(tree, op->object, op->parent, op->name)
 					: tree_unbind(tree, op->parent, op->name);
+	/* Its list may be past that name. */
+	if (op->type == OP_BIND && op->parent == target->listing)
+		(void)idset_add(&target->names, hash_name(op->name));
 	if (error == 0 && op->parent_mtime_ns != 0)
 		error = tree_set_attributes(tree, op->parent, ATTRIBUTE_MTIME, &times);
 	return error;
@@ -236,8 +240,8 @@ int resync_target_apply(struct resync_target *target, const struct op *op)
 	case OP_RESYNC_BEGIN: return begin(target, op);
 	case OP_LIST: return list(target, op);
 	case OP_LIST_END: return list_end(target, op);
-	case OP_BIND: return change_name(tree, op);
-	case OP_UNBIND: return change_name(tree, op);
+	case OP_BIND:
+	case OP_UNBIND: return change_name(target, op);
 	case OP_METADATA: return metadata(tree, op);
 	default: break; /* EXCEPTION: all others are the applier's own */
 	}

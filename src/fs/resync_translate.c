@@ -119,6 +119,8 @@ static struct resync_facts find_facts(struct resync_source *source, const struct
 		.is_replaced_present = idset_has(&source->present, op->replaced),
 		.is_parent_listed = idset_has(&source->listed, op->parent),
 		.is_new_parent_listed = idset_has(&source->listed, op->new_parent),
+		.is_parent_begun = op->parent != 0 && op->parent == source->begun,
+		.is_new_parent_begun = op->new_parent != 0 && op->new_parent == source->begun,
 		.is_object_listed = idset_has(&source->listed, op->object),
 		.is_replaced_listed = idset_has(&source->listed, op->replaced),
 	};
@@ -200,6 +202,8 @@ static void do_step(struct resync_source *source, struct op *op, enum resync_ste
 	case STEP_AS_IS: (void)replicator_append(source->r, op); break;
 	case STEP_SHOW_OBJECT: show(source, op->object, op->new_parent); break;
 	case STEP_SHOW_REPLACED: show(source, op->replaced, op->parent); break;
+	case STEP_SHOW_CREATED: show(source, op->object, op->parent); break;
+	case STEP_BIND_CREATED: bind_at(source, op, op->object, false); break;
 	case STEP_BIND_NEW: bind_at(source, op, op->object, true); break;
 	case STEP_BIND_OLD: bind_at(source, op, op->replaced, false); break;
 	case STEP_UNBIND_NEW: unbind_at(source, op, true); break;

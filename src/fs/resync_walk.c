@@ -10,12 +10,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fs/resync_inside.h"
 #include "fs/tree_resync.h"
 
 #define IDS_AT_ONCE 256 /* given to objects that have none yet */
+#define PIECE_NAMES 256 /* of a directory, listed under its lock at once */
+#define PIECE_NS    (5 * NS_PER_MS)
+#define PAUSE_NS    (NS_PER_MS / 2)
 
 /* ---- beginning ---- */
 
@@ -89,6 +93,7 @@ static int begin(struct resync_source *source)
 
 struct listing {
 	uint64_t directory;
+	struct tree_directory *reader;
 	struct buf_writer writer;
 	uint64_t count; /* of entries sent */
 	struct {	/* of those in the writer */
@@ -104,7 +109,7 @@ static int flush(struct resync_source *source, struct listing *listing)
 		return 0;
 	struct op op = { .type = OP_LIST,
 		.object = listing->directory,
-		.offset = listing->count,
+		.offset = 1 + listing->count,
 		.data = { .data = listing->writer.data, .size = listing->writer.size } };
 	int error = resync_append(source, &op);
 	if (error != 0)
@@ -161,20 +166,40 @@ static int add_name(struct resync_source *source, struct listing *listing, struc
 	return 0;
 }
 
-static int add_names(struct resync_source *source, struct listing *listing)
+/* The next names, for as long as others may be kept waiting. */
+static int add_piece(struct resync_source *source, struct listing *listing, bool *out_is_end)
 {
-	struct tree_directory *directory = NULL;
+	int64_t until_ns = clock_boot_ns() + PIECE_NS;
 	struct tree_name name;
-	int error = tree_directory_open(source->r->config.tree, listing->directory, &directory);
-	if (error != 0)
-		return error;
-	while ((error = tree_directory_next(directory, &name)) == 1) {
-		error = add_name(source, listing, name.name);
-		if (error != 0)
+	int error = 0;
+	for (int i = 0; error == 0 && i < PIECE_NAMES && clock_boot_ns() < until_ns; i++) {
+		int has_name = tree_directory_next(listing->reader, &name);
+		*out_is_end = has_name == 0;
+		if (*out_is_end)
 			break;
+		error = has_name < 0 ? has_name : add_name(source, listing, name.name);
 	}
-	tree_directory_close(directory);
 	return error == 0 ? flush(source, listing) : error;
+}
+
+static void set_begun(struct resync_source *source, uint64_t directory)
+{
+	pthread_mutex_lock(&source->r->lock);
+	source->begun = directory;
+	pthread_mutex_unlock(&source->r->lock);
+}
+
+/* From here on what happens to its names is sent. */
+static int begin_list(struct resync_source *source, struct listing *listing)
+{
+	struct op op = { .type = OP_LIST, .object = listing->directory };
+	int error =
+		tree_directory_open(source->r->config.tree, listing->directory, &listing->reader);
+	if (error == 0)
+		error = resync_append(source, &op);
+	if (error == 0)
+		set_begun(source, listing->directory);
+	return error;
 }
 
 static int end_list(struct resync_source *source, uint64_t directory)
@@ -185,35 +210,70 @@ static int end_list(struct resync_source *source, uint64_t directory)
 		return error;
 	pthread_mutex_lock(&source->r->lock);
 	(void)idset_add(&source->listed, directory);
+	source->begun = 0;
 	pthread_mutex_unlock(&source->r->lock);
 	return 0;
 }
 
-/* From its list on, what is made in a directory is made there by the same operation: so it must
- * inherit the same there (default ACLs, the group). Under the directory's order lock. */
-static int send_heritage(struct resync_source *source, uint64_t directory)
+static bool is_present(struct resync_source *source, uint64_t object)
 {
-	struct op op;
-	int error = resync_metadata(
-		source->r->config.tree, directory, directory, source->walk.metadata, &op);
-	return error != 0 ? error : resync_append(source, &op);
+	pthread_mutex_lock(&source->r->lock);
+	bool is_there = idset_has(&source->present, object);
+	pthread_mutex_unlock(&source->r->lock);
+	return is_there;
+}
+
+static int list_piece(struct resync_source *source, struct listing *listing, bool *out_is_end)
+{
+	int error = 0;
+	if (listing->reader == NULL)
+		error = begin_list(source, listing);
+	else if (!is_present(source, listing->directory))
+		error = -ESTALE;
+	if (error == 0)
+		error = add_piece(source, listing, out_is_end);
+	if (error == 0 && *out_is_end)
+		error = end_list(source, listing->directory);
+	return error;
+}
+
+/*
+ * In pieces, each under the directory's order lock. Of a name that changes between two of them the
+ * application's operation tells the target (resync_decide.h); the reader of the directory gives all
+ * that stay as they were.
+ */
+static int list_pieces(struct resync_source *source, struct listing *listing)
+{
+	const struct order_objects objects = { .ids = { listing->directory } };
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	bool is_end = false;
+	int error = 0;
+	while (error == 0 && !is_end) {
+		resync_wait_for_room(source); /* before the lock, or others would wait as well */
+		error = replicator_ensure_ids(source->r, PIECE_NAMES);
+		if (error != 0)
+			break;
+		order_lock(source->r->config.order, &objects);
+		error = list_piece(source, listing, &is_end);
+		order_unlock(source->r->config.order, &objects);
+		/* EXCEPTION: waits for time, as a lock does not go to whoever waited longest. */
+		if (error == 0 && !is_end)
+			(void)nanosleep(&pause, NULL);
+	}
+	return error;
 }
 
 static int list_directory(struct resync_source *source, uint64_t directory)
 {
-	const struct order_objects objects = { .ids = { directory } };
 	struct listing *listing = calloc(1, sizeof(*listing));
 	if (listing == NULL)
 		return -ENOMEM;
 	listing->directory = directory;
 	listing->writer = buf_writer_init(source->walk.list, LIST_BYTES);
-	order_lock(source->r->config.order, &objects);
-	int error = send_heritage(source, directory);
-	if (error == 0)
-		error = add_names(source, listing);
-	if (error == 0)
-		error = end_list(source, directory);
-	order_unlock(source->r->config.order, &objects);
+	int error = list_pieces(source, listing);
+	set_begun(source, 0);
+	if (listing->reader != NULL)
+		tree_directory_close(listing->reader);
 	free(listing);
 	return error == -ESTALE ? 0 : error; /* removed meanwhile */
 }

@@ -47,10 +47,9 @@ enum op_type {
 		      has (R5) */
 	/* bringing a copy up to date */
 	OP_RESYNC_BEGIN, /* mask: enum of the plan: 0 compare, 1 set the old tree aside first */
-	OP_LIST,     /* data: all entries of directory object (resync chunks: offset = index of the
-			first) */
-	OP_LIST_END, /* names of directory object that no OP_LIST named go to limbo */
-	OP_BIND,     /* name in parent is object from now on, wherever the object was */
+	OP_LIST,	 /* data: entries of directory object; offset 0: its list begins */
+	OP_LIST_END,	 /* names of directory object that no OP_LIST named go to limbo */
+	OP_BIND,	 /* name in parent is object from now on, wherever the object was */
 	OP_UNBIND, /* name in parent is gone; what it named goes to limbo if that was its last name
 		    */
 	OP_METADATA,	/* object's attributes and, in data, all of its xattrs */

@@ -473,6 +473,63 @@ def test_a_resync_is_not_starved(pair):
     pair.assert_equal()
 
 
+def test_a_huge_directory(pair):
+    """While it is listed its names change, at once: nobody waits for the whole list."""
+    root, count = pair.a.directory, int(os.environ.get("EVENKEEL_TEST_NAMES", "12000"))
+    (root / "huge").mkdir()
+    (root / "elsewhere").mkdir()
+    huge = pair.a.underneath / "huge"  # past the mount: nothing has an id yet, which makes the list slow
+    for i in range(count):
+        os.mknod(huge / f"name{i}", 0o600)
+    slowest, steps, is_over = [0.0], [0], []
+    draw = random.Random(11)
+
+    def work():
+        while not is_over:
+            i, start = steps[0], time.monotonic()
+            steps[0] += 1
+            any_name = root / "huge" / f"name{draw.randrange(count)}"
+            try:
+                (root / "huge" / f"new{i}").write_text(str(i))
+                if i % 6 == 0:
+                    os.rename(any_name, root / "elsewhere" / f"moved{i}")
+                elif i % 6 == 1:
+                    os.rename(root / "huge" / f"new{i}", any_name)
+                elif i % 6 == 2:
+                    os.unlink(any_name)
+                elif i % 6 == 3:
+                    os.link(any_name, root / "elsewhere" / f"link{i}")
+                elif i % 6 == 4:
+                    (root / "huge" / f"folder{i}").mkdir()
+                    os.rename(root / "huge" / f"folder{i}", root / "huge" / f"folder{i}b")
+                    (root / "huge" / f"folder{i}b" / "below").write_text(str(i))
+                else:
+                    with open(any_name, "r+") as file:
+                        os.unlink(any_name)
+                        file.write("open, and without a name")
+            except FileNotFoundError:
+                pass
+            slowest[0] = max(slowest[0], time.monotonic() - start)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    time.sleep(0.2)
+    before, start = steps[0], time.monotonic()
+    slowest[0] = 0.0
+    pair.a.tell("connect", 1)
+    while pair.a.count("target_complete") == 0 and time.monotonic() - start < 60:
+        time.sleep(0.01)
+    taken = time.monotonic() - start
+    is_over.append(True)
+    thread.join(20)
+    print(f"{count} names in {taken:.2f} s, {steps[0] - before} steps meanwhile, the slowest of {slowest[0]:.3f} s")
+    assert pair.a.count("target_complete") == 1 and not thread.is_alive()
+    pair.b.wait_report("adopted")
+    pair.a.tell("pair", 1)
+    pair.assert_equal()
+    assert slowest[0] < 0.5, "somebody waited for the whole list"
+
+
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_killed_under_load(pair, who):
     """A killed evenkeel-fs is continued; the application notices nothing, the peer is not lost."""
