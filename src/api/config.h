@@ -83,6 +83,7 @@ struct module_settings {
 /* A module that cannot be used as it is written. */
 struct config_wrong {
 	char name[MODULE_NAME_MAX + 1]; /* of its folder, cut to this */
+	bool is_going_on;		/* it runs, and stands in the list as it was applied last */
 	struct config_error error;
 };
 
@@ -101,14 +102,24 @@ int config_read_module(const char *folder, struct module_settings *out_settings,
  * All modules below config_folder/modules, and what must hold between them (names, numbers,
  * directories, addresses). A wrong one does not spoil the others: it is listed with its complaint. Of
  * two that exclude each other the first by name is taken, so that it is the same on every node.
+ * A module that runs (run_folder holds its settings; NULL: nobody is asked) and has become wrong, or
+ * other in what cannot change while it runs, is taken as it was applied, and its complaint is listed.
  * Gives out_modules: config_modules_done(). Errors: -EINVAL with a sentence: the folder cannot be read,
  * or holds too many; -ENOMEM.
  */
 int config_read_modules(const char *config_folder, const struct cluster_config *cluster,
-	struct config_modules *out_modules, struct config_error *out_error) MUST_CHECK;
+	const char *run_folder, struct config_modules *out_modules,
+	struct config_error *out_error) MUST_CHECK;
 /* The same, for whoever wants all of them or nothing: the first wrong one is an error. */
 int config_read_all_modules(const char *config_folder, const struct cluster_config *cluster,
 	struct config_modules *out_modules, struct config_error *out_error) MUST_CHECK;
+/* The settings under which a module runs, for as long as it does: whoever starts anew meanwhile goes
+ * on with them, whatever module.yaml has become. Errors: of open(2), of write(2); none are kept then. */
+int config_keep_applied(const char *run_folder, const struct module_settings *settings) MUST_CHECK;
+void config_forget_applied(const char *run_folder, const char *name);
+/* They, or the module.yaml in folder if none are kept. Errors: as of config_read_module(). */
+int config_read_applied(const char *run_folder, const char *folder,
+	struct module_settings *out_settings, struct config_error *out_error) MUST_CHECK;
 /* Takes what is half made, and what is zero. */
 void config_modules_done(struct config_modules *modules);
 /* Which node this is: the one line of config_folder/node, looked up in the cluster; points into

@@ -26,6 +26,11 @@ extern const struct settings_table module_table;
 /* As config_read_module(); source->file stands in place, its lines are filled in. */
 int config_read_module_lines(const char *folder, struct module_settings *out_settings,
 	struct settings_source *source, struct config_error *error) MUST_CHECK;
+/* The same from run_folder/NAME.yaml; source->file is what complaints after it name. */
+int config_read_applied_lines(const char *run_folder, const char *folder,
+	struct module_settings *out_settings, struct settings_source *source,
+	struct config_error *error) MUST_CHECK;
+bool config_has_applied(const char *run_folder, const char *name);
 bool config_paths_overlap(const char *a, const char *b);
 /* The row by which the addresses were given: `addresses` or `address`. */
 int config_address_row(const struct settings_source *source);

@@ -106,31 +106,90 @@ static int is_module_folder(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-/* Puts it to the right ones or to the wrong ones. */
-static void read_one(const char *folder, const char *name, const struct cluster_config *cluster,
-	struct config_modules *modules)
+/* Where one module's settings may stand. */
+struct module_place {
+	const char *run_folder; /* NULL: not there */
+	const char *folder, *name;
+	const struct cluster_config *cluster;
+};
+
+static int read_and_check(const struct module_place *place, bool is_applied,
+	struct config_modules *modules, struct config_error *error)
 {
-	char path[PATH_SIZE_MAX], file[PATH_SIZE_MAX];
+	char file[PATH_SIZE_MAX];
 	struct module_settings *settings = &modules->list[modules->count];
-	struct config_wrong *wrong = &modules->wrong[modules->wrong_count];
 	struct settings_source source = { .file = file };
-	snprintf(path, sizeof(path), "%.3800s/%s", folder, name);
-	snprintf(file, sizeof(file), "%.4000s/module.yaml", path);
-	int error = config_read_module_lines(path, settings, &source, &wrong->error);
-	if (error == 0)
-		error = check_module(&(struct modules_check){ .cluster = cluster,
+	snprintf(file, sizeof(file), "%.4000s/module.yaml", place->folder);
+	int result = is_applied ? config_read_applied_lines(place->run_folder, place->folder,
+					  settings, &source, error)
+				: config_read_module_lines(place->folder, settings, &source, error);
+	if (result == 0)
+		result = check_module(&(struct modules_check){ .cluster = place->cluster,
 			.others = modules,
 			.settings = settings,
 			.source = &source,
-			.error = &wrong->error });
-	if (error == 0) {
-		modules->count++;
-		return;
-	}
-	if (wrong->error.sentence[0] == '\0')
+			.error = error });
+	if (result != 0 && error->sentence[0] == '\0')
 		(void)settings_complain(
-			&wrong->error, file, 0, NULL, "cannot be read: %s", strerror(-error));
-	snprintf(wrong->name, sizeof(wrong->name), "%.*s", MODULE_NAME_MAX, name);
+			error, file, 0, NULL, "cannot be read: %s", strerror(-result));
+	return result;
+}
+
+/* The first setting that cannot change while the module runs. */
+struct change {
+	const char *folder;
+	struct config_error *error;
+};
+
+static void note_change(void *context, const struct config_difference *difference)
+{
+	struct change *change = context;
+	char file[PATH_SIZE_MAX];
+	if (difference->is_live || change->error->sentence[0] != '\0')
+		return;
+	snprintf(file, sizeof(file), "%.4000s/module.yaml", change->folder);
+	(void)settings_complain(change->error, file, 0, difference->key,
+		"found '%.120s' instead of '%.120s'; this can only change while the module is "
+		"stopped on this node",
+		difference->after, difference->before);
+}
+
+/* It runs: what it runs under is put in place of what the file says, if that cannot be. */
+static int read_applied(const struct module_place *place, struct config_modules *modules,
+	bool is_right, struct config_error *error)
+{
+	struct config_error ignored = { "" };
+	struct change change = { .folder = place->folder, .error = error };
+	struct module_settings *settings = &modules->list[modules->count];
+	struct module_settings *file = is_right ? malloc(sizeof(*file)) : NULL;
+	if (is_right && file == NULL)
+		return 0; /* what the file says then */
+	if (is_right)
+		*file = *settings;
+	int result = read_and_check(place, true, modules, &ignored);
+	if (result == 0 && is_right)
+		(void)config_compare_modules(settings, file, note_change, &change);
+	if (is_right && error->sentence[0] == '\0') {
+		*settings = *file;
+		result = 0;
+	}
+	free(file);
+	return result;
+}
+
+/* Puts it to the right ones or to the wrong ones, or to both. */
+static void read_one(const struct module_place *place, struct config_modules *modules)
+{
+	struct config_wrong *wrong = &modules->wrong[modules->wrong_count];
+	int error = read_and_check(place, false, modules, &wrong->error);
+	if (place->run_folder != NULL && config_has_applied(place->run_folder, place->name))
+		error = read_applied(place, modules, error == 0, &wrong->error);
+	if (error == 0)
+		modules->count++;
+	if (wrong->error.sentence[0] == '\0')
+		return;
+	snprintf(wrong->name, sizeof(wrong->name), "%.*s", MODULE_NAME_MAX, place->name);
+	wrong->is_going_on = error == 0;
 	modules->wrong_count++;
 }
 
@@ -149,9 +208,12 @@ static int make_room(struct config_modules *modules, int count)
 }
 
 int config_read_modules(const char *config_folder, const struct cluster_config *cluster,
-	struct config_modules *out_modules, struct config_error *out_error)
+	const char *run_folder, struct config_modules *out_modules, struct config_error *out_error)
 {
-	char folder[PATH_SIZE_MAX];
+	char folder[PATH_SIZE_MAX], path[PATH_SIZE_MAX];
+	struct module_place place = {
+		.run_folder = run_folder, .folder = path, .cluster = cluster
+	};
 	struct dirent **entries = NULL;
 	*out_modules = (struct config_modules){ 0 };
 	snprintf(folder, sizeof(folder), "%.3800s/modules", config_folder);
@@ -165,8 +227,11 @@ int config_read_modules(const char *config_folder, const struct cluster_config *
 			    ? make_room(out_modules, count)
 			    : settings_complain(out_error, folder, 0, NULL,
 				      "found %d modules; expected at most %d", count, MODULES_MAX);
-	for (int i = 0; i < count && error == 0; i++)
-		read_one(folder, entries[i]->d_name, cluster, out_modules);
+	for (int i = 0; i < count && error == 0; i++) {
+		place.name = entries[i]->d_name;
+		snprintf(path, sizeof(path), "%.3800s/%s", folder, place.name);
+		read_one(&place, out_modules);
+	}
 	free_entries(entries, count);
 	if (error != 0)
 		config_modules_done(out_modules);
@@ -176,7 +241,7 @@ int config_read_modules(const char *config_folder, const struct cluster_config *
 int config_read_all_modules(const char *config_folder, const struct cluster_config *cluster,
 	struct config_modules *out_modules, struct config_error *out_error)
 {
-	int error = config_read_modules(config_folder, cluster, out_modules, out_error);
+	int error = config_read_modules(config_folder, cluster, NULL, out_modules, out_error);
 	if (error == 0 && out_modules->wrong_count > 0) {
 		*out_error = out_modules->wrong[0].error;
 		error = -EINVAL;

@@ -193,7 +193,7 @@ int site_read(const struct arguments *arguments, struct site *out_site)
 		result = config_read_self(arguments->config, &site->cluster, &site->self, &error);
 	if (result == 0)
 		result = config_read_modules(
-			arguments->config, &site->cluster, &site->modules, &error);
+			arguments->config, &site->cluster, NULL, &site->modules, &error);
 	if (result != 0) {
 		site_done(site);
 		return refuse(arguments, "%s", error.sentence);

@@ -186,10 +186,14 @@ static void plan_modules(struct daemon *daemon, const struct config_modules *aft
 		add_change(changes, sentence);
 	}
 	for (int i = 0; i < daemon->wrong_count; i++) {
-		if (find_settings(after, daemon->wrong[i].name) != NULL)
+		const char *name = daemon->wrong[i].name;
+		bool is_going_on = daemon->wrong[i].is_going_on;
+		if ((find_settings(after, name) != NULL) != is_going_on)
 			continue;
 		snprintf(sentence, sizeof(sentence),
-			"module '%s', which was left out, is forgotten", daemon->wrong[i].name);
+			is_going_on ? "module '%s': its module.yaml is in order again"
+				    : "module '%s', which was left out, is forgotten",
+			name);
 		add_change(changes, sentence);
 	}
 	for (int i = 0; i < daemon->module_count; i++) {

@@ -155,6 +155,23 @@ static void add_disagreement(json_t *json, const struct module *module)
 		set(json, "error", json_string(module->disagreement));
 }
 
+/* Its module.yaml, while it runs as it was applied last. */
+static void add_wrong_file(json_t *json, const struct module *module)
+{
+	const struct daemon *daemon = module->daemon;
+	for (int i = 0; i < daemon->wrong_count; i++) {
+		const struct config_wrong *wrong = &daemon->wrong[i];
+		char sentence[SENTENCE_SIZE_MAX + 160];
+		if (!wrong->is_going_on || strcmp(wrong->name, module->settings.name) != 0)
+			continue;
+		snprintf(sentence, sizeof(sentence),
+			"%s; the module goes on with its settings as they were applied last. "
+			"Correct the file and run 'evenkeel apply'",
+			wrong->error.sentence);
+		set(json, "error", json_string(sentence));
+	}
+}
+
 static json_t *module_status(
 	const struct daemon *daemon, const struct module *module, const struct summary *summary)
 {
@@ -165,6 +182,7 @@ static json_t *module_status(
 	set(json, "number", json_integer(module->settings.number));
 	add_settings(json, &module->settings);
 	add_disagreement(json, module);
+	add_wrong_file(json, module);
 	if (core_status(daemon->core, module->settings.number, &status) != 0) {
 		set(json, "now", json_string("is being added or removed"));
 		return json;
@@ -221,7 +239,8 @@ static json_t *modules_status(
 			json, module_status(daemon, sorted[i],
 				      find_summary(summaries, count, sorted[i]->settings.number)));
 	for (int i = 0; i < daemon->wrong_count; i++)
-		(void)json_array_append_new(json, wrong_status(&daemon->wrong[i]));
+		if (!daemon->wrong[i].is_going_on)
+			(void)json_array_append_new(json, wrong_status(&daemon->wrong[i]));
 	return json;
 }
 

@@ -15,7 +15,7 @@
  *	streams.c    the TCP port                  (hands connections to evenkeel-fs)
  *	admin*.c     admin.sock                    ANSWER_COMMAND
  *	events.c     the event log                 LOG
- *	runtime.c    run/NAME.runtime              (what a successor must know)
+ *	runtime.c    run/NAME.runtime, NAME.yaml   (what a successor must know)
  *
  * Actions of one module are performed in order: those after a WRITE_RECORD wait until it is
  * durable, and are dropped if it cannot be. Actions without a module (beats) never wait.
@@ -92,7 +92,7 @@ struct daemon {
 	int module_count;
 	struct module
 		*modules[MODULES_MAX]; /* in no order; settings.number names one to the core */
-	struct config_wrong *wrong;    /* modules that stay out because of their module.yaml */
+	struct config_wrong *wrong; /* whose module.yaml is: they stay out, or go on as they were */
 	int wrong_count;
 	struct actions *actions; /* of the step under way */
 	uint64_t steps;

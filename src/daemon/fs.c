@@ -110,6 +110,7 @@ static void on_report(struct module_fs *fs, const struct control_message *messag
 	if (message->report.report == FS_REPORT_IS_STOPPED) {
 		fs->is_wanted = false;
 		fs_process_forget(fs);
+		config_forget_applied(fs->module->daemon->paths.run, fs->module->settings.name);
 	}
 	fs_post(fs->module, &event);
 }
@@ -134,6 +135,8 @@ static void on_hello(struct module_fs *fs, const struct control_message *message
 	if (fs->is_adopting) {
 		fs->is_adopting = false;
 		fs->is_wanted = fs->role != FS_NONE;
+		if (fs->is_wanted)
+			runtime_keep_settings(module);
 		loop_disarm(&module->daemon->loop, &fs->adopt);
 		daemon_module_is_known(module, message);
 		send_pending(fs);
@@ -284,11 +287,18 @@ void fs_order(struct module *module, const struct action *action)
 		fs->has_role_order = true;
 		fs->pending_count = 0; /* whatever waited was meant for the role before */
 	}
+	if (!fs->is_wanted)
+		runtime_keep_settings(module);
 	fs->is_wanted = true;
 	push_pending(fs, &message);
 	if (is_nobody)
 		fs_process_start(fs);
 	send_pending(fs);
+}
+
+bool fs_is_wanted(const struct module *module)
+{
+	return module->fs->is_wanted;
 }
 
 bool fs_is_secondary(const struct module *module)

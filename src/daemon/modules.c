@@ -226,10 +226,13 @@ static int apply(struct daemon *daemon, const struct config_modules *wanted)
 	for (int i = daemon->module_count - 1; i >= 0; i--) {
 		struct module *module = daemon->modules[i];
 		const struct module_settings *new = find_wanted(wanted, module->settings.name);
-		if (new == NULL || needs_stop(&module->settings, new))
+		if (new == NULL || needs_stop(&module->settings, new)) {
 			remove_at(daemon, i);
-		else
-			module->settings = *new;
+			continue;
+		}
+		module->settings = *new;
+		if (fs_is_wanted(module))
+			runtime_keep_settings(module);
 	}
 	for (int i = 0; i < wanted->count; i++) {
 		if (daemon_module_by_name(daemon, wanted->list[i].name) != NULL ||
@@ -241,23 +244,36 @@ static int apply(struct daemon *daemon, const struct config_modules *wanted)
 	return worst;
 }
 
-/* At the start each module stands for itself: a wrong one stays out, the others serve. */
+/* It runs, and its evenkeel-fs and application must not be left alone because of a file. */
+static void say_wrong(struct daemon *daemon, const struct config_wrong *wrong)
+{
+	if (wrong->is_going_on)
+		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
+			"%s. Module '%s' runs, and goes on with its settings as they were applied "
+			"last. Correct it and run `evenkeel apply`.",
+			wrong->error.sentence, wrong->name);
+	else
+		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
+			"%s. Module '%s' stays out on this node; the others are not touched. "
+			"Correct it and run `evenkeel apply`.",
+			wrong->error.sentence, wrong->name);
+}
+
+/* At the start each module stands for itself: a wrong one stays out, unless it runs; the others serve. */
 void modules_load(struct daemon *daemon)
 {
 	struct config_modules wanted;
 	struct config_error wrong = { .sentence = "out of memory" };
 
 	CHECK(daemon->module_count == 0 && daemon->wrong == NULL);
-	if (config_read_modules(daemon->paths.config, &daemon->cluster, &wanted, &wrong) != 0) {
+	if (config_read_modules(daemon->paths.config, &daemon->cluster, daemon->paths.run, &wanted,
+		    &wrong) != 0) {
 		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
 			"%s. Correct it and run `evenkeel apply`.", wrong.sentence);
 		return;
 	}
 	for (int i = 0; i < wanted.wrong_count; i++)
-		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
-			"%s. Module '%s' stays out on this node; the others are not touched. "
-			"Correct it and run `evenkeel apply`.",
-			wanted.wrong[i].error.sentence, wanted.wrong[i].name);
+		say_wrong(daemon, &wanted.wrong[i]);
 	(void)apply(daemon, &wanted); /* what could not be taken in said so */
 	daemon->wrong = wanted.wrong;
 	daemon->wrong_count = wanted.wrong_count;

@@ -64,6 +64,8 @@ void mesh_send(struct daemon *daemon, bool is_goodbye);
 void runtime_read(struct module *module);
 void runtime_write(struct module *module);
 void runtime_remove(struct module *module);
+/* run/NAME.yaml: under which settings it runs, for our successor and for evenkeel-fs. */
+void runtime_keep_settings(struct module *module);
 
 /* ---- hold.c: evenkeel-hold ---- */
 
@@ -83,6 +85,8 @@ void fs_close(struct daemon *daemon);
 int fs_add(struct module *module) MUST_CHECK;
 void fs_remove(struct module *module);
 void fs_order(struct module *module, const struct action *action);
+/* Runs an evenkeel-fs, or should one? */
+bool fs_is_wanted(const struct module *module);
 /* Does an evenkeel-fs run here that receives? */
 bool fs_is_secondary(const struct module *module);
 /* Hands an accepted connection over. Takes fd. Errors: -ENOTCONN: there is no secondary here. */

@@ -92,4 +92,16 @@ void runtime_remove(struct module *module)
 
 	set_path(module, "", path);
 	(void)unlink(path); /* it may never have been written */
+	config_forget_applied(module->daemon->paths.run, module->settings.name);
+}
+
+void runtime_keep_settings(struct module *module)
+{
+	int error = config_keep_applied(module->daemon->paths.run, &module->settings);
+
+	if (error != 0)
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "runtime.failed",
+			"%s/%s.yaml cannot be written: %s. If evenkeeld is killed while "
+			"module.yaml is wrong, this module stays out until it is corrected.",
+			module->daemon->paths.run, module->settings.name, strerror(-error));
 }

@@ -64,7 +64,7 @@ int parts_configure(struct service *service)
 	(void)snprintf(path, sizeof(path), "%s/modules/%s", service->options.config,
 		service->options.module);
 	if (error == 0)
-		error = config_read_module(path, &service->module, &why);
+		error = config_read_applied(service->options.run, path, &service->module, &why);
 	if (error != 0) {
 		service_complain("configuration", why.sentence);
 		return error;

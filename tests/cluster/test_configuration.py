@@ -5,6 +5,7 @@ Two modules, `counter` and `second`, each with data of its own.
 import json
 import os
 import signal
+import time
 
 import harness
 import pytest
@@ -108,6 +109,39 @@ def test_a_wrong_module_stays_out_alone(cluster):
     mended = told(cluster, "node2", "second")
     assert mended["state"] == "STOP" and "error" not in mended, mended
     assert cluster.states() == states
+
+
+def test_a_module_that_runs_goes_on_although_its_file_is_wrong(cluster):
+    """Both evenkeeld and evenkeel-fs start anew while module.yaml is wrong: the application notices nothing."""
+    if cluster.status("node1")["generation"] == 0:
+        cluster.bring_up()
+    for node in cluster.lab.nodes:
+        cluster.say(node, "start", "counter", check=False)
+    primary = cluster.wait_pair()
+    states = cluster.states()
+    there, elsewhere = "\\(directories.*\\)\\/srv\\/{}", "\\1\\/srv\\/{}"
+    for change, back, found in (
+            (["durability: call", "durability: cal"], ["durability: cal", "durability: call"], "found 'cal'"),
+            ([there.format("counter"), elsewhere.format("else")], [there.format("else"), elsewhere.format("counter")],
+             "found '/srv/else'")):
+        application = cluster.processes(primary, "server")
+        assert application
+        change_yaml(cluster, primary, "counter", *change)
+        restart_daemon(cluster, primary)
+        for pid in cluster.processes(primary, "evenkeel-fs"):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(4)       # longer than the address lives by itself
+        cluster.wait_pair(primary)
+        assert cluster.states() == states and harness.ADDRESS in cluster.node(primary).run(["ip", "address"]).stdout
+        assert cluster.processes(primary, "server") == application, "the application was started anew"
+        error = told(cluster, primary, "counter").get("error", "")
+        assert found in error and "goes on" in error and "evenkeel apply" in error, error
+        done = cluster.say(primary, "apply", check=False)
+        assert done.returncode != 0, done
+        change_yaml(cluster, primary, "counter", *back)
+        cluster.say(primary, "apply")
+        assert "error" not in told(cluster, primary, "counter")
+        assert cluster.states() == states
 
 
 def test_directories_differ(cluster):

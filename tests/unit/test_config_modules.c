@@ -58,6 +58,7 @@ static const struct wrong wrong_pairs[] = {
 /* A configuration folder of its own, and what was read from it last. */
 struct folder {
 	char path[64];
+	const char *run; /* NULL: none is looked at */
 	struct cluster_config cluster;
 	struct config_modules modules;
 	struct config_error error;
@@ -100,16 +101,16 @@ static int remove_folder(void **state)
 static void read_folder(struct folder *folder)
 {
 	config_modules_done(&folder->modules);
-	assert_int_equal(config_read_modules(
-				 folder->path, &folder->cluster, &folder->modules, &folder->error),
+	assert_int_equal(config_read_modules(folder->path, &folder->cluster, folder->run,
+				 &folder->modules, &folder->error),
 		0);
 }
 
 static void a_folder_without_modules_is_in_order(void **state)
 {
 	struct folder *folder = *state;
-	assert_int_equal(
-		config_read_modules("/nowhere", &folder->cluster, &folder->modules, &folder->error),
+	assert_int_equal(config_read_modules("/nowhere", &folder->cluster, NULL, &folder->modules,
+				 &folder->error),
 		0);
 	assert_int_equal(folder->modules.count, 0);
 	assert_int_equal(folder->modules.wrong_count, 0);
@@ -133,6 +134,94 @@ static void modules_do_not_share(void **state)
 		assert_int_equal(folder->modules.count, 0);
 		assert_non_null(strstr(folder->error.sentence, "modules/second/module.yaml:"));
 		assert_non_null(strstr(folder->error.sentence, wrong_pairs[i].sentence));
+	}
+}
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static const char full_text[] =
+	"number: 7\nnodes: [a, b]\npreferred: b\nfailover: false\n"
+	"directories: [\"/srv/a, b: #c\", '/srv/q\"uo\\te']\n"
+	"addresses: [10.3.0.100, 10.3.0.101/24@eth0]\ndurability: fsync\npeer_timeout: 2500ms\n"
+	"script_timeout: 61s\nrepairs: 0\nrepairs_window: 90m\n"
+	"checks:\n- {tcp: 5432}\n- {command: is-well, interval: 1500ms, timeout: 2s}\n";
+
+/* Each setting that is not as it would be by itself. */
+static void what_is_applied_is_read_as_it_was(void **state)
+{
+	struct folder *folder = *state;
+	struct module_settings before, after;
+	char path[128], kept[160];
+	write_module(folder->path, "full", full_text);
+	snprintf(path, sizeof(path), "%s/modules/full", folder->path);
+	assert_int_equal(config_read_module(path, &before, &folder->error), 0);
+	assert_int_equal(config_read_applied(folder->path, path, &after, &folder->error), 0);
+	assert_memory_equal(&before, &after, sizeof(before)); /* nothing is kept: the file itself */
+	assert_int_equal(config_keep_applied(folder->path, &before), 0);
+	write_module(folder->path, "full", "number: x\n");
+	assert_int_equal(config_read_applied(folder->path, path, &after, &folder->error), 0);
+	assert_memory_equal(&before, &after, sizeof(before));
+	snprintf(kept, sizeof(kept), "%s/full.yaml", folder->path);
+	write_text(kept, "number: y\n");
+	assert_int_equal(config_read_applied(folder->path, path, &after, &folder->error), -EINVAL);
+	assert_non_null(strstr(folder->error.sentence, "modules/full/module.yaml:1: "));
+	config_forget_applied(folder->path, "full");
+	assert_int_equal(access(kept, F_OK), -1);
+}
+
+/* What runs goes on as it was applied when its file is wrong, gone, another's, or asks for what cannot
+ * change while it runs; what may change then is taken. */
+static void what_runs_goes_on_as_it_was_applied(void **state)
+{
+	static const struct {
+		const char *text, *sentence;
+		int64_t script_timeout_s;
+	} rows[] = {
+		{ "number: 2\nnodes: [a, b]\ndirectories: [/b]\nscript_timeout: 5s\n", NULL, 5 },
+		{ "number: 2\nnodes: [a, b]\ndirectories: [/c]\n",
+			"key 'directories': found '/c' instead of '/b'", 9 },
+		{ "number: 1\nnodes: [a, b]\ndirectories: [/b]\n",
+			"module 'first' has number 1 too", 9 },
+		{ "number: two\n", "key 'number'", 9 },
+		{ NULL, "cannot be read: No such file", 9 },
+	};
+	struct folder *folder = *state;
+	char path[128];
+	write_module(folder->path, "second",
+		"number: 2\nnodes: [a, b]\ndirectories: [/b]\nscript_timeout: 9s\n");
+	read_folder(folder);
+	assert_int_equal(folder->modules.count, 2);
+	assert_int_equal(config_keep_applied(folder->path, &folder->modules.list[1]), 0);
+	snprintf(path, sizeof(path), "%s/modules/second/module.yaml", folder->path);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		bool is_right = rows[i].sentence == NULL;
+		if (rows[i].text != NULL)
+			write_text(path, rows[i].text);
+		else
+			assert_int_equal(unlink(path), 0);
+		folder->run = folder->path;
+		read_folder(folder);
+		const struct module_settings *second = &folder->modules.list[1];
+		assert_int_equal(folder->modules.count, 2);
+		assert_int_equal(folder->modules.wrong_count, is_right ? 0 : 1);
+		assert_int_equal(second->number, 2);
+		assert_string_equal(second->directories[0], "/b");
+		assert_int_equal(second->script_timeout_ns, rows[i].script_timeout_s * NS_PER_S);
+		if (is_right)
+			continue;
+		assert_true(folder->modules.wrong[0].is_going_on);
+		assert_string_equal(folder->modules.wrong[0].name, "second");
+		assert_non_null(strstr(folder->modules.wrong[0].error.sentence, rows[i].sentence));
+		assert_non_null(strstr(
+			folder->modules.wrong[0].error.sentence, "modules/second/module.yaml"));
+		folder->run = NULL;
+		read_folder(folder);
 	}
 }
 
@@ -169,6 +258,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(modules_do_not_share, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			a_wrong_module_spoils_only_itself, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			what_is_applied_is_read_as_it_was, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			what_runs_goes_on_as_it_was_applied, make_folder, remove_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
