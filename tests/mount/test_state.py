@@ -9,10 +9,14 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from test_pair import made
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EVENKEEL_BUILD", ROOT / "build" / "main"))
@@ -180,10 +184,8 @@ def chattr(change, *paths):
     subprocess.run(["chattr", change, *paths], check=True)
 
 
-@pytest.fixture
-def protected(folder):
-    """What stands under the mount: one file for each way in which a file takes no attribute of ours."""
-    under = folder / "data"
+def make_unmarkable(under):
+    """One file for each way in which a file takes no attribute of ours."""
     for name in ("immutable", "append", "full"):
         (under / name).write_text(name)
     number = 0
@@ -194,9 +196,14 @@ def protected(folder):
                 number += 1
     chattr("+i", under / "immutable")
     chattr("+a", under / "append")
+
+
+@pytest.fixture
+def protected(folder):
+    make_unmarkable(folder / "data")
     yield folder
-    chattr("-i", under / "immutable")
-    chattr("-a", under / "append")
+    chattr("-i", folder / "data" / "immutable")
+    chattr("-a", folder / "data" / "append")
 
 
 def test_what_cannot_be_marked_is_served(protected):
@@ -223,3 +230,46 @@ def test_what_cannot_be_marked_is_served(protected):
     with alone(protected) as directory:
         assert (directory / "renamed").read_text() == "changed"
         assert (directory / "renamed").stat().st_ino == numbers["full"]
+
+
+def test_a_copy_of_what_cannot_be_marked(folder):
+    with made() as pair:
+        under_a, under_b = pair.a.underneath, pair.b.underneath
+        make_unmarkable(under_a)
+        try:
+            pair.connect()
+            with open(pair.a.directory / "append", "a") as log:
+                log.write(" and more")
+            (pair.a.directory / "full").write_text("changed")
+            pair.assert_equal()
+            # There, somebody protects what is free here.
+            for name in ("folder", "folder/file", "folder/removed", "folder/log"):
+                (pair.a.directory / name).mkdir() if name == "folder" else (pair.a.directory / name).write_text(name)
+            pair.assert_equal()
+            chattr("+i", under_b / "folder", under_b / "folder/file", under_b / "folder/removed")
+            chattr("+a", under_b / "folder/log")
+            (pair.a.directory / "folder/file").write_text("other")
+            (pair.a.directory / "folder/log").write_text("shorter")
+            (pair.a.directory / "folder/removed").unlink()
+            (pair.a.directory / "folder/new").write_text("new")
+            os.rename(pair.a.directory / "folder/log", pair.a.directory / "renamed")
+            pair.assert_equal()
+            assert pair.a.count("peer_failed") == 0
+        finally:
+            for under in (under_a, under_b):
+                subprocess.run(["chattr", "-R", "-ia", under], check=False, capture_output=True)
+
+
+def test_a_copy_that_is_protected_is_brought_up_to_date(folder):
+    with made() as pair:
+        under_b = pair.b.underneath
+        (under_b / "old").mkdir()
+        (under_b / "old" / "within").write_text("within")
+        (under_b / "same").write_text("there")
+        chattr("+i", under_b / "old" / "within", under_b / "old", under_b / "same")
+        (pair.a.directory / "same").write_text("here")
+        try:
+            pair.connect()
+            pair.assert_equal()
+        finally:
+            subprocess.run(["chattr", "-R", "-ia", under_b], check=False, capture_output=True)
