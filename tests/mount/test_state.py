@@ -16,7 +16,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from test_pair import made
+from test_pair import in_time, made
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EVENKEEL_BUILD", ROOT / "build" / "main"))
@@ -234,25 +234,33 @@ def test_what_cannot_be_marked_is_served(protected):
 
 def test_a_copy_of_what_cannot_be_marked(folder):
     with made() as pair:
-        under_a, under_b = pair.a.underneath, pair.b.underneath
+        root, under_a, under_b = pair.a.directory, pair.a.underneath, pair.b.underneath
         make_unmarkable(under_a)
+
+        def use():
+            with open(root / "append", "a") as log:
+                log.write(" and more")
+            (root / "full").write_text("changed")
+            (root / "folder").mkdir()
+            for name in ("file", "removed", "log"):
+                (root / "folder" / name).write_text(name)
+            return True
+
+        def use_what_the_copy_protects():
+            (root / "folder" / "file").write_text("other")
+            (root / "folder" / "log").write_text("shorter")
+            (root / "folder" / "removed").unlink()
+            (root / "folder" / "new").write_text("new")
+            os.rename(root / "folder" / "log", root / "renamed")
+            return True
+
         try:
             pair.connect()
-            with open(pair.a.directory / "append", "a") as log:
-                log.write(" and more")
-            (pair.a.directory / "full").write_text("changed")
-            pair.assert_equal()
-            # There, somebody protects what is free here.
-            for name in ("folder", "folder/file", "folder/removed", "folder/log"):
-                (pair.a.directory / name).mkdir() if name == "folder" else (pair.a.directory / name).write_text(name)
+            in_time(use, 10)
             pair.assert_equal()
             chattr("+i", under_b / "folder", under_b / "folder/file", under_b / "folder/removed")
             chattr("+a", under_b / "folder/log")
-            (pair.a.directory / "folder/file").write_text("other")
-            (pair.a.directory / "folder/log").write_text("shorter")
-            (pair.a.directory / "folder/removed").unlink()
-            (pair.a.directory / "folder/new").write_text("new")
-            os.rename(pair.a.directory / "folder/log", pair.a.directory / "renamed")
+            in_time(use_what_the_copy_protects, 10)
             pair.assert_equal()
             assert pair.a.count("peer_failed") == 0
         finally:
