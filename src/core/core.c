@@ -190,16 +190,10 @@ static void on_module_event(struct core *core, const struct event *event)
 	}
 }
 
+/* Said by whoever tries it, and knows the address. */
 static void on_target(struct core *core, bool is_reachable)
 {
-	if (core->can_reach_target && !is_reachable)
-		text_add(log_add(core, NULL, "arbiter.unreachable", SEVERITY_WARNING),
-			"the ping target does not answer: no failover is possible now");
-	if (!core->can_reach_target && is_reachable && core->is_target_tried)
-		text_add(log_add(core, NULL, "arbiter.reachable", SEVERITY_INFO),
-			"the ping target answers again");
 	core->can_reach_target = is_reachable;
-	core->is_target_tried = true;
 	core->wants_beat = true;
 }
 

@@ -257,7 +257,7 @@ struct core {
 	struct core_config config;
 	int64_t now_ns, started_ns;
 	bool is_started, is_shutting_down;
-	bool can_reach_target, is_target_tried;
+	bool can_reach_target;
 	bool wants_beat, is_in_trouble;
 	uint64_t beat_counter;
 	int64_t beat_ns; /* when the last one was sent */

@@ -105,6 +105,9 @@ def test_secondary_cut_off_with_ping(cluster):
     requests, packets = clients.stop(), sniffer.stop()
     assert not workload.broken(requests)
     assert_one_writer(cluster, requests, packets, [primary])
+    told = [event["id"] for event in cluster.events(cluster.other(primary)) if event["id"].startswith("arbiter.")]
+    assert "arbiter.unreachable" in told
+    assert all(before != after for before, after in zip(told, told[1:])), f"said twice: {told}"
 
 
 def test_one_way_link(cluster):
