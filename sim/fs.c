@@ -54,7 +54,7 @@ static void tell(struct world *world, struct node *node, const struct event *eve
 		->core.event = *event;
 }
 
-void fs_report(struct world *world, struct node *node, enum fs_report report)
+static void say(struct world *world, struct node *node, enum fs_report report, bool is_continued)
 {
 	struct fs *fs = &node->fs;
 	struct event event = {
@@ -63,6 +63,7 @@ void fs_report(struct world *world, struct node *node, enum fs_report report)
 		.fs = { .report = report,
 			.epoch = fs->epoch,
 			.is_behind = fs->role == FS_SECONDARY && !fs->receiver.is_in_sync,
+			.is_continued = is_continued,
 			.barrier = node->barrier,
 			.peer_barrier = node->peer_barrier },
 	};
@@ -75,6 +76,16 @@ void fs_report(struct world *world, struct node *node, enum fs_report report)
 		tell(world, node, &event);
 	else if (fs->is_running && fs->unsent_count < UNSENT_MAX)
 		fs->unsent[fs->unsent_count++] = event;
+}
+
+void fs_report(struct world *world, struct node *node, enum fs_report report)
+{
+	say(world, node, report, false);
+}
+
+void fs_report_connected(struct world *world, struct node *node, bool is_continued)
+{
+	say(world, node, FS_REPORT_CONNECTED, is_continued);
 }
 
 void fs_say_missed(struct world *world, struct node *node)

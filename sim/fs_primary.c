@@ -340,7 +340,7 @@ static void on_hello(struct world *world, struct node *node, const struct frame 
 	fs->want = LINK_IDLE;
 	fs->is_loss_told = false;
 	fs->progress_at = world->now;
-	fs_report(world, node, FS_REPORT_CONNECTED);
+	fs_report_connected(world, node, fs->sender.mode == SENDER_PAIRED);
 	primary_answer(world, node);
 	flush(world, node);
 }

@@ -245,7 +245,7 @@ static void on_hello(struct world *world, struct node *node, const struct frame 
 		.received = fs->receiver.received,
 	};
 	(void)network_send(world, node, &reply); /* a full channel: silence ends the connection */
-	fs_report(world, node, FS_REPORT_CONNECTED);
+	fs_report_connected(world, node, fs->receiver.is_in_sync);
 }
 
 void secondary_on_frame(struct world *world, struct node *node, const struct frame *frame)

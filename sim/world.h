@@ -401,6 +401,7 @@ void fs_start(struct world *world, struct node *node);
 void fs_kill(struct world *world, struct node *node);
 void fs_order(struct world *world, struct node *node, const struct action *order);
 void fs_report(struct world *world, struct node *node, enum fs_report report);
+void fs_report_connected(struct world *world, struct node *node, bool is_continued);
 void fs_handle(struct world *world, struct node *node, const struct happening *happening);
 void fs_on_frame(struct world *world, struct node *node, const struct frame *frame);
 void fs_close(struct world *world, struct node *node);

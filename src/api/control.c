@@ -68,7 +68,7 @@ static const struct field hello_fields[] = {
 };
 static const struct field report_fields[] = {
 	W("report", report.report, report_names), F("epoch", FIELD_EPOCH, report.epoch),
-	F("behind", FIELD_BOOL, report.is_behind),
+	F("behind", FIELD_BOOL, report.is_behind), F("continued", FIELD_BOOL, report.is_continued),
 	F("barrier", FIELD_U64, report.barrier), F("peer_barrier", FIELD_U64, report.peer_barrier),
 	F("done", FIELD_U64, report.done), F("total", FIELD_U64, report.total), F("error", FIELD_ERROR, report.error),
 	F("detail", FIELD_TEXT, report.detail), { 0 },

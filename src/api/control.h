@@ -53,7 +53,7 @@ struct control_message {
 			enum fs_report
 				report; /* never FS_REPORT_DIED: the daemon sees that itself */
 			struct epoch epoch;
-			bool is_behind;
+			bool is_behind, is_continued; /* as in EVENT_FS_REPORTED (core/core.h) */
 			uint64_t barrier, peer_barrier;
 			uint64_t done, total;
 			int error; /* 0 or a negative errno */

@@ -209,6 +209,8 @@ struct event {
 			enum fs_report report;
 			struct epoch epoch; /* the epoch that it works in */
 			bool is_behind;	    /* secondary: not all that was acknowledged is here */
+			bool is_continued;  /* CONNECTED: the session goes on, nothing between the
+					       copies was lost */
 			uint64_t barrier, peer_barrier;
 			uint64_t done, total;
 			int error;

@@ -43,11 +43,12 @@
 #define PROBE_GAP_NS	    (100 * NS_PER_MS) /* between probes of an address */
 #define PROBE_EAGER_NS	    (5 * NS_PER_S)    /* after that, only every ... */
 #define PROBE_SLOW_GAP_NS   (NS_PER_S)
-#define ASK_GAP_NS	    (100 * NS_PER_MS) /* between questions to the arbiter */
-#define DROP_PATIENCE_NS    (300 * NS_PER_MS) /* for a peer to record itself stale */
-#define RESIGN_PATIENCE_NS  (NS_PER_S)	      /* for the primary to go on without us */
-#define YIELD_PATIENCE_NS   (5 * NS_PER_S)    /* for a heard peer to take what was handed over */
-#define FREEZE_MAX_NS	    (10 * NS_PER_S)   /* cut off so long: step down (R10) */
+#define ASK_GAP_NS	    (100 * NS_PER_MS)  /* between questions to the arbiter */
+#define RETURN_PATIENCE_NS  (1500 * NS_PER_MS) /* for the stream to follow the beats */
+#define DROP_PATIENCE_NS    (300 * NS_PER_MS)  /* for a peer to record itself stale */
+#define RESIGN_PATIENCE_NS  (NS_PER_S)	       /* for the primary to go on without us */
+#define YIELD_PATIENCE_NS   (5 * NS_PER_S)     /* for a heard peer to take what was handed over */
+#define FREEZE_MAX_NS	    (10 * NS_PER_S)    /* cut off so long: step down (R10) */
 #define WRITE_RETRY_NS	    (NS_PER_S)
 #define CONNECT_PATIENCE_NS (10 * NS_PER_S)
 #define RESYNC_PATIENCE_NS  (120 * NS_PER_S) /* without any progress */
@@ -187,6 +188,7 @@ struct module {
 	bool is_order_open;    /* a role was ordered and not reported yet */
 	bool is_mounted;       /* not known to be unmounted */
 	bool is_stop_reported, is_peer_lost, is_local_failed, is_target_complete, is_adopted;
+	bool is_session_cut; /* that is all of is_peer_lost: the session may go on */
 	bool is_drained, is_refused, is_wrong_copy, is_dead;
 	int64_t dead_ns;
 	bool is_behind; /* evenkeel-fs, a secondary, does not hold all that was acknowledged */
@@ -225,9 +227,10 @@ struct module {
 	bool has_asked;		/* in this incident */
 	int64_t progress_ns;	/* when evenkeel-fs spoke of its session last */
 	int64_t adopted_ns;	/* since when the target says that it has adopted */
-	int64_t held_ns;
-	bool was_peer_good; /* before this node claimed */
-	bool is_handed;	    /* this tenure began by an orderly handover */
+	int64_t held_ns,
+		returned_ns; /* returned: since when the peer is heard again; 0: it is not */
+	bool was_peer_good;  /* before this node claimed */
+	bool is_handed;	     /* this tenure began by an orderly handover */
 	int64_t drops_ns[DROPS_REMEMBERED];
 	uint8_t drops_next;
 

@@ -94,6 +94,7 @@ static void forget_tenure(struct module *module)
 	module->is_wrong_copy = false;
 	module->is_stop_reported = false;
 	module->is_peer_lost = false;
+	module->is_session_cut = false;
 	module->is_dead = false;
 	module->is_behind = false;
 	module->is_torn = false;

@@ -54,6 +54,7 @@ bool primary_guard(struct core *core, struct module *module)
 	module->is_perhaps_held = false;
 	module->is_held = true;
 	module->held_ns = core->now_ns;
+	module->returned_ns = 0;
 	module->ask_ns = core->now_ns;
 	module->first_grant_ns = 0;
 	text_add(log_add(core, module, "module.held", SEVERITY_WARNING),
@@ -240,13 +241,25 @@ static bool step_down_slowly(struct core *core, struct module *module)
 	return false;
 }
 
+/* The stream is tried anew all the time, but not as often as a beat is sent. */
+static bool is_stream_awaited(struct core *core, struct module *module)
+{
+	if (!module->is_session_cut || module->wants_drop)
+		return false;
+	CHECK(module->is_peer_lost);
+	if (module->returned_ns == 0)
+		module->returned_ns = core->now_ns;
+	return !has_passed(core, module, module->returned_ns, RETURN_PATIENCE_NS);
+}
+
 static bool held_advance(struct core *core, struct module *module)
 {
 	if (peer_has_resigned(core, module) || module->wants_forced_prim)
 		return go_alone(core, module);
 	/* A peer that claims shows it before its record does. */
 	if (is_heard_in_time(core, module) && !peer_is_primary(core, module))
-		return resume(core, module);
+		return !is_stream_awaited(core, module) && resume(core, module);
+	module->returned_ns = 0;
 	if (may_ask_held(core, module) && ask(core, module))
 		return true;
 	return step_down_slowly(core, module);

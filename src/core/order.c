@@ -10,6 +10,7 @@ static void forget_reports(struct module *module)
 {
 	module->is_stop_reported = false;
 	module->is_peer_lost = false;
+	module->is_session_cut = false;
 	module->is_local_failed = false;
 	module->is_target_complete = false;
 	module->is_adopted = false;
@@ -43,6 +44,7 @@ static void note_order(struct module *module, enum fs_order order)
 	case FS_ORDER_GO_ALONE: expect_role(module, order); break;
 	case FS_ORDER_CONNECT:
 		module->is_peer_lost = false;
+		module->is_session_cut = false;
 		module->is_target_complete = false;
 		module->is_resync_known = false;
 		module->resync_done = 0;
@@ -156,6 +158,20 @@ static void on_died(struct core *core, struct module *module)
 		"evenkeel-fs ended; a successor continues where it was");
 }
 
+/*
+ * While answers are held nothing was decided yet: if the session goes on, the peer lacks nothing.
+ * Once it was asked to record itself stale it may have done so, and then no stream takes that back.
+ */
+static void on_continued(struct module *module, struct epoch epoch)
+{
+	if (!module->is_held || module->wants_drop || !module->is_session_cut ||
+		epoch.number != module->fs_epoch.number)
+		return;
+	module->is_peer_lost = false;
+	module->is_session_cut = false;
+	module->fs_link = FS_LINK_IN_SYNC;
+}
+
 static void on_session(struct module *module, const struct event *event)
 {
 	module->progress_ns = event->now_ns;
@@ -165,6 +181,8 @@ static void on_session(struct module *module, const struct event *event)
 	case FS_REPORT_CONNECTED:
 		if (module->fs_link == FS_LINK_NONE)
 			module->fs_link = FS_LINK_CONNECTED;
+		if (event->fs.is_continued)
+			on_continued(module, event->fs.epoch);
 		break;
 	case FS_REPORT_RESYNC_PROGRESS:
 		module->fs_link = FS_LINK_RESYNCING;
@@ -179,6 +197,8 @@ static void on_session(struct module *module, const struct event *event)
 	case FS_REPORT_PEER_LOST:
 	case FS_REPORT_PEER_FAILED:
 		note_detail(module, event);
+		module->is_session_cut = event->fs.report == FS_REPORT_PEER_LOST &&
+					 (module->is_session_cut || !module->is_peer_lost);
 		module->is_peer_lost = true;
 		module->fs_link = FS_LINK_NONE;
 		break;
@@ -190,10 +210,12 @@ static void on_session(struct module *module, const struct event *event)
 static void on_refused(struct module *module, const struct event *event)
 {
 	note_detail(module, event);
-	if (module->is_order_open)
+	if (module->is_order_open) {
 		module->is_refused = true;
-	else
-		module->is_peer_lost = true;
+		return;
+	}
+	module->is_peer_lost = true;
+	module->is_session_cut = false;
 }
 
 void order_on_report(struct core *core, struct module *module, const struct event *event)

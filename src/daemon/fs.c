@@ -94,6 +94,7 @@ static void on_report(struct module_fs *fs, const struct control_message *messag
 		.fs = { .report = message->report.report,
 			.epoch = message->report.epoch,
 			.is_behind = message->report.is_behind,
+			.is_continued = message->report.is_continued,
 			.barrier = message->report.barrier,
 			.peer_barrier = message->report.peer_barrier,
 			.done = message->report.done,

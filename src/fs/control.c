@@ -144,6 +144,7 @@ void service_say(struct service *service, const struct replicator_report *report
 {
 	struct control_message message = { .type = CONTROL_REPORT,
 		.report = { .report = report->report,
+			.is_continued = report->is_continued,
 			.done = report->done,
 			.total = report->total,
 			.error = report->error } };

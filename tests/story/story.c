@@ -20,7 +20,7 @@
  *	stream cut|heal                evenkeel-fs of both cannot connect
  *	target a on|off                the ping target answers a
  *	foreign a on|off               another machine answers at the service address
- *	fs a REPORT                    evenkeel-fs of a reports by itself
+ *	fs a REPORT                    evenkeel-fs of a reports by itself; `continued`: connected, the session goes on
  *	fs-logs a lost                 it does not hold any more what it had received; not told yet
  *	fs-wrong a on|off              its directories hold something else
  *	fs-broken a on|off             cannot become primary
@@ -112,7 +112,8 @@ static const char *report_at(int i)
 {
 	static const char *const names[] = { "is_primary", "is_secondary", "is_stopped",
 		"connected", "resync_progress", "target_complete", "adopted", "peer_lost",
-		"peer_failed", "local_failed", "is_alone", "drained", "died", "refused" };
+		"peer_failed", "local_failed", "is_alone", "drained", "died", "refused",
+		"continued" };
 
 	return names[i];
 }
@@ -163,7 +164,10 @@ static void on_fs(struct world *world, const struct line *line)
 	struct event event = { .type = EVENT_FS_REPORTED, .module = STORY_MODULE };
 	int node = node_of(line->words[1]);
 
-	event.fs.report = (enum fs_report)name_index(line->words[2], report_at, 14);
+	int report = name_index(line->words[2], report_at, 15);
+
+	event.fs.is_continued = report == 14;
+	event.fs.report = report == 14 ? FS_REPORT_CONNECTED : (enum fs_report)report;
 	event.fs.epoch = world->nodes[node].fs_epoch;
 	event.fs.is_behind = world->nodes[node].is_fs_behind;
 	snprintf(event.fs.detail, sizeof(event.fs.detail), "%s",

@@ -88,6 +88,7 @@ static void every_report_and_order_has_its_word(void **state)
 	(void)state;
 	struct control_message message = zeroed(CONTROL_REPORT);
 	message.report.error = -EIO;
+	message.report.is_continued = true;
 	snprintf(message.report.detail, sizeof(message.report.detail), "%s",
 		"a \"quoted\" path\nof two lines");
 	for (int report = 0; report <= FS_REPORT_NOTICE; report++) {
