@@ -105,11 +105,22 @@ struct waiting {
 	int64_t stuck_ns;    /* since when it does not get further by itself; 0: it does */
 };
 
+/* It was to be primary, and follows: the other one was faster, or somebody's word there. */
+static bool has_other_won(const struct waiting *waiting, const json_t *module)
+{
+	const char *peer = text_of(module, "peer_state");
+	return waiting->goal == GOAL_PRIMARY && is_state(module, "SECOND") &&
+	       json_is_true(json_object_get(module, "peer_heard")) &&
+	       (strcmp(peer, "PRIM") == 0 || strcmp(peer, "ALONE") == 0);
+}
+
 /* A node that waits for a person, that stopped instead, or that stayed what it was. */
 static bool is_stuck(const struct waiting *waiting, const json_t *module)
 {
 	bool wants_person = text_of(module, "to_do")[0] != '\0';
 	bool is_quiet = !is_readiness(module, "Transient");
+	if (has_other_won(waiting, module))
+		return true;
 	if (waiting->goal == GOAL_STOPPED || !is_quiet)
 		return false;
 	if (waiting->goal == GOAL_OTHER && is_state(module, waiting->state_before))
@@ -161,6 +172,13 @@ static int say_end(const struct waiting *waiting, enum way way, const json_t *mo
 	/* `start` is done when the module is started, even if it waits for a person. */
 	if (waiting->goal == GOAL_SERVING && is_state(module, "WAIT"))
 		return EXIT_DONE;
+	if (has_other_won(waiting, module))
+		return refuse(waiting->arguments,
+			"'%s' became primary on %s before it could here, so this node follows with "
+			"the data of %s; was 'prim' given on both nodes? To serve it here: "
+			"'evenkeel swap %s', once both nodes are Ready",
+			waiting->name, text_of(module, "peer"), text_of(module, "peer"),
+			waiting->name);
 	return refuse(waiting->arguments, "it did not come about; 'evenkeel log' tells more");
 }
 

@@ -2,6 +2,7 @@
 
 Both nodes hold data of their own when the module is started for the first time.
 """
+import subprocess
 import time
 
 import harness
@@ -49,3 +50,19 @@ def test_secondary_is_read_only(cluster):
     done = cluster.node("node2").run(["sh", "-c", "echo x > /srv/counter/new"], check=False)
     assert done.returncode != 0 and "Read-only file system" in done.stderr, done.stderr
     assert cluster.node("node2").run(["cat", "/srv/counter/d/link"]).stdout == "of-node1\n"
+
+
+def test_two_persons_decide_at_once(make_cluster):
+    """`prim` on both nodes: one wins; on the other the command ends soon, says who serves, and what to do."""
+    made = make_cluster()
+    for name in made.lab.nodes:
+        made.say(name, "start", made.module)
+    for name in made.lab.nodes:
+        made.wait_state(name, "WAIT NotReady", "WAIT Transient", "WAIT Ready")
+    words = {name: made.node(name).popen(["evenkeel", "prim", made.module], stdout=subprocess.PIPE,
+                                         stderr=subprocess.PIPE, text=True) for name in made.lab.nodes}
+    primary = made.wait_pair(seconds=40)
+    said = {name: word.communicate(timeout=20) + (word.returncode,) for name, word in words.items()}
+    assert said[primary][2] == 0, said
+    _, complaint, code = said[made.other(primary)]
+    assert code != 0 and f"primary on {primary}" in complaint and "evenkeel swap" in complaint, said
