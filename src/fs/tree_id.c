@@ -228,7 +228,7 @@ int id_give_somehow(struct tree *tree, int fd, const char *name, const struct st
 int id_take_out(struct tree *tree, int fd, uint64_t object)
 {
 	char path[PROC_PATH_SIZE];
-	struct place place;
+	struct place place = { 0 };
 	struct stat st;
 	int error = fstat(fd, &st) != 0 ? -errno : place_read(tree, fd, "", &st, &place);
 
