@@ -18,6 +18,9 @@
 #include "base/macros.h"
 #include "core/core.h"
 
+/* What evenkeel-fs ends with if no process of its version can carry on what its predecessor left. */
+#define CONTROL_EXIT_UNFIT 3
+
 #define CONTROL_PACKET_MAX 4096 /* bytes of one packet */
 #define CONTROL_NAME_MAX   96	/* bytes of a stored descriptor's name, without the terminator */
 #define CONTROL_DETAIL_MAX 128	/* as the core's detail, terminator included */

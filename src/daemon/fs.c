@@ -55,6 +55,15 @@ void fs_post(struct module *module, const struct event *event)
 		daemon_post(module->daemon, event);
 }
 
+void fs_post_unfit(struct module_fs *fs)
+{
+	fs_post(fs->module, &(struct event){ .type = EVENT_FS_REPORTED,
+				    .module = fs->module->settings.number,
+				    .fs = { .report = FS_REPORT_LOCAL_FAILED,
+					    .detail = "it was replaced by another version while it "
+						      "ran; the disk is not to blame" } });
+}
+
 void fs_close_socket(struct module_fs *fs)
 {
 	if (fs->socket < 0)
@@ -279,6 +288,12 @@ void fs_order(struct module *module, const struct action *action)
 	memcpy(message.order.set_id, action->fs.set_id, SET_ID_SIZE);
 	message.order.is_forced = action->fs.is_forced;
 	bool is_nobody = fs->process.pidfd < 0 && !fs->start.is_armed;
+	bool was_unfit = fs->is_unfit;
+	if (was_unfit && action->fs.order != FS_ORDER_STOP) {
+		fs_post_unfit(fs);
+		return;
+	}
+	fs->is_unfit = false;
 	if (is_nobody && !fs->is_wanted && action->fs.order == FS_ORDER_STOP) {
 		report_stopped(fs, action->fs.epoch);
 		return;
@@ -295,6 +310,10 @@ void fs_order(struct module *module, const struct action *action)
 	if (is_nobody)
 		fs_process_start(fs);
 	send_pending(fs);
+	if (was_unfit) /* and took with it what it had not brought to the disk */
+		fs_post(module, &(struct event){ .type = EVENT_FS_REPORTED,
+					.module = module->settings.number,
+					.fs.report = FS_REPORT_DIED });
 }
 
 bool fs_is_wanted(const struct module *module)

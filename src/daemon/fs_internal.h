@@ -20,6 +20,7 @@ struct module_fs {
 	bool is_wanted;	  /* it has something to do; dying, it is started again */
 	bool is_adopting; /* the core is not told before it has said hello */
 	bool is_wait_said;
+	bool is_unfit; /* what it left cannot be carried on: nothing is started before STOP is ordered */
 	enum fs_role role;
 	struct control_message role_order; /* the last one */
 	bool has_role_order;
@@ -42,6 +43,8 @@ void fs_hear(void *module_fs, uint32_t events);
 void fs_close_socket(struct module_fs *fs);
 /* Hands an event about the module to the core, if the core knows the module. */
 void fs_post(struct module *module, const struct event *event);
+/* Tells the core that what ran cannot go on here. */
+void fs_post_unfit(struct module_fs *fs);
 
 /* ---- fs_process.c ---- */
 

@@ -96,6 +96,32 @@ static void back_off(struct module_fs *fs)
 
 /* ---- its end ---- */
 
+/*
+ * Started again it would end again. What hangs in the mount must come free, or not even a SIGKILL
+ * would end the application: with the last descriptor the kernel ends the connection. The dead mount
+ * is taken away by the evenkeel-fs that is started to stop it (fs/parts.c).
+ */
+static void on_unfit(struct module_fs *fs)
+{
+	struct module *module = fs->module;
+
+	daemon_log(module->daemon, module, SEVERITY_ERROR, "fs.other_version",
+		"evenkeel-fs was replaced by another version while module '%s' was mounted on this "
+		"node, then it ended, and the new one cannot carry on with the requests that the "
+		"old one had in its memory. Nothing that was acknowledged is lost. The other node "
+		"takes over if its copy is up to date. Look at `evenkeel status`; then `evenkeel "
+		"start %s` here. Before the next upgrade: `evenkeel stop %s` on the node that is "
+		"to be upgraded.",
+		module->settings.name, module->settings.name, module->settings.name);
+	fs_process_forget(fs);
+	if (fs->is_adopting) { /* the core hears that nothing runs */
+		fs->is_wanted = false;
+		return;
+	}
+	fs->is_unfit = true;
+	fs_post_unfit(fs);
+}
+
 static void on_process_ended(void *owner, uint32_t events)
 {
 	struct module_fs *fs = owner;
@@ -112,6 +138,10 @@ static void on_process_ended(void *owner, uint32_t events)
 	admin_fs_lost(module->daemon, module);
 	if (!fs->is_wanted)
 		return;
+	if (is_known && WIFEXITED(status) && WEXITSTATUS(status) == CONTROL_EXIT_UNFIT) {
+		on_unfit(fs);
+		return;
+	}
 	if (is_known && WIFEXITED(status))
 		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.ended",
 			"evenkeel-fs ended by itself with status %d.", WEXITSTATUS(status));

@@ -91,8 +91,12 @@ static int serve(struct service *service)
 	bool is_resumed;
 	int error = parts_adopt(service, &is_resumed);
 
-	if (error != 0)
+	if (error == -EPROTO)
+		service_complain("cannot continue what was running",
+			"its requests lie in memory as another version of evenkeel-fs keeps them");
+	else if (error != 0)
 		service_complain("cannot continue what was running", strerror(-error));
+	service->is_unfit = error == -EPROTO;
 	if (error == 0)
 		atomic_store(&service->is_recovering, is_resumed);
 	if (error == 0)
@@ -211,5 +215,7 @@ int main(int count, char **words)
 		error = options.is_standalone ? serve_standalone(service, &ends) : serve(service);
 	replicator_close(service->replicator);
 	tree_close(service->front.tree); /* marks the index as clean */
+	if (service->is_unfit)
+		return CONTROL_EXIT_UNFIT;
 	return error == 0 ? 0 : 1;
 }

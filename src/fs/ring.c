@@ -37,7 +37,7 @@ static int map(struct ring *ring, bool is_new)
 	if (is_new && ftruncate(ring->fd, (off_t)RING_SIZE) != 0)
 		return -errno;
 	if (lseek(ring->fd, 0, SEEK_END) != (off_t)RING_SIZE)
-		return -EINVAL;
+		return -EPROTO;
 	ring->memory = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
 	if (ring->memory == MAP_FAILED) {
 		ring->memory = NULL;
@@ -49,7 +49,7 @@ static int map(struct ring *ring, bool is_new)
 		*ring->header =
 			(struct ring_header){ .magic = RING_MAGIC, .version = RING_VERSION };
 	if (ring->header->magic != RING_MAGIC || ring->header->version != RING_VERSION)
-		return -EINVAL;
+		return -EPROTO;
 	return 0;
 }
 

@@ -92,7 +92,7 @@ struct ring {
 	bool is_closing;
 };
 
-/* fd: a memfd, taken also on failure. is_new: it is formatted. Errors: -EINVAL if it is not a ring
+/* fd: a memfd, taken also on failure. is_new: it is formatted. Errors: -EPROTO if it is not a ring
  * of this version; others as of mmap(2). */
 int ring_open(struct ring *ring, int fd, bool is_new) MUST_CHECK;
 void ring_close(struct ring *ring);

@@ -41,6 +41,7 @@ struct service {
 	uint8_t self, peer;
 	int lock_fd, send_log_fd, receive_log_fd;
 	bool is_fresh;			     /* no predecessor left logs */
+	bool is_unfit;			     /* what a predecessor left is of another version */
 	struct handed_fd handed[HANDED_MAX]; /* a predecessor's descriptors, until they are taken */
 	int handed_count;
 	struct front front;

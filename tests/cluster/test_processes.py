@@ -107,3 +107,46 @@ def test_saturated(cluster, is_soak):
     assert not dropped, dropped
     cluster.assert_nothing_missing(requests)
     cluster.assert_equal()
+
+
+def age_ring(pid):
+    """As if another version of evenkeel-fs had made it: the header's second word is the version."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{fd}"
+        if os.readlink(path).startswith("/memfd:evenkeel-ring"):
+            with open(path, "r+b", buffering=0) as ring:
+                os.pwrite(ring.fileno(), (2**32).to_bytes(8, "little"), 8)
+
+
+@pytest.mark.parametrize("where", ["primary", "secondary", "alone"])
+def test_successor_of_another_version(cluster, where):
+    """It cannot carry on with its predecessor's requests. It is not started over and over: what to do is said once, and
+    the other node goes on, if there is one."""
+    primary = cluster.wait_pair(seconds=RETURN_SECONDS)
+    name = cluster.other(primary) if where == "secondary" else primary
+    other = cluster.other(name)
+    if where == "alone":
+        cluster.say(other, "stop", cluster.module)
+        cluster.wait_state(name, "ALONE Ready")
+    clients = harness.Clients(cluster)
+    clients.wait_served()
+    pid, = cluster.processes(name, "evenkeel-fs")
+    age_ring(pid)
+    at_ns, events = time.time_ns(), len(cluster.events(name))
+    os.kill(pid, signal.SIGKILL)
+    if where != "alone":
+        clients.wait_served(at_ns, 20, [other])
+    if where != "secondary":
+        cluster.wait_state(name, "WAIT NotReady", seconds=20)
+        assert "another version" in cluster.status(name)["now"], cluster.status(name)
+        assert not cluster.processes(name, "server"), "the application still runs"
+        cluster.say(name, "start", cluster.module)
+    if where == "alone":
+        cluster.wait_state(name, "ALONE Ready")
+        cluster.say(other, "start", cluster.module)
+    cluster.wait_pair(name if where == "alone" else other, RETURN_SECONDS)
+    said = [event for event in cluster.events(name)[events:] if event["id"] in ("fs.other_version", "fs.ended")]
+    assert [event["id"] for event in said] == ["fs.other_version"] and "evenkeel start" in said[0]["sentence"], said
+    requests = clients.stop()
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
