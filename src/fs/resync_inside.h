@@ -109,6 +109,11 @@ int resync_compare(struct resync_source *source, const struct resync_request *re
 int resync_ask(struct resync_source *source, struct resync_file *file,
 	struct resync_request *request, bool *out_is_asked) MUST_CHECK;
 
+/* Sends all names of a directory, whatever the application does meanwhile; that it was removed is no
+ * error. From the walk's thread, without lock. Errors: -ECANCELED, -ENOMEM, or those of reading
+ * here. */
+int resync_list_directory(struct resync_source *source, uint64_t directory) MUST_CHECK;
+
 void *resync_walk_run(void *context);
 
 #endif
