@@ -156,9 +156,8 @@ static void add_disagreement(json_t *json, const struct module *module)
 }
 
 /* Its module.yaml, while it runs as it was applied last. */
-static void add_wrong_file(json_t *json, const struct module *module)
+static void add_wrong_file(json_t *json, const struct daemon *daemon, const struct module *module)
 {
-	const struct daemon *daemon = module->daemon;
 	for (int i = 0; i < daemon->wrong_count; i++) {
 		const struct config_wrong *wrong = &daemon->wrong[i];
 		char sentence[SENTENCE_SIZE_MAX + 160];
@@ -182,7 +181,7 @@ static json_t *module_status(
 	set(json, "number", json_integer(module->settings.number));
 	add_settings(json, &module->settings);
 	add_disagreement(json, module);
-	add_wrong_file(json, module);
+	add_wrong_file(json, daemon, module);
 	if (core_status(daemon->core, module->settings.number, &status) != 0) {
 		set(json, "now", json_string("is being added or removed"));
 		return json;
