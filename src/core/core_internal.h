@@ -5,7 +5,9 @@
  *	member.c       beats: who is heard both ways, who is silent, own lateness (R16, R21)
  *	mirror.c       the table of legal steps, mirror_move(), what people see, mirror_verify()
  *	decide.c       start: whose copy may serve, and why a node waits
- *	primary.c      serving: pairing, going on alone, handing over
+ *	probing.c      start: does anybody else answer at the service address
+ *	primary.c      serving: pairing, going on alone
+ *	handover.c     the service goes to the good peer in order
  *	secondary.c    following: being brought up to date, resigning
  *	takeover.c     a silent primary: probe, ask, take over
  *	leave.c        stopping, fencing, the final record
@@ -318,21 +320,34 @@ enum relation module_relation(const struct core *core, const struct module *modu
 bool module_is_behind(const struct core *core, const struct module *module);
 /* True if, with both heard and nobody primary, this node is the one. */
 bool module_is_chosen(struct core *core, struct module *module);
+/* The same, with the peer not heard. */
+bool module_may_start_alone(const struct core *core, const struct module *module);
 bool module_can_follow(const struct core *core, const struct module *module);
 bool waiting_advance(struct core *core, struct module *module);
-bool probing_advance(struct core *core, struct module *module);
 void module_eligible(struct core *core, struct module *module);
+
+/* probing.c */
+bool probing_advance(struct core *core, struct module *module);
 
 /* primary.c */
 bool mounting_advance(struct core *core, struct module *module);
 bool primary_advance(struct core *core, struct module *module);
 /* Dropped too often: the next attempt to bring the peer up to date waits (R20). */
 bool module_is_resting(const struct core *core, const struct module *module);
+/* What every serving step does first: outranked, failed, told to stop. */
+bool primary_common(struct core *core, struct module *module);
+/* The address and the scripts are wanted here. */
+void serve(struct module *module);
+/* The other node serves and counts: nothing runs on here. */
+bool give_way(struct core *core, struct module *module);
+/* evenkeel-fs or its disk cannot go on; and which reason a person reads then. */
+bool has_fs_failed(struct core *core, struct module *module);
+enum wait_reason fs_failure(const struct module *module);
+
+/* handover.c */
 bool yielding_advance(struct core *core, struct module *module);
 /* The record that hands over cannot be written. */
 bool yielding_unrecorded(struct core *core, struct module *module);
-/* What every serving step does first: outranked, failed, told to stop. */
-bool primary_common(struct core *core, struct module *module);
 
 /* loss.c */
 /* Records that the peer is stale, then tells evenkeel-fs. */

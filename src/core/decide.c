@@ -198,7 +198,7 @@ bool module_is_chosen(struct core *core, struct module *module)
 	return false;
 }
 
-static bool may_start_alone(const struct core *core, const struct module *module)
+bool module_may_start_alone(const struct core *core, const struct module *module)
 {
 	const struct record *record = &module->record;
 	bool is_sole = record->good == node_mask(core->config.self) ||
@@ -315,14 +315,14 @@ static enum wait_reason reason_unheard(const struct core *core, const struct mod
 		return WAIT_INTENT;
 	if (module->is_cut_off)
 		return WAIT_CUT_OFF;
-	return may_start_alone(core, module) ? WAIT_PEER_ONLY : WAIT_UNSURE;
+	return module_may_start_alone(core, module) ? WAIT_PEER_ONLY : WAIT_UNSURE;
 }
 
 static bool start_unheard(struct core *core, struct module *module)
 {
 	if (!has_passed(core, module, core->started_ns, core->config.silence_ns))
 		return wait_for(core, module, WAIT_LISTENING);
-	if (may_start_alone(core, module))
+	if (module_may_start_alone(core, module))
 		return mirror_move(core, module, STEP_PROBING);
 	return wait_for(core, module, reason_unheard(core, module));
 }
@@ -392,59 +392,4 @@ bool waiting_advance(struct core *core, struct module *module)
 		return start_heard(core, module);
 	}
 	return start_unheard(core, module);
-}
-
-/* ---- does anybody else answer at the service address? ---- */
-
-static bool may_still_start(struct core *core, struct module *module)
-{
-	if (module->wants_stop)
-		return false;
-	if (module->wants_forced_prim && peer_is_primary(core, module)) {
-		text_add(log_add(core, module, "prim.late", SEVERITY_WARNING),
-			"the other node began to serve before this one could: `prim` is dropped");
-		module->wants_forced_prim = false;
-	}
-	if (module->wants_forced_prim)
-		return true;
-	if (!peer_is_heard(core, module))
-		return may_start_alone(core, module);
-	return !peer_is_primary(core, module) && module_is_chosen(core, module);
-}
-
-static bool back_to_waiting(struct core *core, struct module *module, enum wait_reason reason)
-{
-	module_block(core, module, reason);
-	return mirror_move(core, module, STEP_WAITING);
-}
-
-/* A heard peer learns of a person's word first, so that it does not claim in the same moment. */
-static bool is_peer_unaware(const struct core *core, const struct module *module)
-{
-	return module->wants_forced_prim && peer_is_heard(core, module) &&
-	       module->peer_echo_ns <= module->since_ns;
-}
-
-bool probing_advance(struct core *core, struct module *module)
-{
-	if (!may_still_start(core, module)) {
-		module->reason = WAIT_NONE;
-		return mirror_move(core, module, STEP_WAITING);
-	}
-	if (is_peer_unaware(core, module))
-		return false;
-	bool is_fresh = module->is_probed && module->probe_ns >= module->since_ns;
-	if (module->config.address_count > 0 && !is_fresh) {
-		address_probe(core, module);
-		return false;
-	}
-	if (is_fresh && module->probe == PROBE_FOREIGN_ANSWERS)
-		return back_to_waiting(core, module, WAIT_ADDRESS_FOREIGN);
-	if (is_fresh && module->probe == PROBE_PEER_ANSWERS && !module->wants_forced_prim)
-		return back_to_waiting(core, module, WAIT_ADDRESS_PEER);
-	module->reason = WAIT_NONE;
-	tenure_claim(core, module);
-	module->wants_forced_prim = false;
-	module->is_handed = false;
-	return mirror_move(core, module, STEP_CLAIMING);
 }
