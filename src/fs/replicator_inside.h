@@ -47,6 +47,7 @@
 #define CONNECT_TIMEOUT_NS (400 * NS_PER_MS)
 #define HELLO_TIMEOUT_NS   (2 * NS_PER_S)
 #define RETRY_NS	   (50 * NS_PER_MS)
+#define BATCH_BYTES	   (512 * 1024) /* gathered from the log and sent at once */
 #define CALLERS_MAX	   16
 #define OP_TIMEOUT_NS	   (20 * NS_PER_S) /* R16: a stuck disk */
 #define SYNC_EVERY_NS	   (5 * NS_PER_S)
@@ -224,6 +225,12 @@ void *replicator_lease_run(void *context);
 /* ---- replicator_primary.c ---- */
 
 void *replicator_primary_run(void *context);
+
+/* ---- replicator_session.c ---- */
+
+/* HELLO is done, r->stream is set: returns when the connection is over, and closes it. batch is of
+ * BATCH_BYTES. From the link thread, without lock. */
+void replicator_run_session(struct replicator *r, uint8_t *batch);
 /* The peer could not do what we did: no more of this session. Without lock. */
 void replicator_drop_peer(
 	struct replicator *r, enum fs_report report, int error, const char *detail);
