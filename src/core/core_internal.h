@@ -175,6 +175,7 @@ struct module {
 
 	/* the durable record, and the one on its way to the disk */
 	struct record record, writing;
+	struct record before_claim; /* what a claim can be undone to */
 	bool is_writing, is_write_failed;
 	bool is_write_in_trouble; /* it failed, and has not succeeded since */
 	bool should_run;
@@ -231,7 +232,6 @@ struct module {
 	int64_t adopted_ns;	/* since when the target says that it has adopted */
 	int64_t held_ns,
 		returned_ns; /* returned: since when the peer is heard again; 0: it is not */
-	bool was_peer_good;  /* before this node claimed */
 	bool is_handed;	     /* this tenure began by an orderly handover */
 	int64_t drops_ns[DROPS_REMEMBERED];
 	uint8_t drops_next;

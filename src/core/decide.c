@@ -137,8 +137,9 @@ static bool is_alive_here(const struct module *module)
 
 static bool is_alive_there(const struct module *module)
 {
+	/* On its way out it has no record of that yet. */
 	return module->peer.fs_role == FS_SECONDARY || module->peer.fs_role == FS_PRIMARY ||
-	       module->peer.record.is_clean;
+	       module->peer.readiness == TRANSIENT || module->peer.record.is_clean;
 }
 
 static uint8_t candidate_of(const struct core *core, const struct module *module)
@@ -174,10 +175,18 @@ bool module_is_behind(const struct core *core, const struct module *module)
 	return is_equal && is_peer_able(module) && candidate_of(core, module) != core->config.self;
 }
 
+/* A node that stops in order serves its file system until that is unmounted. One that handed over
+ * serves nobody; one that failed may never get so far, and answers nothing. */
+static bool has_peer_let_go(const struct module *module)
+{
+	return module->peer.fs_role != FS_PRIMARY || module->peer.is_failed ||
+	       module->peer.record.holder != module->config.peer;
+}
+
 bool module_is_chosen(struct core *core, struct module *module)
 {
 	CHECK(peer_is_heard(core, module));
-	if (!is_able(module))
+	if (!is_able(module) || !has_peer_let_go(module))
 		return false;
 	if (module->peer_echo_ns <= module->eligible_ns || module->peer.wants_swap)
 		return false; /* the other does not know yet, or a person named it */

@@ -51,16 +51,6 @@ void record_begin_generation(struct record *record, uint64_t tag)
 	CHECK(record_has_data(record));
 }
 
-void record_drop_generation(struct record *record)
-{
-	CHECK(record->history_count > 0);
-	record->generation = record->history[0];
-	record->history_count--;
-	for (int i = 0; i < record->history_count; i++)
-		record->history[i] = record->history[i + 1];
-	record->history[record->history_count] = (struct generation){ 0 };
-}
-
 void record_overrule(struct record *record, struct generation generation)
 {
 	CHECK(!generation_is_equal(record->generation, generation));

@@ -46,9 +46,6 @@ bool set_id_is_equal(const struct record *a, const struct record *b);
 const struct record *record_ruling(const struct record *a, const struct record *b);
 /* Pushes the current generation into the history; the oldest falls out. */
 void record_begin_generation(struct record *record, uint64_t tag);
-/* Undoes record_begin_generation() when nothing was written since: the newest of the history is the
- * content again. Needs a history. */
-void record_drop_generation(struct record *record);
 /* Puts another node's generation into the history: overruled by an operator, never current here. */
 void record_overrule(struct record *record, struct generation generation);
 

@@ -54,7 +54,9 @@ static bool mount(struct core *core, struct module *module)
 /* The record spoke of a copy that is not here. Where the other node's is good, it is the one. */
 static bool give_up_claim(struct core *core, struct module *module)
 {
-	if (!module->is_wrong_copy || !module->was_peer_good)
+	bool has_peer = record_is_good(&module->before_claim, module->config.peer);
+
+	if (!module->is_wrong_copy || !has_peer)
 		return fence(core, module, fs_failure(module));
 	struct text *text = log_add(core, module, "module.wrong_copy", SEVERITY_ERROR);
 	text_add(text, module->detail);

@@ -118,8 +118,7 @@ void tenure_claim(struct core *core, struct module *module)
 	struct record next = next_record(module);
 	bool is_sole = next.good == node_mask(core->config.self) && next.is_complete;
 
-	module->was_peer_good = record_is_good(&next, module->config.peer) && !is_sole;
-
+	module->before_claim = next;
 	if (!record_has_data(&next))
 		make_set(module, &next);
 	if (module->wants_forced_prim && module->is_peer_known &&
@@ -283,17 +282,21 @@ void tenure_resign(struct core *core, struct module *module)
 	tenure_write(core, module, &next);
 }
 
-/* Nothing was served in the generation that the claim began, and the peer's copy was good before. */
+/* Nothing was served since the claim: the record is as before, but for the holder, and above whatever
+ * was seen of the claim. */
 void tenure_renounce(struct core *core, struct module *module)
 {
-	struct record next = next_record(module);
+	uint8_t peer = module->config.peer;
+	struct record next = module->before_claim;
 
-	CHECK(next.holder == core->config.self && module->was_peer_good);
-	record_drop_generation(&next);
-	next.holder = module->config.peer;
-	next.epoch = (struct epoch){ .number = next.epoch.number + 1, .node = next.holder };
-	next.good = node_mask(next.holder);
-	next.register_version++;
+	CHECK(module->record.holder == core->config.self && record_is_good(&next, peer));
+	next.should_run = module->should_run;
+	next.holder = peer;
+	next.epoch = (struct epoch){ .number = module->record.epoch.number + 1, .node = peer };
+	next.good = node_mask(peer);
+	next.register_version = module->record.register_version + 1;
+	next.role = RECORD_ROLE_NONE;
+	clear_intent(&next);
 	tenure_write(core, module, &next);
 }
 
