@@ -38,6 +38,24 @@ def data_disk(cluster, name):
             subprocess.run(["umount", folder], check=True)
 
 
+def take_away(cluster, name):
+    """As if the dead node's data disk were not mounted: an empty directory in its place."""
+    with data_disk(cluster, name) as folder:
+        os.rename(f"{folder}/counter", f"{folder}/away")
+        os.mkdir(f"{folder}/counter")
+
+
+def put_back(cluster, name):
+    with data_disk(cluster, name) as folder:
+        subprocess.run(["rm", "-r", f"{folder}/counter"], check=True)
+        os.rename(f"{folder}/away", f"{folder}/counter")
+
+
+def wait_asks_for_disk(cluster, name):
+    harness.wait_for(f"{name} does not ask for its disk",
+                     lambda: "is its disk mounted?" in (cluster.status(name) or {"now": ""})["now"], 15)
+
+
 def write(cluster, name, files):
     for file in files:
         cluster.node(name).run(["sh", "-c", f"echo {file} > /srv/counter/{file} && sync /srv/counter/{file}"])
@@ -65,20 +83,15 @@ def test_disk_not_mounted(cluster):
     write(cluster, "node1", FILES)
     for name in cluster.lab.nodes:
         cluster.node(name).kill()
-    with data_disk(cluster, "node1") as folder:
-        os.rename(f"{folder}/counter", f"{folder}/away")
-        os.mkdir(f"{folder}/counter")
+    take_away(cluster, "node1")
     boot_both(cluster)
     cluster.wait_state("node2", "ALONE Ready")
-    harness.wait_for("node1 does not ask for its disk",
-                     lambda: "is its disk mounted?" in (cluster.status("node1") or {"now": ""})["now"], 15)
+    wait_asks_for_disk(cluster, "node1")
     status = cluster.status("node1")
     assert status["state"] == "WAIT" and "mount the right disk" in status["to_do"], status
     assert not set(FILES) & set(os.listdir(cluster.underneath("node1"))), "somebody filled the mount point"
     cluster.node("node1").kill()
-    with data_disk(cluster, "node1") as folder:
-        subprocess.run(["rm", "-r", f"{folder}/counter"], check=True)
-        os.rename(f"{folder}/away", f"{folder}/counter")
+    put_back(cluster, "node1")
     cluster.boot("node1")
     cluster.wait_pair("node2")
     assert_has(cluster, FILES)
@@ -91,21 +104,16 @@ def test_only_copy_not_mounted(cluster):
     cluster.say("node2", "stop", cluster.module)
     write(cluster, "node1", ["more"])
     cluster.node("node1").kill()
-    with data_disk(cluster, "node1") as folder:
-        os.rename(f"{folder}/counter", f"{folder}/away")
-        os.mkdir(f"{folder}/counter")
+    take_away(cluster, "node1")
     cluster.boot("node1")
     cluster.say("node2", "start", cluster.module, "--no-wait")
-    harness.wait_for("node1 does not ask for its disk",
-                     lambda: "is its disk mounted?" in (cluster.status("node1") or {"now": ""})["now"], 15)
+    wait_asks_for_disk(cluster, "node1")
     for words in (["prim"], ["start"], ["second"]):
         cluster.say("node1", *words, cluster.module, "--no-wait", check=False)
         harness.wait_for(f"node1 waits after {words}", lambda: cluster.state("node1") == "WAIT NotReady", 10)
     assert cluster.state("node2").startswith("WAIT"), cluster.states()
     cluster.node("node1").kill()
-    with data_disk(cluster, "node1") as folder:
-        subprocess.run(["rm", "-r", f"{folder}/counter"], check=True)
-        os.rename(f"{folder}/away", f"{folder}/counter")
+    put_back(cluster, "node1")
     cluster.boot("node1")
     cluster.wait_pair("node1")
     assert_has(cluster, [*FILES, "more"])
