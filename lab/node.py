@@ -168,7 +168,8 @@ class Node:
                 errors.seek(0)
                 raise LabError(f"{self.name} did not boot: {errors.read().decode().strip()}")
         with self.lab.change() as whole:
-            whole["nodes"][self.name].update(init=identity(int(words[0])), is_frozen=False)
+            pid = next(int(word) for word in words if word != b"ready")     # either may be the faster one to say it
+            whole["nodes"][self.name].update(init=identity(pid), is_frozen=False)
 
     def kill(self):
         """A power cut: no packet leaves any more, then everything is dead, /run is gone."""

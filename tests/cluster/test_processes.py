@@ -1,4 +1,5 @@
 """Our processes die or stand still; the applications and their clients must not notice. And the machine is busy."""
+import contextlib
 import os
 import signal
 import time
@@ -38,11 +39,13 @@ def test_killed_under_load(cluster, program, where, is_soak):
     sniffer, clients = harness.Sniffer(cluster), harness.Clients(cluster)
     clients.wait_served()
     kills = []
-    for _ in range(20 if is_soak else 3):
+    wanted = 20 if is_soak else 3
+    for _ in range(wanted + 2):     # now and then one hits a moment in which nobody waits for an answer
         kills.append(kill_and_wait(cluster, name, program, clients))
         cluster.wait_pair(primary, 20)
     requests, packets = clients.stop(), sniffer.stop()
-    assert all(workload.in_flight(requests, at_ns) > 0 for at_ns in kills), "a kill landed while nothing was in flight"
+    in_flight = [at_ns for at_ns in kills if workload.in_flight(requests, at_ns) > 0]
+    assert len(in_flight) >= wanted, f"{len(kills)} kills, {len(in_flight)} of them while something was in flight"
     assert not workload.errors(requests), workload.errors(requests)[:5]
     assert not workload.broken(requests), workload.broken(requests)[:5]
     assert [node for node, *_ in packets] == [primary], "the service moved"
@@ -112,8 +115,10 @@ def test_saturated(cluster, is_soak):
 def age_ring(pid):
     """As if another version of evenkeel-fs had made it: the header's second word is the version."""
     for fd in os.listdir(f"/proc/{pid}/fd"):
-        path = f"/proc/{pid}/fd/{fd}"
-        if os.readlink(path).startswith("/memfd:evenkeel-ring"):
+        path, link = f"/proc/{pid}/fd/{fd}", ""
+        with contextlib.suppress(FileNotFoundError):    # it opens and closes others all the time
+            link = os.readlink(path)
+        if link.startswith("/memfd:evenkeel-ring"):
             with open(path, "r+b", buffering=0) as ring:
                 os.pwrite(ring.fileno(), (2**32).to_bytes(8, "little"), 8)
 
