@@ -36,7 +36,7 @@ def kill_and_wait(cluster, name, program, clients):
 def test_killed_under_load(cluster, program, where, is_soak):
     primary = cluster.wait_pair(seconds=RETURN_SECONDS)
     name = primary if where == "primary" else cluster.other(primary)
-    sniffer, clients = harness.Sniffer(cluster), harness.Clients(cluster)
+    sniffer, clients = harness.Sniffer(cluster), harness.Clients(cluster, pause=0)
     clients.wait_served()
     kills = []
     wanted = 20 if is_soak else 3
