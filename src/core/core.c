@@ -38,6 +38,15 @@ struct text *log_add(
 	return &action->log.sentence;
 }
 
+void say_detail(struct text *text, const struct module *module)
+{
+	if (module->detail[0] == '\0')
+		return;
+	text_add(text, " (");
+	text_add(text, module->detail);
+	text_add(text, ")");
+}
+
 void wake_at(struct module *module, int64_t time_ns)
 {
 	module->wake_ns = MIN_OF(module->wake_ns, time_ns);

@@ -230,8 +230,8 @@ struct module {
 	bool has_asked;		/* in this incident */
 	int64_t progress_ns;	/* when evenkeel-fs spoke of its session last */
 	int64_t adopted_ns;	/* since when the target says that it has adopted */
-	int64_t held_ns,
-		returned_ns; /* returned: since when the peer is heard again; 0: it is not */
+	int64_t held_ns;
+	int64_t returned_ns; /* while held: since when the peer is heard again; 0: it is not */
 	bool is_handed;	     /* this tenure began by an orderly handover */
 	int64_t drops_ns[DROPS_REMEMBERED];
 	uint8_t drops_next;
@@ -276,6 +276,8 @@ struct core {
 struct action *action_add(struct core *core, struct module *module, enum action_type type);
 struct text *log_add(
 	struct core *core, struct module *module, const char *id, enum severity severity);
+/* What evenkeel-fs said last, in brackets; nothing if it said nothing. */
+void say_detail(struct text *text, const struct module *module);
 void wake_at(struct module *module, int64_t time_ns);
 /* True if duration has passed since the step was entered; otherwise wakes then. */
 bool has_passed(struct core *core, struct module *module, int64_t since_ns, int64_t duration_ns);
@@ -316,6 +318,8 @@ bool peer_has_resigned(const struct core *core, const struct module *module);
 bool peer_is_good_second(const struct core *core, const struct module *module);
 bool peer_outranks(const struct core *core, const struct module *module);
 enum relation module_relation(const struct core *core, const struct module *module);
+/* By this node's own record its copy is complete and counts. */
+bool module_is_good_here(const struct core *core, const struct module *module);
 /* Both hold the same, and the other one is to serve it. */
 bool module_is_behind(const struct core *core, const struct module *module);
 /* True if, with both heard and nobody primary, this node is the one. */

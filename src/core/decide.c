@@ -101,6 +101,11 @@ bool peer_outranks(const struct core *core, const struct module *module)
 	return peer_is_primary(core, module) && !is_winner(core, module);
 }
 
+bool module_is_good_here(const struct core *core, const struct module *module)
+{
+	return record_is_good(&module->record, core->config.self) && module->record.is_complete;
+}
+
 /* ---- nobody serves ---- */
 
 static bool is_able(const struct module *module)

@@ -183,11 +183,8 @@ static bool give_up_target(struct core *core, struct module *module)
 {
 	struct text *text = log_add(core, module, "resync.ended", SEVERITY_WARNING);
 	text_add(text, "bringing the other copy up to date ended early");
-	if (module->is_peer_lost && module->detail[0] != '\0') {
-		text_add(text, " (");
-		text_add(text, module->detail);
-		text_add(text, ")");
-	}
+	if (module->is_peer_lost)
+		say_detail(text, module);
 	text_add(text, "; it is tried again");
 	tenure_shrink(core, module);
 	return mirror_move(core, module, STEP_SHRINKING);
@@ -280,11 +277,7 @@ static void log_drop(struct core *core, struct module *module)
 	struct text *text = log_add(core, module, "peer.dropped", SEVERITY_WARNING);
 
 	text_add(text, "the copy on the other node cannot follow");
-	if (module->detail[0] != '\0') {
-		text_add(text, " (");
-		text_add(text, module->detail);
-		text_add(text, ")");
-	}
+	say_detail(text, module);
 	text_add(text, ": answers wait until it is recorded as stale");
 }
 

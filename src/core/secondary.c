@@ -20,20 +20,6 @@ static bool resign(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_RESIGNING);
 }
 
-static bool has_failed(struct core *core, struct module *module)
-{
-	if (module->is_local_failed || module->is_refused)
-		return true;
-	if (module->is_stop_reported)
-		return true;
-	return module->is_dead && has_passed(core, module, module->dead_ns, FS_PATIENCE_NS);
-}
-
-static bool is_good_here(const struct core *core, const struct module *module)
-{
-	return record_is_good(&module->record, core->config.self) && module->record.is_complete;
-}
-
 static bool on_failure(struct core *core, struct module *module)
 {
 	enum wait_reason reason = module->is_wrong_copy ? WAIT_WRONG_COPY
@@ -42,11 +28,7 @@ static bool on_failure(struct core *core, struct module *module)
 
 	struct text *text = log_add(core, module, "module.local_failed", SEVERITY_ERROR);
 	text_add(text, "this copy cannot follow");
-	if (module->detail[0] != '\0') {
-		text_add(text, " (");
-		text_add(text, module->detail);
-		text_add(text, ")");
-	}
+	say_detail(text, module);
 	text_add(text, ": it counts as stale until it has been brought up to date again");
 	module_block(core, module, reason);
 	return leave(core, module);
@@ -56,7 +38,7 @@ static bool on_failure(struct core *core, struct module *module)
 
 static bool attaching_advance(struct core *core, struct module *module)
 {
-	if (has_failed(core, module))
+	if (has_fs_failed(core, module))
 		return on_failure(core, module);
 	if (module->wants_stop || module->wants_forced_prim)
 		return leave(core, module);
@@ -95,11 +77,11 @@ static bool is_counted_on(const struct core *core, const struct module *module)
 static bool is_following_over(struct core *core, struct module *module, bool *out_moved)
 {
 	*out_moved = true;
-	bool is_leaving = has_failed(core, module) || module->wants_stop;
+	bool is_leaving = has_fs_failed(core, module) || module->wants_stop;
 	/* The primary has recorded this copy as good already: it hears otherwise first. */
 	if (is_leaving && is_counted_on(core, module))
 		return resign(core, module);
-	if (has_failed(core, module))
+	if (has_fs_failed(core, module))
 		return on_failure(core, module);
 	if (module->wants_stop || module->wants_forced_prim)
 		return leave(core, module);
@@ -153,7 +135,7 @@ bool peer_has_handed_over(const struct core *core, const struct module *module)
 	return module->is_peer_known && theirs->holder == core->config.self &&
 	       theirs->epoch.node == core->config.self &&
 	       theirs->epoch.number > module->record.epoch.number &&
-	       record_is_good(theirs, core->config.self) && is_good_here(core, module) &&
+	       record_is_good(theirs, core->config.self) && module_is_good_here(core, module) &&
 	       generation_is_equal(theirs->generation, module->record.generation);
 }
 
@@ -200,7 +182,7 @@ bool suspect_if_silent(struct core *core, struct module *module)
  */
 static bool on_behind(struct core *core, struct module *module)
 {
-	if (!has_failed(core, module) && !peer_is_primary(core, module))
+	if (!has_fs_failed(core, module) && !peer_is_primary(core, module))
 		return peer_is_heard(core, module) ? suspect(core, module)
 						   : suspect_if_silent(core, module);
 	text_add(log_add(core, module, "module.behind", SEVERITY_ERROR),
@@ -220,7 +202,7 @@ static bool second_advance(struct core *core, struct module *module)
 		return accept_primary(core, module);
 	bool is_dropped =
 		module->is_peer_known && module->peer.wants_drop && is_epoch_equal(module);
-	if (module->wants_stop || has_failed(core, module) || is_dropped)
+	if (module->wants_stop || has_fs_failed(core, module) || is_dropped)
 		return resign(core, module);
 	if (is_swap_over(core, module))
 		module->wants_swap = false;
@@ -234,7 +216,7 @@ static bool resigned_advance(struct core *core, struct module *module)
 {
 	bool is_peer_on = module->is_peer_known &&
 			  module->peer.record.epoch.number >= module->record.epoch.number;
-	bool has_failed_here = has_failed(core, module);
+	bool has_failed_here = has_fs_failed(core, module);
 
 	if (module->wants_stop || has_failed_here) {
 		if (!is_peer_on && !member_is_silent(core, module->config.peer) &&

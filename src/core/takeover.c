@@ -53,11 +53,6 @@ bool ask_arbiter(struct core *core, struct module *module)
 	return true;
 }
 
-static bool is_good_here(const struct core *core, const struct module *module)
-{
-	return record_is_good(&module->record, core->config.self) && module->record.is_complete;
-}
-
 /* This node handed the service over: the peer may serve, although it is not heard. */
 bool peer_may_hold(const struct module *module)
 {
@@ -68,7 +63,7 @@ static bool may_ever_take(const struct core *core, const struct module *module)
 {
 	return module->config.has_failover && core->config.arbiter == ARBITER_PING &&
 	       !module->is_second_only && !module->application.is_failed &&
-	       is_good_here(core, module) && !module->is_dead && !module->is_behind &&
+	       module_is_good_here(core, module) && !module->is_dead && !module->is_behind &&
 	       /* a restarted daemon does not know what the primary did meanwhile */
 	       core->members[module->config.peer].two_way_ns != 0 &&
 	       module->fs_role == FS_SECONDARY;
