@@ -39,7 +39,6 @@ static struct wire *open_wire(struct daemon_netlink *netlink, const struct inter
 	return wire;
 }
 
-/* The wire on which the address belongs; NULL while there is no such interface. */
 struct wire *addresses_wire_for(struct daemon *daemon, const struct address_config *config)
 {
 	struct daemon_netlink *netlink = daemon->netlink;

@@ -96,6 +96,8 @@ void id_list_done(struct id_list *list);
  * -ESTALE: it is gone. With or without the lock. */
 int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *buffer,
 	struct op *out_op) MUST_CHECK;
+/* Does the target know the object? Without lock. */
+bool resync_is_present(struct resync_source *source, uint64_t object);
 /* The object is known there from now on; queues what follows from that. Under lock. */
 void resync_present(struct resync_source *source, uint64_t object, uint32_t mode);
 /* Returns when resync_append() would not wait, or the resync is over. Without lock. */

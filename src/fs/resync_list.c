@@ -144,20 +144,12 @@ static int end_list(struct resync_source *source, uint64_t directory)
 	return 0;
 }
 
-static bool is_present(struct resync_source *source, uint64_t object)
-{
-	pthread_mutex_lock(&source->r->lock);
-	bool is_there = idset_has(&source->present, object);
-	pthread_mutex_unlock(&source->r->lock);
-	return is_there;
-}
-
 static int list_piece(struct resync_source *source, struct listing *listing, bool *out_is_end)
 {
 	int error = 0;
 	if (listing->reader == NULL)
 		error = begin_list(source, listing);
-	else if (!is_present(source, listing->directory))
+	else if (!resync_is_present(source, listing->directory))
 		error = -ESTALE;
 	if (error == 0)
 		error = add_piece(source, listing, out_is_end);

@@ -88,6 +88,14 @@ int resync_metadata(
 	return 0;
 }
 
+bool resync_is_present(struct resync_source *source, uint64_t object)
+{
+	pthread_mutex_lock(&source->r->lock);
+	bool is_present = idset_has(&source->present, object);
+	pthread_mutex_unlock(&source->r->lock);
+	return is_present;
+}
+
 void resync_present(struct resync_source *source, uint64_t object, uint32_t mode)
 {
 	if (!idset_add(&source->present, object))

@@ -91,9 +91,7 @@ static int send_metadata(struct resync_source *source, uint64_t object)
 	order_lock(source->r->config.order, &objects);
 	int error =
 		resync_metadata(source->r->config.tree, object, object, source->walk.metadata, &op);
-	pthread_mutex_lock(&source->r->lock);
-	bool is_present = idset_has(&source->present, object);
-	pthread_mutex_unlock(&source->r->lock);
+	bool is_present = resync_is_present(source, object);
 	if (error == 0 && is_present)
 		error = resync_append(source, &op);
 	order_unlock(source->r->config.order, &objects);
@@ -122,9 +120,7 @@ static int send_size(struct resync_source *source, struct resync_file *file)
 	struct tree_entry entry;
 	order_lock(source->r->config.order, &objects);
 	int error = tree_stat(source->r->config.tree, file->object, &entry);
-	pthread_mutex_lock(&source->r->lock);
-	bool is_present = idset_has(&source->present, file->object);
-	pthread_mutex_unlock(&source->r->lock);
+	bool is_present = resync_is_present(source, file->object);
 	if (error == 0) {
 		file->size = entry.attributes.size;
 		op.attributes = entry.attributes;

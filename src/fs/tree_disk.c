@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #define MAP_SIZE    ((size_t)64 << 30) /* address space, not disk */
 #define READERS_MAX 512		       /* threads of this process that look something up at once */
 #define VOID_MARK   "index-is-void"    /* in our folder on the disk of the data */
+#define BOOT_SIZE   64		       /* a boot id, and more */
 #define LOCK_SIZE   65536	       /* room for as many readers, and more */
 
 static int from_lmdb(int error)
@@ -27,6 +29,15 @@ static int from_lmdb(int error)
 	if (error == MDB_MAP_FULL)
 		return -ENOSPC;
 	return error > 0 ? -error : -EIO;
+}
+
+/* Of a transaction that changes something: all of it or, after an error, nothing. */
+static int end(MDB_txn *txn, int error)
+{
+	if (error == 0)
+		return from_lmdb(mdb_txn_commit(txn));
+	mdb_txn_abort(txn);
+	return from_lmdb(error);
 }
 
 /* ---- the mark ---- */
@@ -47,6 +58,13 @@ static int read_line(int folder_fd, const char *name, char *out, size_t size)
 	return 0;
 }
 
+/* Without /proc all boots look alike; nothing of us works there. */
+static void read_boot(char out[BOOT_SIZE])
+{
+	if (read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out, BOOT_SIZE) != 0)
+		(void)snprintf(out, BOOT_SIZE, "unknown");
+}
+
 /* What fails leaves no mark that could be believed, or is an error. */
 static int write_mark(int folder_fd, const char *text)
 {
@@ -63,7 +81,7 @@ static int write_mark(int folder_fd, const char *text)
 
 static bool is_usable(int folder_fd, int own_fd, const char *boot)
 {
-	char mark[64];
+	char mark[BOOT_SIZE];
 
 	if (faccessat(own_fd, VOID_MARK, F_OK, 0) == 0)
 		return false;
@@ -76,10 +94,10 @@ static bool is_usable(int folder_fd, int own_fd, const char *boot)
 
 int disk_mark_in_use(struct disk *disk)
 {
-	char boot[64] = "unknown";
+	char boot[BOOT_SIZE];
 	int error;
 
-	(void)read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+	read_boot(boot);
 	error = write_mark(disk->folder_fd, boot);
 	if (error == 0)
 		(void)unlinkat(disk->own_fd, VOID_MARK, 0); /* most often it is not there */
@@ -140,11 +158,7 @@ static int open_environment(struct disk *disk, const char *path)
 	if (error != 0)
 		return from_lmdb(error);
 	error = mdb_dbi_open(txn, NULL, MDB_INTEGERKEY, &disk->table);
-	if (error != 0) {
-		mdb_txn_abort(txn);
-		return from_lmdb(error);
-	}
-	return from_lmdb(mdb_txn_commit(txn));
+	return end(txn, error);
 }
 
 static void close_environment(struct disk *disk)
@@ -156,10 +170,10 @@ static void close_environment(struct disk *disk)
 
 static int open_usable(struct disk *disk, const char *path, bool *out_is_new)
 {
-	char boot[64] = "unknown";
+	char boot[BOOT_SIZE];
 	int error;
 
-	(void)read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+	read_boot(boot);
 	*out_is_new = !is_usable(disk->folder_fd, disk->own_fd, boot);
 	if (*out_is_new)
 		remove_files(disk->folder_fd);
@@ -203,23 +217,6 @@ void disk_close(struct disk *disk, bool is_whole)
 
 /* ---- keys and values ---- */
 
-int disk_put(struct disk *disk, uint64_t key, const void *value, size_t size)
-{
-	MDB_val k = { .mv_size = sizeof(key), .mv_data = &key };
-	MDB_val v = { .mv_size = size, .mv_data = (void *)value };
-	MDB_txn *txn;
-	int error = mdb_txn_begin(disk->env, NULL, 0, &txn);
-
-	if (error != 0)
-		return from_lmdb(error);
-	error = mdb_put(txn, disk->table, &k, &v, 0);
-	if (error != 0) {
-		mdb_txn_abort(txn);
-		return from_lmdb(error);
-	}
-	return from_lmdb(mdb_txn_commit(txn));
-}
-
 struct writing {
 	MDB_txn *txn;
 	MDB_dbi table;
@@ -234,6 +231,15 @@ static int put_one(void *context, uint64_t key, const void *value, size_t size)
 	return mdb_put(writing->txn, writing->table, &k, &v, 0);
 }
 
+int disk_put(struct disk *disk, uint64_t key, const void *value, size_t size)
+{
+	struct writing writing = { .table = disk->table };
+	int error = mdb_txn_begin(disk->env, NULL, 0, &writing.txn);
+
+	return error != 0 ? from_lmdb(error)
+			  : end(writing.txn, put_one(&writing, key, value, size));
+}
+
 int disk_put_all(struct disk *disk, struct memory *memory, bool is_alone)
 {
 	struct writing writing = { .table = disk->table };
@@ -245,11 +251,7 @@ int disk_put_all(struct disk *disk, struct memory *memory, bool is_alone)
 		error = mdb_drop(writing.txn, disk->table, 0);
 	if (error == 0)
 		error = memory_each(memory, put_one, &writing);
-	if (error != 0) {
-		mdb_txn_abort(writing.txn);
-		return from_lmdb(error);
-	}
-	return from_lmdb(mdb_txn_commit(writing.txn));
+	return end(writing.txn, error);
 }
 
 int disk_get(struct disk *disk, uint64_t key, void *out, size_t size_max, size_t *out_size)
@@ -312,11 +314,7 @@ void disk_remove(struct disk *disk, uint64_t key)
 	/* A value too many does no harm: its handle is stale. */
 	if (mdb_txn_begin(disk->env, NULL, 0, &txn) != 0)
 		return;
-	if (mdb_del(txn, disk->table, &k, NULL) != 0) {
-		mdb_txn_abort(txn);
-		return;
-	}
-	(void)mdb_txn_commit(txn);
+	(void)end(txn, mdb_del(txn, disk->table, &k, NULL));
 }
 
 int disk_clear(struct disk *disk)
@@ -327,9 +325,5 @@ int disk_clear(struct disk *disk)
 	if (error != 0)
 		return from_lmdb(error);
 	error = mdb_drop(txn, disk->table, 0);
-	if (error != 0) {
-		mdb_txn_abort(txn);
-		return from_lmdb(error);
-	}
-	return from_lmdb(mdb_txn_commit(txn));
+	return end(txn, error);
 }

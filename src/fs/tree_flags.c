@@ -114,27 +114,22 @@ static int restore(struct tree *tree, const char *text)
 
 static int restore_part(struct tree *tree, const struct tree_part *part)
 {
-	int own = openat(part->own_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = own < 0 ? NULL : fdopendir(own);
-	struct dirent *entry;
-	int error = 0;
+	DIR *stream;
+	const struct dirent *entry;
+	int error = folder_read(part->own_fd, &stream);
 
-	if (stream == NULL) {
-		error = -errno;
-		if (own >= 0)
-			(void)close(own);
+	if (error != 0)
 		return error;
-	}
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
 		char text[NOTE_SIZE + 1];
 		if (strncmp(entry->d_name, NOTE_NAME, sizeof(NOTE_NAME) - 1) != 0)
 			continue;
-		ssize_t size = readlinkat(own, entry->d_name, text, sizeof(text) - 1);
+		ssize_t size = readlinkat(part->own_fd, entry->d_name, text, sizeof(text) - 1);
 		if (size < 0)
 			continue;
 		text[size] = '\0';
 		error = restore(tree, text);
-		if (error == 0 && unlinkat(own, entry->d_name, 0) != 0)
+		if (error == 0 && unlinkat(part->own_fd, entry->d_name, 0) != 0)
 			error = -errno;
 	}
 	(void)closedir(stream);

@@ -272,31 +272,26 @@ static bool is_passed_over(const char *name, int depth)
  * folder. */
 static int index_folder(struct tree *tree, int fd, int depth)
 {
-	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
-	DIR *stream = own < 0 ? NULL : fdopendir(own);
-	struct dirent *entry;
-	int error = 0;
+	DIR *stream;
+	const struct dirent *entry;
+	int error = folder_read(fd, &stream);
 
-	if (stream == NULL) {
-		error = -errno;
-		if (own >= 0)
-			(void)close(own);
+	if (error != 0)
 		return error;
-	}
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
 		struct stat st;
 		bool has_id;
 		if (is_passed_over(entry->d_name, depth))
 			continue;
-		if (fstatat(own, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		if (id_root_of(tree, st.st_dev, -1) < 0)
 			continue;
-		error = index_name(tree, own, entry->d_name, &st, &has_id);
+		error = index_name(tree, fd, entry->d_name, &st, &has_id);
 		if (error != 0 || !S_ISDIR(st.st_mode))
 			continue;
 		int child =
-			openat(own, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (child < 0)
 			continue;
 		error = index_folder(tree, child, depth + 1);

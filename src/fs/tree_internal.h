@@ -174,6 +174,8 @@ struct terminated {
 /* Errors: -EINVAL for an empty name, "." and "..", -ENAMETOOLONG. */
 int terminate(struct bytes name, struct terminated *out) MUST_CHECK;
 bool is_hidden(uint64_t parent, struct bytes name);
+/* What the folder holds, by a descriptor of its own: the place in fd's is not moved. Gives: closedir(). */
+int folder_read(int fd, DIR **out_stream) MUST_CHECK;
 void attributes_of(const struct stat *st, struct attributes *out);
 void entry_of(const struct stat *st, uint64_t object, struct tree_entry *out);
 int64_t mtime_ns_of(const struct stat *st);

@@ -73,23 +73,19 @@ int tree_unbind(struct tree *tree, uint64_t parent, struct bytes name)
 /* The name of a directory in the one above it. */
 static int name_above(int above_fd, const struct stat *wanted, struct terminated *out)
 {
-	int fd = openat(above_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int error = -ENOENT;
+	DIR *stream;
+	const struct dirent *entry;
+	int error = folder_read(above_fd, &stream);
 
-	if (stream == NULL) {
-		error = -errno;
-		if (fd >= 0)
-			(void)close(fd);
+	if (error != 0)
 		return error;
-	}
+	error = -ENOENT;
 	while (error == -ENOENT && (entry = readdir(stream)) != NULL) {
 		struct stat st;
 		if (entry->d_ino != wanted->st_ino || strcmp(entry->d_name, ".") == 0 ||
 			strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		if (fstatat(above_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 			st.st_dev != wanted->st_dev || st.st_ino != wanted->st_ino)
 			continue;
 		(void)snprintf(out->data, sizeof(out->data), "%s", entry->d_name);
@@ -342,22 +338,17 @@ static int make_kept(const struct tree_part *part, char *out_name, size_t size)
 
 static int move_all(int from_fd, int to_fd)
 {
-	int own = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = own < 0 ? NULL : fdopendir(own);
-	struct dirent *entry;
-	int error = 0;
+	DIR *stream;
+	const struct dirent *entry;
+	int error = folder_read(from_fd, &stream);
 
-	if (stream == NULL) {
-		error = -errno;
-		if (own >= 0)
-			(void)close(own);
+	if (error != 0)
 		return error;
-	}
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 			strcmp(entry->d_name, OWN_FOLDER) == 0)
 			continue;
-		if (renameat(own, entry->d_name, to_fd, entry->d_name) != 0)
+		if (renameat(from_fd, entry->d_name, to_fd, entry->d_name) != 0)
 			error = -errno;
 	}
 	(void)closedir(stream);

@@ -1,8 +1,10 @@
 /* Names, times and attributes between the kernel's forms and ours. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fs/tree_internal.h"
 
@@ -23,6 +25,19 @@ bool is_hidden(uint64_t parent, struct bytes name)
 {
 	return parent <= ROOTS_MAX && name.size == sizeof(OWN_FOLDER) - 1 &&
 	       memcmp(name.data, OWN_FOLDER, name.size) == 0;
+}
+
+int folder_read(int fd, DIR **out_stream)
+{
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
+
+	*out_stream = own < 0 ? NULL : fdopendir(own);
+	if (*out_stream != NULL)
+		return 0;
+	int error = -errno;
+	if (own >= 0)
+		(void)close(own);
+	return error;
 }
 
 static int64_t ns_of(const struct timespec *time)
