@@ -5,7 +5,7 @@
  *
  * Used by both sides, so that neither builds JSON by hand. Unknown keys are ignored (a newer peer
  * may say more), unknown words and missing keys are refused. Not for: the command line's socket
- * (daemon/admin.h). Any thread; nothing is kept between calls.
+ * (daemon/admin/admin.h). Any thread; nothing is kept between calls.
  */
 #ifndef EVENKEEL_API_CONTROL_H
 #define EVENKEEL_API_CONTROL_H

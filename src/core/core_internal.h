@@ -28,7 +28,7 @@
 #define EVENKEEL_CORE_CORE_INTERNAL_H
 
 #include "core/core.h"
-#include "core/generation.h"
+#include "core/mirror/generation.h"
 #include "core/planted.h"
 
 #define RETIRED_NONCES	   8

@@ -69,7 +69,7 @@ struct module {
 	struct queued_action *queue, **queue_end; /* actions not yet performed */
 	bool is_writing;			  /* a record is with the writer thread */
 	uint64_t writing_step;			  /* the step that ordered it */
-	/* mesh_modules.c: in what the other node's configuration differs, and when that was heard */
+	/* mesh/modules.c: in what the other node's configuration differs, and when that was heard */
 	char disagreement[SENTENCE_SIZE_MAX];
 	int64_t disagreement_ns;
 	bool is_named_by_peer;

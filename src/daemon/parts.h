@@ -7,7 +7,7 @@
 #define EVENKEEL_DAEMON_PARTS_H
 
 #include "api/control.h"
-#include "daemon/admin.h"
+#include "daemon/admin/admin.h"
 #include "daemon/daemon.h"
 #include "platform/process.h"
 
@@ -98,7 +98,7 @@ int fs_verify(struct module *module, uint32_t request) MUST_CHECK;
 int streams_open(struct daemon *daemon) MUST_CHECK;
 void streams_close(struct daemon *daemon);
 
-/* ---- scripts.c, scripts_output.c, scripts_environment.c ---- */
+/* ---- scripts.c, scripts/output.c, scripts/environment.c ---- */
 
 int scripts_add(struct module *module) MUST_CHECK;
 void scripts_remove(struct module *module);
@@ -117,7 +117,7 @@ void checks_remove(struct module *module);
 void checks_start(struct module *module);
 void checks_stop(struct module *module);
 
-/* ---- addresses.c, addresses_wires.c, addresses_probe.c ---- */
+/* ---- addresses.c, addresses/wires.c, addresses/probe.c ---- */
 
 int addresses_open(struct daemon *daemon) MUST_CHECK;
 void addresses_close(struct daemon *daemon);

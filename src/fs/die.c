@@ -3,7 +3,7 @@
  * removed first, so the successor lives. As 16:executed:wait, the request waits there until the file
  * is there again, and removes it.
  */
-#include "fs/die.h"
+#include "fs/front/die.h"
 
 #include <fcntl.h>
 #include <signal.h>

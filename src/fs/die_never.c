@@ -1,4 +1,4 @@
-#include "fs/die.h"
+#include "fs/front/die.h"
 
 void die_if_told(uint32_t opcode, enum die_point point)
 {

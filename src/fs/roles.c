@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "fs/die.h"
+#include "fs/front/die.h"
 #include "fs/service.h"
 #include "platform/clock.h"
 

@@ -14,8 +14,8 @@
 
 #include "api/config.h"
 #include "api/control.h"
-#include "fs/front.h"
-#include "fs/replicator.h"
+#include "fs/front/front.h"
+#include "fs/replicator/replicator.h"
 #include "platform/process.h"
 
 #define HANDED_MAX  64

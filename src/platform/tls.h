@@ -6,7 +6,7 @@
  * One reader and any number of writers may use a connection at the same time: the library's object
  * is used by one thread at a time (a lock held for one non-blocking call, never while waiting), and
  * a write of one thread is never mixed with another's. tls_context_new() makes the process ignore
- * SIGPIPE. Not for: clients with browsers (web), framing (fs/stream.h).
+ * SIGPIPE. Not for: clients with browsers (web), framing (fs/replicator/stream.h).
  */
 #ifndef EVENKEEL_PLATFORM_TLS_H
 #define EVENKEEL_PLATFORM_TLS_H

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
-#include "fs/stream_frame.h"
+#include "fs/replicator/stream_frame.h"
 #include "platform/clock.h"
 
 #define PORT	17600

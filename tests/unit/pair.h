@@ -36,9 +36,9 @@
 
 #include <cmocka.h>
 
-#include "fs/order.h"
-#include "fs/replicator.h"
-#include "fs/tree.h"
+#include "fs/tree/order.h"
+#include "fs/replicator/replicator.h"
+#include "fs/tree/tree.h"
 
 #define PAIR_PATH_SIZE 128
 #define PAIR_WRITERS   4

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs/tree_resync.h"
+#include "fs/tree/resync.h"
 
 #define DIRECTORIES 12
 #define NAMES	    40

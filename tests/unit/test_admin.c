@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/admin.h"
+#include "daemon/admin/admin.h"
 #include "daemon/parts.h"
 #include "platform/clock.h"
 

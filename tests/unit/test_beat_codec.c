@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/beat_codec.h"
+#include "daemon/mesh/beat_codec.h"
 
 #define VERSION_OFFSET 5
 #define COUNT_OFFSET   49

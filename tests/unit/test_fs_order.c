@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "fs/order.h"
+#include "fs/tree/order.h"
 
 static void locks_of_the_same_object_exclude(void **state)
 {

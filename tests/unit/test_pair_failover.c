@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "fs/replicator_inside.h" /* EXCEPTION: one moment cannot be had from outside */
-#include "fs/stream.h"
+#include "fs/replicator/inside.h" /* EXCEPTION: one moment cannot be had from outside */
+#include "fs/replicator/stream.h"
 #include "platform/clock.h"
 
 /* A copy that is not complete is never promoted. */

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fs/stream.h"
+#include "fs/replicator/stream.h"
 #include "platform/clock.h"
 #include "platform/tls.h"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/preface.h"
+#include "daemon/guests/preface.h"
 
 static const struct preface good = {
 	.version = PREFACE_VERSION, .kind = PREFACE_STREAM, .node = 2, .module = "postgresql"

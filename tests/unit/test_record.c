@@ -8,7 +8,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "core/generation.h"
+#include "core/mirror/generation.h"
 #include "core/record.h"
 
 static struct record full_record(void)

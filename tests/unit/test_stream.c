@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "fs/idset.h"
-#include "fs/resync.h"
-#include "fs/resync_decide.h"
-#include "fs/state.h"
-#include "fs/stream_frame.h"
+#include "fs/tree/idset.h"
+#include "fs/resync/resync.h"
+#include "fs/resync/decide.h"
+#include "fs/replicator/state.h"
+#include "fs/replicator/stream_frame.h"
 
 #define GARBAGE_ROUNDS 20000
 

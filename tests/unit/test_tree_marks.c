@@ -13,7 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "fs/tree_resync.h"
+#include "fs/tree/resync.h"
 
 static unsigned int flags_of(const char *path)
 {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/tree_resync.h"
+#include "fs/tree/resync.h"
 
 static void assert_same(struct trees *trees, uint64_t object)
 {

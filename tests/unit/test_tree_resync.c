@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/tree_resync.h"
+#include "fs/tree/resync.h"
 
 static void a_target_is_bound_and_unbound(void **state)
 {

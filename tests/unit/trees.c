@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/tree_resync.h"
+#include "fs/tree/resync.h"
 
 /* ---- one of them ---- */
 

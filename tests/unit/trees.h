@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "fs/tree.h"
+#include "fs/tree/tree.h"
 
 struct side {
 	char folder[512]; /* its one root; beside it lies the folder of its index */

@@ -1,0 +1,140 @@
+#include "core/mirror/generation.h"
+
+#include "core/planted.h"
+
+bool generation_is_equal(struct generation a, struct generation b)
+{
+	return a.number == b.number && a.tag == b.tag;
+}
+
+bool generation_is_in_history(const struct record *record, struct generation generation)
+{
+	CHECK(record->history_count <= GENERATION_HISTORY);
+	for (uint8_t i = 0; i < record->history_count; i++)
+		if (generation_is_equal(record->history[i], generation))
+			return true;
+	return false;
+}
+
+bool set_id_is_equal(const struct record *a, const struct record *b)
+{
+	uint8_t difference = 0;
+
+	for (int i = 0; i < SET_ID_SIZE; i++)
+		difference |= (uint8_t)(a->set_id[i] ^ b->set_id[i]);
+	return difference == 0;
+}
+
+const struct record *record_ruling(const struct record *a, const struct record *b)
+{
+	if (a->epoch.number != b->epoch.number)
+		return a->epoch.number > b->epoch.number ? a : b;
+	return a->register_version >= b->register_version ? a : b;
+}
+
+static void history_push(struct record *record, struct generation generation)
+{
+	for (int i = GENERATION_HISTORY - 1; i > 0; i--)
+		record->history[i] = record->history[i - 1];
+	record->history[0] = generation;
+	if (record->history_count < GENERATION_HISTORY)
+		record->history_count++;
+}
+
+void record_begin_generation(struct record *record, uint64_t tag)
+{
+	if (record_has_data(record))
+		history_push(record, record->generation);
+	record->generation.number++;
+	record->generation.tag = tag;
+	CHECK(record->history_count <= GENERATION_HISTORY);
+	CHECK(record_has_data(record));
+}
+
+void record_overrule(struct record *record, struct generation generation)
+{
+	CHECK(!generation_is_equal(record->generation, generation));
+	if (generation.number == 0 || generation_is_in_history(record, generation))
+		return;
+	history_push(record, generation);
+}
+
+/* The same generation here and there: goodness, then barriers decide. */
+static enum relation relation_of_same(const struct relation_input *input)
+{
+	const struct record *mine = input->mine;
+	const struct record *theirs = input->theirs;
+	const struct record *ruling = record_ruling(mine, theirs);
+	bool is_mine_good = record_is_good(ruling, input->self) && mine->is_complete;
+	bool is_theirs_good = record_is_good(ruling, input->peer) && theirs->is_complete;
+
+	if (planted(PLANTED_SAME_GENERATION))
+		return RELATION_EQUAL_MARKS;
+	if (is_mine_good && !is_theirs_good)
+		return RELATION_NEWER;
+	if (is_theirs_good && !is_mine_good)
+		return RELATION_OLDER;
+	if (!is_mine_good)
+		return RELATION_DIVERGED;
+	/* Barriers of a record are as of its last write: they prove something only after a clean
+	 * release, which is a write. */
+	if (mine->is_clean && mine->barrier < theirs->peer_barrier)
+		return RELATION_ROLLED_BACK;
+	if (theirs->is_clean && theirs->barrier < mine->peer_barrier)
+		return RELATION_PEER_ROLLED_BACK;
+	return mine->is_clean && theirs->is_clean ? RELATION_EQUAL_CLEAN : RELATION_EQUAL_MARKS;
+}
+
+/*
+ * The handshake. An operator who names one side puts the other's generation into the winner's
+ * history (record_overrule), so the history is asked before the set id.
+ *
+ *	theirs:            no data   in my history   my generation   has mine     none of these
+ *	                                                             in history
+ *	mine: no data      NO_DATA                                                OLDER
+ *	      has data     NEWER     NEWER           see above       OLDER        DIVERGED or
+ *	                                                                          UNRELATED
+ */
+enum relation relation_of(const struct relation_input *input)
+{
+	const struct record *mine = input->mine;
+	const struct record *theirs = input->theirs;
+
+	CHECK(input->self != input->peer);
+	if (!record_has_data(mine))
+		return record_has_data(theirs) ? RELATION_OLDER : RELATION_NO_DATA;
+	if (!record_has_data(theirs))
+		return RELATION_NEWER;
+	if (input->is_rolled_back)
+		return RELATION_ROLLED_BACK;
+	if (generation_is_equal(mine->generation, theirs->generation))
+		return relation_of_same(input);
+	bool is_newer = generation_is_in_history(mine, theirs->generation);
+	bool is_older = generation_is_in_history(theirs, mine->generation);
+	if (is_newer && is_older && mine->epoch.number != theirs->epoch.number) {
+		/* Each was overruled once: the later word counts. */
+		is_newer = mine->epoch.number > theirs->epoch.number;
+		is_older = !is_newer;
+	}
+	if (is_newer != is_older)
+		return is_newer ? RELATION_NEWER : RELATION_OLDER;
+	return set_id_is_equal(mine, theirs) ? RELATION_DIVERGED : RELATION_UNRELATED;
+}
+
+const char *relation_name(enum relation relation)
+{
+	static const char *const names[RELATION_COUNT] = {
+		[RELATION_NO_DATA] = "no data",
+		[RELATION_EQUAL_CLEAN] = "equal and clean",
+		[RELATION_EQUAL_MARKS] = "equal with marks",
+		[RELATION_OLDER] = "older",
+		[RELATION_NEWER] = "newer",
+		[RELATION_DIVERGED] = "diverged",
+		[RELATION_UNRELATED] = "unrelated",
+		[RELATION_ROLLED_BACK] = "rolled back",
+		[RELATION_PEER_ROLLED_BACK] = "the other is rolled back",
+	};
+
+	CHECK(relation < RELATION_COUNT);
+	return names[relation];
+}

@@ -1,0 +1,72 @@
+/*
+ * What the three files about virtual addresses share: addresses/wires.c (interfaces, and what is
+ * heard on them), addresses.c (holding), addresses/probe.c (asking who has one). Not for others; the
+ * daemon's thread only.
+ */
+#ifndef EVENKEEL_DAEMON_ADDRESSES_INTERNAL_H
+#define EVENKEEL_DAEMON_ADDRESSES_INTERNAL_H
+
+#include "daemon/parts.h"
+#include "platform/address.h"
+#include "platform/arp.h"
+
+#define INTERFACES_MAX 16
+
+/* An interface on which we speak ARP; shared by modules, kept open. */
+struct wire {
+	struct daemon_netlink *netlink;
+	struct interface interface;
+	int socket;
+	struct watch watch;
+};
+
+struct daemon_netlink {
+	struct daemon *daemon;
+	struct netlink *netlink;
+	struct watch watch;
+	struct timer learn;
+	int wire_count;
+	struct wire wires[INTERFACES_MAX];
+	struct {
+		bool is_known;
+		uint8_t mac[MAC_SIZE];
+	} nodes[NODES_MAX + 1]; /* in the client network */
+};
+
+struct virtual_address {
+	struct module *module;
+	uint8_t index;
+	bool is_held, is_failing;
+	struct address_place place; /* where it was put last */
+	int64_t taken_ns, claimed_ns;
+	size_t announced; /* how many of the first announcements are out */
+	struct timer renew, announce;
+};
+
+struct module_addresses {
+	struct virtual_address list[ADDRESSES_MAX];
+	bool is_probing;
+	int probes_sent;
+	int64_t probe_started_ns;
+	struct timer probe;
+};
+
+/* ---- addresses/wires.c ---- */
+
+/* The wire on which the address belongs; NULL while there is no such interface. */
+struct wire *addresses_wire_for(struct daemon *daemon, const struct address_config *config);
+
+/* ---- addresses.c ---- */
+
+/* Somebody says in this packet that it has the address. */
+void addresses_claimed(struct daemon *daemon, const struct arp_packet *packet);
+/* The address is not on this node any more. */
+void addresses_removed(struct daemon *daemon, struct in_addr address);
+
+/* ---- addresses/probe.c ---- */
+
+void addresses_probe_init(struct module *module);
+/* Does this packet answer the probe that is under way? */
+void addresses_match_probe(struct module *module, const struct arp_packet *packet);
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * The interfaces on which virtual addresses lie: opened for ARP when first needed, and all that is
+ * heard on them. Each packet is looked at three times: for the hardware address of another node, for
+ * an answer to a probe, for somebody else at an address we hold.
+ *
+ * The hardware address of each other node in the client network is learnt from the ARP it sends
+ * and from asking for it, so that an answer to a probe can be told apart: the peer lives and has
+ * the address (R3), or a stranger has it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/addresses/internal.h"
+#include "platform/clock.h"
+
+#define LEARN_NS	(10 * NS_PER_S) /* between questions for the other nodes' MACs */
+#define PACKETS_AT_ONCE 64
+
+/* ---- wires ---- */
+
+static void on_arp(void *owner, uint32_t events);
+
+static struct wire *open_wire(struct daemon_netlink *netlink, const struct interface *interface)
+{
+	if (netlink->wire_count == INTERFACES_MAX)
+		return NULL;
+	struct wire *wire = &netlink->wires[netlink->wire_count];
+	*wire = (struct wire){ .netlink = netlink, .interface = *interface, .socket = -1 };
+	if (arp_open(interface, &wire->socket) != 0)
+		return NULL;
+	wire->watch = (struct watch){ .fd = wire->socket, .owner = wire, .on_ready = on_arp };
+	if (loop_add(&netlink->daemon->loop, &wire->watch, EPOLLIN) != 0) {
+		close(wire->socket);
+		return NULL;
+	}
+	netlink->wire_count++;
+	return wire;
+}
+
+struct wire *addresses_wire_for(struct daemon *daemon, const struct address_config *config)
+{
+	struct daemon_netlink *netlink = daemon->netlink;
+	struct interface interface;
+
+	if (address_find_interface(config->address, config->interface, &interface) != 0)
+		return NULL;
+	for (int i = 0; i < netlink->wire_count; i++) {
+		if (netlink->wires[i].interface.index != interface.index)
+			continue;
+		netlink->wires[i].interface = interface; /* its MAC may be another now */
+		return &netlink->wires[i];
+	}
+	return open_wire(netlink, &interface);
+}
+
+/* ---- learning the other nodes' hardware addresses ---- */
+
+static const struct node_config *node_of(const struct daemon *daemon, struct in_addr address)
+{
+	for (uint8_t i = 0; i < daemon->cluster.node_count; i++) {
+		const struct node_config *node = &daemon->cluster.nodes[i];
+		for (uint8_t n = 0; n < node->address_count; n++)
+			if (node->addresses[n].s_addr == address.s_addr)
+				return node;
+	}
+	return NULL;
+}
+
+static void learn(struct daemon_netlink *netlink, const struct arp_packet *packet)
+{
+	const struct node_config *node = node_of(netlink->daemon, packet->sender);
+
+	if (node == NULL || node == netlink->daemon->self)
+		return;
+	netlink->nodes[node->id].is_known = true;
+	memcpy(netlink->nodes[node->id].mac, packet->sender_mac, MAC_SIZE);
+}
+
+static void on_learn(void *owner)
+{
+	struct daemon_netlink *netlink = owner;
+	struct daemon *daemon = netlink->daemon;
+
+	for (int i = 0; i < daemon->module_count; i++) /* opens the wires that are needed */
+		for (int n = 0; n < daemon->modules[i]->settings.address_count; n++)
+			(void)addresses_wire_for(
+				daemon, &daemon->modules[i]->settings.addresses[n]);
+	for (int w = 0; w < netlink->wire_count; w++)
+		for (uint8_t i = 0; i < daemon->cluster.node_count; i++) {
+			const struct node_config *node = &daemon->cluster.nodes[i];
+			if (node == daemon->self || node->address_count == 0)
+				continue;
+			/* The client network comes last. No answer is no news. */
+			(void)!arp_ask(netlink->wires[w].socket, &netlink->wires[w].interface,
+				netlink->wires[w].interface.source,
+				node->addresses[node->address_count - 1]);
+		}
+	loop_arm(&daemon->loop, &netlink->learn, clock_boot_ns() + LEARN_NS);
+}
+
+/* ---- what is heard ---- */
+
+static void on_packet(struct wire *wire, const struct arp_packet *packet)
+{
+	struct daemon *daemon = wire->netlink->daemon;
+
+	if (packet->sender.s_addr == 0)
+		return; /* a probe: it has nothing yet */
+	learn(wire->netlink, packet);
+	for (int i = 0; i < daemon->module_count; i++)
+		addresses_match_probe(daemon->modules[i], packet);
+	addresses_claimed(daemon, packet);
+}
+
+static void on_arp(void *owner, uint32_t events)
+{
+	struct wire *wire = owner;
+	struct arp_packet packet;
+
+	(void)events;
+	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+		int error = arp_receive(wire->socket, &packet);
+		if (error == -EAGAIN || error == -ENETDOWN)
+			return; /* an interface that went down says so once */
+		if (error == 0)
+			on_packet(wire, &packet);
+	}
+}
+
+static void on_address_change(void *owner, uint32_t events)
+{
+	struct daemon_netlink *netlink = owner;
+	struct netlink_change change;
+
+	(void)events;
+	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+		if (address_next_change(netlink->netlink, &change) != 0)
+			return; /* what was lost is seen at the next renewal */
+		if (change.is_removed)
+			addresses_removed(netlink->daemon, change.place.address);
+	}
+}
+
+/* ---- open and close ---- */
+
+int addresses_open(struct daemon *daemon)
+{
+	struct daemon_netlink *netlink = calloc(1, sizeof(*netlink));
+	if (netlink == NULL)
+		return -ENOMEM;
+	daemon->netlink = netlink;
+	netlink->daemon = daemon;
+	int error = netlink_open(&netlink->netlink);
+	if (error != 0)
+		return error;
+	netlink->watch = (struct watch){
+		.fd = netlink_fd(netlink->netlink), .owner = netlink, .on_ready = on_address_change
+	};
+	netlink->learn = (struct timer){ .owner = netlink, .on_due = on_learn };
+	loop_arm(&daemon->loop, &netlink->learn, clock_boot_ns());
+	return loop_add(&daemon->loop, &netlink->watch, EPOLLIN);
+}
+
+void addresses_close(struct daemon *daemon)
+{
+	struct daemon_netlink *netlink = daemon->netlink;
+
+	if (netlink == NULL)
+		return;
+	loop_disarm(&daemon->loop, &netlink->learn);
+	loop_remove(&daemon->loop, &netlink->watch);
+	for (int i = 0; i < netlink->wire_count; i++) {
+		loop_remove(&daemon->loop, &netlink->wires[i].watch);
+		close(netlink->wires[i].socket);
+	}
+	netlink_close(netlink->netlink);
+	free(netlink);
+	daemon->netlink = NULL;
+}

@@ -1,0 +1,289 @@
+/*
+ * Clients of the admin socket: lines in, answers out, nothing that waits.
+ *
+ * A client is in one of three moods: it may send (EPOLLIN), it waits for its request (nothing but
+ * its end is watched), it takes its answer (EPOLLOUT). So memory for a client is bounded, and one
+ * that floods is held back by its own socket.
+ */
+#include "daemon/admin/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+
+static void client_close(struct admin_client *client)
+{
+	struct admin *admin = client->admin;
+	loop_remove(&admin->daemon->loop, &client->watch);
+	close(client->watch.fd);
+	free(client->out);
+	*client = (struct admin_client){ .admin = admin, .watch = { .fd = -1 } };
+}
+
+static bool has_line(const struct admin_client *client)
+{
+	return memchr(client->in, '\n', client->in_size) != NULL;
+}
+
+static void watch_mood(struct admin_client *client)
+{
+	uint32_t events = 0;
+	if (client->out != NULL)
+		events = EPOLLOUT;
+	else if (client->request == 0) /* a line that is here already must not wait for another */
+		events = has_line(client) ? EPOLLIN | EPOLLOUT : EPOLLIN;
+	if (loop_change(&client->admin->daemon->loop, &client->watch, events) != 0)
+		client_close(client);
+}
+
+/* Sends what the socket takes. Gives false if the client is gone. */
+static bool client_flush(struct admin_client *client)
+{
+	while (client->out != NULL) {
+		ssize_t sent = send(client->watch.fd, client->out + client->out_sent,
+			client->out_size - client->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN)
+			return true;
+		if (sent < 0) {
+			client_close(client);
+			return false;
+		}
+		client->active_ns = clock_boot_ns();
+		client->out_sent += (size_t)sent;
+		if (client->out_sent == client->out_size) {
+			free(client->out);
+			client->out = NULL;
+		}
+	}
+	return true;
+}
+
+void admin_reply(struct admin_client *client, json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_COMPACT);
+	size_t size = text != NULL ? strlen(text) : 0;
+	json_decref(answer);
+	CHECK(client->out == NULL);
+	client->request = 0;
+	client->comparing = 0;
+	if (text == NULL || size >= ADMIN_ANSWER_MAX) {
+		free(text);
+		client_close(client);
+		return;
+	}
+	text[size] = '\n'; /* in the place of the terminator: the size is kept */
+	client->out = text;
+	client->out_size = size + 1;
+	client->out_sent = 0;
+	if (client_flush(client))
+		watch_mood(client);
+}
+
+void admin_reply_refused(struct admin_client *client, const char *refusal, const char *sentence)
+{
+	json_t *answer = json_pack("{s:b,s:s}", "ok", 0, "sentence", sentence);
+	if (answer != NULL && refusal != NULL)
+		(void)json_object_set_new(answer, "refusal", json_string(refusal));
+	admin_reply(client, answer);
+}
+
+struct admin_client *admin_client_of(struct admin *admin, uint32_t request)
+{
+	for (int i = 0; i < ADMIN_CLIENTS_MAX && request != 0; i++) {
+		if (admin->clients[i].watch.fd >= 0 && admin->clients[i].request == request)
+			return &admin->clients[i];
+	}
+	return NULL;
+}
+
+static void obey_line(struct admin_client *client, const char *line, size_t size)
+{
+	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(request)) {
+		json_decref(request);
+		client_close(client);
+		return;
+	}
+	client->request = ++client->admin->request_last;
+	if (client->request == 0) /* turned over: 0 means none */
+		client->request = ++client->admin->request_last;
+	admin_obey(client, request);
+	json_decref(request);
+}
+
+/* Obeys what lines there are, one after the other is answered. */
+static void client_advance(struct admin_client *client)
+{
+	while (client->watch.fd >= 0 && client->request == 0 && client->out == NULL) {
+		char line[ADMIN_LINE_MAX];
+		char *end = memchr(client->in, '\n', client->in_size);
+		if (end == NULL) {
+			if (client->in_size == sizeof(client->in))
+				client_close(client);
+			return;
+		}
+		size_t size = (size_t)(end - client->in);
+		memcpy(line, client->in, size);
+		client->in_size -= size + 1;
+		memmove(client->in, end + 1, client->in_size);
+		obey_line(client, line, size);
+	}
+}
+
+static void client_read(struct admin_client *client)
+{
+	ssize_t got = recv(client->watch.fd, client->in + client->in_size,
+		sizeof(client->in) - client->in_size, MSG_DONTWAIT);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		client_close(client);
+		return;
+	}
+	client->in_size += (size_t)got;
+	client->active_ns = clock_boot_ns();
+}
+
+static void client_ready(void *owner, uint32_t events)
+{
+	struct admin_client *client = owner;
+	if (client->out != NULL) {
+		if (!client_flush(client))
+			return;
+	} else if (client->request == 0) {
+		if (!has_line(client))
+			client_read(client);
+	} else if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+		client_close(client);
+	}
+	client_advance(client);
+	if (client->watch.fd >= 0)
+		watch_mood(client);
+}
+
+/* A free place; when there is none, that of the client which has been idle longest. */
+static struct admin_client *find_place(struct admin *admin)
+{
+	struct admin_client *idle = NULL;
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		struct admin_client *client = &admin->clients[i];
+		if (client->watch.fd < 0)
+			return client;
+		if (client->request == 0 && client->out == NULL &&
+			(idle == NULL || client->active_ns < idle->active_ns))
+			idle = client;
+	}
+	if (idle != NULL)
+		client_close(idle);
+	return idle;
+}
+
+static void listener_ready(void *owner, uint32_t events)
+{
+	struct admin *admin = owner;
+	struct ucred who = { 0 };
+	socklen_t size = sizeof(who);
+	(void)events;
+	int fd = accept4(admin->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	struct admin_client *client = NULL;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
+		(who.uid == 0 || who.uid == geteuid()))
+		client = find_place(admin);
+	if (client == NULL) {
+		close(fd);
+		return;
+	}
+	client->active_ns = clock_boot_ns();
+	client->watch = (struct watch){ .fd = fd, .owner = client, .on_ready = client_ready };
+	if (loop_add(&admin->daemon->loop, &client->watch, EPOLLIN) != 0) {
+		close(fd);
+		client->watch.fd = -1;
+	}
+}
+
+static void drop_stalled(void *owner)
+{
+	struct admin *admin = owner;
+	int64_t now_ns = clock_boot_ns();
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		struct admin_client *client = &admin->clients[i];
+		if (client->watch.fd >= 0 && client->out != NULL &&
+			now_ns - client->active_ns > ADMIN_STALL_NS)
+			client_close(client);
+	}
+	loop_arm(&admin->daemon->loop, &admin->stall_timer, now_ns + NS_PER_S);
+}
+
+static int open_listener(const char *run, int *out_fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int size = snprintf(address.sun_path, sizeof(address.sun_path), "%s/admin.sock", run);
+	if (size < 0 || (size_t)size >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(address.sun_path); /* our predecessor's, or nothing; bind() tells */
+	if (fchmod(fd, 0600) != 0 ||	/* Linux: bind(2) takes the mode from the socket */
+		bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+		listen(fd, ADMIN_CLIENTS_MAX) != 0) {
+		int error = -errno;
+		close(fd);
+		return error;
+	}
+	*out_fd = fd;
+	return 0;
+}
+
+int admin_open(struct daemon *daemon)
+{
+	struct admin *admin = calloc(1, sizeof(*admin));
+	if (admin == NULL)
+		return -ENOMEM;
+	admin->daemon = daemon;
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		admin->clients[i] = (struct admin_client){ .admin = admin, .watch = { .fd = -1 } };
+	admin->listener = (struct watch){ .fd = -1, .owner = admin, .on_ready = listener_ready };
+	admin->stall_timer = (struct timer){ .owner = admin, .on_due = drop_stalled };
+	int error = open_listener(daemon->paths.run, &admin->listener.fd);
+	if (error == 0)
+		error = loop_add(&daemon->loop, &admin->listener, EPOLLIN);
+	if (error != 0) {
+		if (admin->listener.fd >= 0)
+			close(admin->listener.fd);
+		free(admin);
+		return error;
+	}
+	loop_arm(&daemon->loop, &admin->stall_timer, clock_boot_ns() + NS_PER_S);
+	daemon->admin = admin;
+	return 0;
+}
+
+void admin_close(struct daemon *daemon)
+{
+	struct admin *admin = daemon->admin;
+	if (admin == NULL)
+		return;
+	admin_start_close(admin);
+	loop_disarm(&daemon->loop, &admin->stall_timer);
+	loop_remove(&daemon->loop, &admin->listener);
+	close(admin->listener.fd);
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		if (admin->clients[i].watch.fd >= 0)
+			client_close(&admin->clients[i]);
+	}
+	free(admin);
+	daemon->admin = NULL;
+}

@@ -1,0 +1,318 @@
+/*
+ * What a client of the admin socket may ask: one row each.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/admin/internal.h"
+#include "daemon/parts.h"
+
+static const char *const refusal_names[REFUSAL_COUNT] = {
+	[REFUSAL_NONE] = "none",
+	[REFUSAL_UNKNOWN_MODULE] = "unknown_module",
+	[REFUSAL_ALREADY_SO] = "already_so",
+	[REFUSAL_NOT_RUNNING] = "not_running",
+	[REFUSAL_NOT_UP_TO_DATE] = "not_up_to_date",
+	[REFUSAL_PEER_NOT_READY] = "peer_not_ready",
+	[REFUSAL_PEER_IS_PRIMARY] = "peer_is_primary",
+	[REFUSAL_WOULD_LOSE] = "would_lose",
+	[REFUSAL_BUSY] = "busy",
+	[REFUSAL_NOT_THIS_NODE] = "not_this_node",
+};
+
+static void refuse_unknown(struct admin_client *client, const char *name)
+{
+	const struct daemon *daemon = client->admin->daemon;
+	char sentence[2 * SENTENCE_SIZE_MAX];
+
+	snprintf(sentence, sizeof(sentence),
+		"there is no module '%.64s' on this node; 'evenkeel module list' lists them", name);
+	for (int i = 0; i < daemon->wrong_count; i++)
+		if (strcmp(daemon->wrong[i].name, name) == 0)
+			snprintf(sentence, sizeof(sentence),
+				"module '%s' is left out on this node: %s; correct it and run "
+				"'evenkeel apply'",
+				name, daemon->wrong[i].error.sentence);
+	admin_reply_refused(client, refusal_names[REFUSAL_UNKNOWN_MODULE], sentence);
+}
+
+static struct module *find_module(struct admin_client *client, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "module"));
+	struct module *module =
+		name != NULL ? daemon_module_by_name(client->admin->daemon, name) : NULL;
+	if (module == NULL)
+		refuse_unknown(client, name != NULL ? name : "");
+	return module;
+}
+
+static void do_status(struct admin_client *client, const json_t *request, int argument)
+{
+	(void)request;
+	(void)argument;
+	admin_reply(client, admin_status(client->admin->daemon));
+}
+
+static void do_core_command(struct admin_client *client, const json_t *request, int argument)
+{
+	struct module *module = find_module(client, request);
+	if (module == NULL)
+		return;
+	struct event event = { .type = EVENT_COMMAND_GIVEN, .module = module->settings.number };
+	event.command.command = (enum command)argument;
+	event.command.request = client->request;
+	event.command.is_forced = json_is_true(json_object_get(request, "force"));
+	if (event.command.command == COMMAND_STOP || event.command.command == COMMAND_RESTART ||
+		event.command.command == COMMAND_SWAP)
+		daemon_post(client->admin->daemon, &event);
+	else
+		admin_start(client, module, &event);
+}
+
+void admin_answer(struct daemon *daemon, struct module *module, uint32_t request,
+	enum refusal refusal, const char *sentence)
+{
+	struct admin_client *client =
+		daemon->admin != NULL ? admin_client_of(daemon->admin, request) : NULL;
+	(void)module;
+	if (client == NULL)
+		return;
+	if (sentence == NULL || sentence[0] == '\0')
+		sentence = refusal == REFUSAL_NONE ? "" : refusal_sentence(refusal);
+	if (refusal == REFUSAL_NONE)
+		admin_reply(client, json_pack("{s:b,s:s}", "ok", 1, "sentence", sentence));
+	else
+		admin_reply_refused(client, refusal_names[refusal], sentence);
+}
+
+static void do_verify(struct admin_client *client, const json_t *request, int argument)
+{
+	struct module *module = find_module(client, request);
+	(void)argument;
+	if (module == NULL)
+		return;
+	client->comparing = module->settings.number;
+	int error = daemon_verify(client->admin->daemon, module, client->request);
+	if (error == -ENOTCONN)
+		admin_reply_refused(client, "not_running",
+			"the module's file system does not run on this node; start the module "
+			"first");
+	else if (error != 0)
+		admin_reply_refused(client, NULL, strerror(-error));
+}
+
+void admin_verified(
+	struct daemon *daemon, struct module *module, const struct control_message *message)
+{
+	struct admin_client *client =
+		daemon->admin != NULL ? admin_client_of(daemon->admin, message->verified.request)
+				      : NULL;
+	(void)module;
+	CHECK(message->type == CONTROL_VERIFIED);
+	if (client == NULL)
+		return;
+	if (message->verified.error != 0) {
+		char sentence[SENTENCE_SIZE_MAX];
+		snprintf(sentence, sizeof(sentence), "the copies could not be compared: %s%s%s",
+			strerror(-message->verified.error),
+			message->verified.detail[0] != '\0' ? ": " : "", message->verified.detail);
+		admin_reply_refused(client, NULL, sentence);
+		return;
+	}
+	admin_reply(client, json_pack("{s:b,s:I,s:I,s:I,s:s}", "ok", 1, "objects",
+				    (json_int_t)message->verified.objects, "bytes",
+				    (json_int_t)message->verified.bytes, "differences",
+				    (json_int_t)message->verified.differences, "detail",
+				    message->verified.detail));
+}
+
+void admin_fs_lost(struct daemon *daemon, const struct module *module)
+{
+	for (int i = 0; daemon->admin != NULL && i < ADMIN_CLIENTS_MAX; i++) {
+		struct admin_client *client = &daemon->admin->clients[i];
+		if (client->watch.fd >= 0 && client->request != 0 &&
+			client->comparing == module->settings.number)
+			admin_reply_refused(client, NULL,
+				"the copies could not be compared: the module's file system was "
+				"started anew; try again");
+	}
+}
+
+/* ---- configuration ---- */
+
+struct plan {
+	json_t *changes; /* of sentences */
+	const char *module;
+	bool is_stopped;
+};
+
+static void add_change(json_t *changes, const char *sentence)
+{
+	(void)json_array_append_new(changes, json_string(sentence)); /* else a line less is shown */
+}
+
+static void plan_difference(void *context, const struct config_difference *difference)
+{
+	struct plan *plan = context;
+	char sentence[SENTENCE_SIZE_MAX];
+	snprintf(sentence, sizeof(sentence), "module '%s': %s: '%.120s' becomes '%.120s'%s",
+		plan->module, difference->key, difference->before, difference->after,
+		difference->is_live || plan->is_stopped ? ""
+							: "; refused while it runs: stop it on "
+							  "this node first");
+	add_change(plan->changes, sentence);
+}
+
+static const struct module_settings *find_settings(
+	const struct config_modules *modules, const char *name)
+{
+	for (int i = 0; i < modules->count; i++) {
+		if (strcmp(modules->list[i].name, name) == 0)
+			return &modules->list[i];
+	}
+	return NULL;
+}
+
+static void plan_modules(struct daemon *daemon, const struct config_modules *after, json_t *changes)
+{
+	char sentence[SENTENCE_SIZE_MAX];
+	for (int i = 0; i < after->count; i++) {
+		if (daemon_module_by_name(daemon, after->list[i].name) != NULL)
+			continue;
+		snprintf(sentence, sizeof(sentence), "module '%s' (number %u) is added, stopped",
+			after->list[i].name, after->list[i].number);
+		add_change(changes, sentence);
+	}
+	for (int i = 0; i < daemon->wrong_count; i++) {
+		const char *name = daemon->wrong[i].name;
+		bool is_going_on = daemon->wrong[i].is_going_on;
+		if ((find_settings(after, name) != NULL) != is_going_on)
+			continue;
+		snprintf(sentence, sizeof(sentence),
+			is_going_on ? "module '%s': its module.yaml is in order again"
+				    : "module '%s', which was left out, is forgotten",
+			name);
+		add_change(changes, sentence);
+	}
+	for (int i = 0; i < daemon->module_count; i++) {
+		const struct module *module = daemon->modules[i];
+		const char *name = module->settings.name;
+		const struct module_settings *settings = find_settings(after, name);
+		struct plan plan = { .changes = changes, .module = name };
+		plan.is_stopped = daemon_module_is_at_rest(daemon, module);
+		if (settings != NULL) {
+			(void)config_compare_modules(
+				&module->settings, settings, plan_difference, &plan);
+			continue;
+		}
+		snprintf(sentence, sizeof(sentence), "module '%s' is removed%s", name,
+			plan.is_stopped ? "" : "; it runs: stop it first");
+		add_change(changes, sentence);
+	}
+}
+
+static bool cluster_is_equal(const struct cluster_config *a, const struct cluster_config *b)
+{
+	char *left = config_cluster_text(a), *right = config_cluster_text(b);
+	bool is_equal = left != NULL && right != NULL && strcmp(left, right) == 0;
+	free(left);
+	free(right);
+	return is_equal;
+}
+
+static void plan_cluster(
+	const struct daemon *daemon, const struct cluster_config *after, json_t *changes)
+{
+	char sentence[SENTENCE_SIZE_MAX];
+	for (int i = 0; i < after->node_count; i++) {
+		if (config_node_by_name(&daemon->cluster, after->nodes[i].name) != NULL)
+			continue;
+		snprintf(sentence, sizeof(sentence), "node '%s' is added", after->nodes[i].name);
+		add_change(changes, sentence);
+	}
+	for (int i = 0; i < daemon->cluster.node_count; i++) {
+		const char *name = daemon->cluster.nodes[i].name;
+		if (config_node_by_name(after, name) != NULL)
+			continue;
+		snprintf(sentence, sizeof(sentence), "node '%s' is removed", name);
+		add_change(changes, sentence);
+	}
+	if (json_array_size(changes) == 0 && !cluster_is_equal(after, &daemon->cluster))
+		add_change(changes, "settings of the cluster change (cluster.yaml)");
+}
+
+static void do_plan(struct admin_client *client, const json_t *request, int argument)
+{
+	struct daemon *daemon = client->admin->daemon;
+	struct config_error error = { "out of memory" };
+	struct cluster_config cluster;
+	char path[PATH_SIZE_MAX];
+	struct config_modules modules = { 0 };
+	int result = -ENOMEM;
+	(void)request;
+	(void)argument;
+	snprintf(path, sizeof(path), "%.4000s/cluster.yaml", daemon->paths.config);
+	json_t *changes = json_array();
+	if (changes != NULL)
+		result = config_read_cluster(path, &cluster, &error);
+	if (result == 0)
+		result = config_read_all_modules(daemon->paths.config, &cluster, &modules, &error);
+	if (result == 0) {
+		plan_cluster(daemon, &cluster, changes);
+		plan_modules(daemon, &modules, changes);
+		admin_reply(client, json_pack("{s:b,s:O}", "ok", 1, "changes", changes));
+	} else {
+		admin_reply_refused(client, "configuration", error.sentence);
+	}
+	json_decref(changes);
+	config_modules_done(&modules);
+}
+
+static void do_reload(struct admin_client *client, const json_t *request, int argument)
+{
+	struct config_error error = { "" };
+	(void)request;
+	(void)argument;
+	if (daemon_reload(client->admin->daemon, &error) != 0)
+		admin_reply_refused(client, "configuration", error.sentence);
+	else
+		admin_reply(client, json_pack("{s:b}", "ok", 1));
+}
+
+/* ---- the table ---- */
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	void (*function)(struct admin_client *client, const json_t *request, int argument);
+	int argument;
+} commands[] = {
+	{ "status",  do_status,	      0 },
+	{ "start",   do_core_command, COMMAND_START },
+	{ "stop",    do_core_command, COMMAND_STOP },
+	{ "restart", do_core_command, COMMAND_RESTART },
+	{ "swap",    do_core_command, COMMAND_SWAP },
+	{ "prim",    do_core_command, COMMAND_PRIM },
+	{ "second",  do_core_command, COMMAND_SECOND },
+	{ "verify",  do_verify,	      0 },
+	{ "plan",    do_plan,	      0 },
+	{ "reload",  do_reload,	      0 },
+};
+/* clang-format on */
+
+void admin_obey(struct admin_client *client, const json_t *request)
+{
+	char sentence[SENTENCE_SIZE_MAX];
+	const char *name = json_string_value(json_object_get(request, "command"));
+	for (size_t i = 0; name != NULL && i < ARRAY_COUNT(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0) {
+			commands[i].function(client, request, commands[i].argument);
+			return;
+		}
+	}
+	snprintf(sentence, sizeof(sentence), "evenkeeld knows no command '%.64s'",
+		name != NULL ? name : "");
+	admin_reply_refused(client, "unknown_command", sentence);
+}

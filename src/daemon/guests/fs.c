@@ -1,0 +1,347 @@
+/*
+ * What is said to and by the evenkeel-fs of each module. Orders wait until it has said hello; after
+ * its death its successor says hello and gets what it missed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/admin/admin.h"
+#include "daemon/guests/fs_internal.h"
+#include "platform/clock.h"
+
+#define SEND_AGAIN_NS (20 * NS_PER_MS)
+#define NOTICE_GAP_NS (60 * NS_PER_S)
+
+/* ---- sending ---- */
+
+static void send_pending(struct module_fs *fs)
+{
+	while (fs->socket >= 0 && fs->pending_count > 0) {
+		int error = control_send(fs->socket, &fs->pending[0], -1);
+		if (error == -EAGAIN)
+			loop_arm(&fs->module->daemon->loop, &fs->send_again,
+				clock_boot_ns() + SEND_AGAIN_NS);
+		if (error != 0)
+			return; /* gone: its successor gets them */
+		fs->pending_count--;
+		memmove(fs->pending, fs->pending + 1,
+			(size_t)fs->pending_count * sizeof(fs->pending[0]));
+	}
+}
+
+static void on_send_again(void *owner)
+{
+	send_pending(owner);
+}
+
+static void push_pending(struct module_fs *fs, const struct control_message *message)
+{
+	if (fs->pending_count == FS_PENDING_MAX) { /* one that hears nothing; the newest count */
+		fs->pending_count--;
+		memmove(fs->pending, fs->pending + 1,
+			(size_t)fs->pending_count * sizeof(fs->pending[0]));
+	}
+	fs->pending[fs->pending_count++] = *message;
+}
+
+/* ---- what it says ---- */
+
+void fs_post(struct module *module, const struct event *event)
+{
+	if (module->is_added)
+		daemon_post(module->daemon, event);
+}
+
+void fs_post_unfit(struct module_fs *fs)
+{
+	fs_post(fs->module, &(struct event){ .type = EVENT_FS_REPORTED,
+				    .module = fs->module->settings.number,
+				    .fs = { .report = FS_REPORT_LOCAL_FAILED,
+					    .detail = "it was replaced by another version while it "
+						      "ran; the disk is not to blame" } });
+}
+
+void fs_close_socket(struct module_fs *fs)
+{
+	if (fs->socket < 0)
+		return;
+	loop_remove(&fs->module->daemon->loop, &fs->socket_watch);
+	close(fs->socket);
+	fs->socket = -1;
+}
+
+static enum fs_role role_of_report(enum fs_report report, enum fs_role otherwise)
+{
+	if (report == FS_REPORT_IS_PRIMARY || report == FS_REPORT_IS_ALONE)
+		return FS_PRIMARY;
+	if (report == FS_REPORT_IS_SECONDARY)
+		return FS_SECONDARY;
+	return report == FS_REPORT_IS_STOPPED ? FS_NONE : otherwise;
+}
+
+/* Where an old tree is kept; that a stranger was turned away. Strangers knock as often as they like:
+ * the same sentence is logged once in NOTICE_GAP_NS. */
+static void log_notice(struct module_fs *fs, const char *detail)
+{
+	int64_t now_ns = clock_boot_ns();
+	bool is_same = strncmp(fs->notice, detail, sizeof(fs->notice)) == 0;
+
+	if (is_same && now_ns - fs->notice_ns < NOTICE_GAP_NS)
+		return;
+	(void)snprintf(fs->notice, sizeof(fs->notice), "%s", detail);
+	fs->notice_ns = now_ns;
+	daemon_log(fs->module->daemon, fs->module, SEVERITY_WARNING, "fs.notice", "%s", detail);
+}
+
+static void on_report(struct module_fs *fs, const struct control_message *message)
+{
+	struct event event = { .type = EVENT_FS_REPORTED,
+		.module = fs->module->settings.number,
+		.fs = { .report = message->report.report,
+			.epoch = message->report.epoch,
+			.is_behind = message->report.is_behind,
+			.is_continued = message->report.is_continued,
+			.barrier = message->report.barrier,
+			.peer_barrier = message->report.peer_barrier,
+			.done = message->report.done,
+			.total = message->report.total,
+			.error = message->report.error } };
+
+	_Static_assert(sizeof(event.fs.detail) == CONTROL_DETAIL_MAX, "the same room");
+	memcpy(event.fs.detail, message->report.detail, sizeof(event.fs.detail));
+	if (message->report.report == FS_REPORT_NOTICE) {
+		log_notice(fs, message->report.detail);
+		return;
+	}
+	fs->role = role_of_report(message->report.report, fs->role);
+	if (message->report.report == FS_REPORT_IS_STOPPED) {
+		fs->is_wanted = false;
+		fs_process_forget(fs);
+		config_forget_applied(fs->module->daemon->paths.run, fs->module->settings.name);
+	}
+	fs_post(fs->module, &event);
+}
+
+static bool is_stop(const struct control_message *order)
+{
+	return order->order.order == FS_ORDER_STOP;
+}
+
+/* A successor says where it stands; what the core had ordered meanwhile follows. */
+static void on_hello(struct module_fs *fs, const struct control_message *message)
+{
+	struct module *module = fs->module;
+	struct event event = { .type = EVENT_FS_REPORTED,
+		.module = module->settings.number,
+		.fs = { .epoch = message->hello.epoch,
+			.is_behind = message->hello.is_behind,
+			.barrier = message->hello.barrier,
+			.peer_barrier = message->hello.peer_barrier } };
+
+	fs->role = message->hello.role;
+	if (fs->is_adopting) {
+		fs->is_adopting = false;
+		fs->is_wanted = fs->role != FS_NONE;
+		if (fs->is_wanted)
+			runtime_keep_settings(module);
+		loop_disarm(&module->daemon->loop, &fs->adopt);
+		daemon_module_is_known(module, message);
+		send_pending(fs);
+		return;
+	}
+	bool is_lost = fs->has_role_order && fs->role == FS_NONE &&
+		       (fs->is_wanted || !is_stop(&fs->role_order));
+	bool is_waiting = fs->pending_count > 0; /* the role order is among them, perhaps */
+	if (is_lost && !is_waiting)
+		push_pending(fs, &fs->role_order);
+	send_pending(fs);
+	if (fs->role != FS_PRIMARY && fs->role != FS_SECONDARY)
+		return;
+	event.fs.report = fs->role == FS_PRIMARY ? FS_REPORT_IS_PRIMARY : FS_REPORT_IS_SECONDARY;
+	fs_post(module, &event);
+	event.fs.report = FS_REPORT_CONNECTED;
+	if (message->hello.link != FS_LINK_NONE)
+		fs_post(module, &event);
+}
+
+static void on_message(struct module_fs *fs, const struct control_message *message, int fd)
+{
+	struct module *module = fs->module;
+
+	switch (message->type) {
+	case CONTROL_HELLO: on_hello(fs, message); break;
+	case CONTROL_REPORT: on_report(fs, message); break;
+	case CONTROL_STORE:
+		if (fd >= 0)
+			hold_keep(module, message->store.name, fd);
+		return; /* the descriptor is taken */
+	case CONTROL_UNSTORE: hold_forget(module, message->store.name); break;
+	case CONTROL_VERIFIED: admin_verified(module->daemon, module, message); break;
+	case CONTROL_ORDER:
+	case CONTROL_STREAM:
+	case CONTROL_VERIFY:
+	case CONTROL_TYPE_COUNT: break; /* ours to say, not its */
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+void fs_hear(void *owner, uint32_t events)
+{
+	struct module_fs *fs = owner;
+	struct control_message message;
+	int fd = -1;
+
+	(void)events;
+	int error = control_receive(fs->socket, &message, &fd);
+	if (error == 0) {
+		on_message(fs, &message, fd);
+		return;
+	}
+	if (error == -EBADMSG || error == -EPROTO) {
+		daemon_log(fs->module->daemon, fs->module, SEVERITY_ERROR, "fs.unreadable",
+			"evenkeel-fs said something that evenkeeld does not understand. Are both "
+			"of "
+			"the same version?");
+		return;
+	}
+	if (error == -EAGAIN && fs->process.pidfd >= 0 && (events & EPOLLIN) != 0)
+		return;
+	fs_close_socket(fs); /* it comes back, or its process has ended */
+}
+
+bool fs_welcome(struct module *module, pid_t pid, int socket, const struct control_message *hello)
+{
+	struct module_fs *fs = module->fs;
+	struct loop *loop = &module->daemon->loop;
+	bool is_other = fs->process.pidfd >= 0 && fs->process.pid != pid;
+
+	if (is_other && fs->socket >= 0)
+		return false;
+	if ((is_other || fs->process.pidfd < 0) && fs_process_follow(fs, pid) != 0)
+		return false;
+	fs_close_socket(fs);
+	fs->socket = socket;
+	fs->socket_watch = (struct watch){ .fd = fs->socket, .owner = fs, .on_ready = fs_hear };
+	int error = loop_add(loop, &fs->socket_watch, EPOLLIN);
+	CHECK(error == 0);
+	on_hello(fs, hello);
+	return true;
+}
+
+/* ---- a module comes and goes ---- */
+
+int fs_add(struct module *module)
+{
+	struct module_fs *fs = calloc(1, sizeof(*fs));
+	if (fs == NULL)
+		return -ENOMEM;
+	module->fs = fs;
+	fs->module = module;
+	fs->socket = -1;
+	fs->send_again = (struct timer){ .owner = fs, .on_due = on_send_again };
+	fs_process_adopt(fs);
+	return 0;
+}
+
+void fs_remove(struct module *module)
+{
+	struct module_fs *fs = module->fs;
+
+	if (fs == NULL)
+		return;
+	fs_close_socket(fs);
+	loop_disarm(&module->daemon->loop, &fs->send_again);
+	fs_process_done(fs);
+	free(fs);
+	module->fs = NULL;
+}
+
+/* ---- orders ---- */
+
+static bool is_role_order(enum fs_order order)
+{
+	return order == FS_ORDER_STOP || order == FS_ORDER_PRIMARY || order == FS_ORDER_SECONDARY ||
+	       order == FS_ORDER_PROMOTE;
+}
+
+/* Nothing runs and nothing is mounted: stopped it is. */
+static void report_stopped(struct module_fs *fs, struct epoch epoch)
+{
+	fs_post(fs->module, &(struct event){ .type = EVENT_FS_REPORTED,
+				    .module = fs->module->settings.number,
+				    .fs = { .report = FS_REPORT_IS_STOPPED, .epoch = epoch } });
+}
+
+void fs_order(struct module *module, const struct action *action)
+{
+	struct module_fs *fs = module->fs;
+	struct control_message message = { .type = CONTROL_ORDER,
+		.order = { .order = action->fs.order,
+			.epoch = action->fs.epoch,
+			.generation = action->fs.generation,
+			.plan = action->fs.plan } };
+
+	memcpy(message.order.set_id, action->fs.set_id, SET_ID_SIZE);
+	message.order.is_forced = action->fs.is_forced;
+	bool is_nobody = fs->process.pidfd < 0 && !fs->start.is_armed;
+	bool was_unfit = fs->is_unfit;
+	if (was_unfit && action->fs.order != FS_ORDER_STOP) {
+		fs_post_unfit(fs);
+		return;
+	}
+	fs->is_unfit = false;
+	if (is_nobody && !fs->is_wanted && action->fs.order == FS_ORDER_STOP) {
+		report_stopped(fs, action->fs.epoch);
+		return;
+	}
+	if (is_role_order(action->fs.order)) {
+		fs->role_order = message;
+		fs->has_role_order = true;
+		fs->pending_count = 0; /* whatever waited was meant for the role before */
+	}
+	if (!fs->is_wanted)
+		runtime_keep_settings(module);
+	fs->is_wanted = true;
+	push_pending(fs, &message);
+	if (is_nobody)
+		fs_process_start(fs);
+	send_pending(fs);
+	if (was_unfit) /* and took with it what it had not brought to the disk */
+		fs_post(module, &(struct event){ .type = EVENT_FS_REPORTED,
+					.module = module->settings.number,
+					.fs.report = FS_REPORT_DIED });
+}
+
+bool fs_is_wanted(const struct module *module)
+{
+	return module->fs->is_wanted;
+}
+
+bool fs_is_secondary(const struct module *module)
+{
+	return module->fs->socket >= 0 && module->fs->role == FS_SECONDARY;
+}
+
+int fs_hand_stream(struct module *module, uint8_t peer, int fd)
+{
+	struct module_fs *fs = module->fs;
+	const struct control_message message = { .type = CONTROL_STREAM, .stream.peer = peer };
+	int error = -ENOTCONN;
+
+	if (fs_is_secondary(module))
+		error = control_send(fs->socket, &message, fd);
+	close(fd);
+	return error;
+}
+
+int fs_verify(struct module *module, uint32_t request)
+{
+	const struct control_message message = { .type = CONTROL_VERIFY,
+		.verify.request = request };
+
+	return module->fs->socket < 0 ? -ENOTCONN : control_send(module->fs->socket, &message, -1);
+}

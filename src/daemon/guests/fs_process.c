@@ -1,0 +1,275 @@
+/*
+ * The process of each module's evenkeel-fs: started when the core first orders something, started
+ * again at once when it dies, left alone when we end.
+ *
+ *	          order                    hello                      process ended
+ *	 nobody -----------> started ----------------> greeted ----------------------+
+ *	    ^                   ^   (orders wait)         |   FS_REPORT_DIED         |
+ *	    |                   +-------------------------|---- 0..300 ms <----------+
+ *	    +---------------------------------------------+   unless it had stopped as ordered
+ *
+ * It outlives us: after our own restart one that holds run/NAME.lock is waited for, one that died
+ * with us is started again with what hold kept; only then the core is told of the module.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/guests/fs_internal.h"
+#include "daemon/scripts/internal.h"
+#include "platform/cgroup.h"
+#include "platform/clock.h"
+
+#define ADOPT_LIMIT_NS	 (2 * NS_PER_S) /* then it is said that we wait */
+#define ADOPT_LOOK_NS	 (100 * NS_PER_MS)
+#define HEALTHY_NS	 NS_PER_S
+#define BACKOFF_FIRST_NS (20 * NS_PER_MS)
+#define BACKOFF_MAX_NS	 (300 * NS_PER_MS)
+#define KEPT_MAX	 64
+
+/* ---- starting ---- */
+
+/* Its own control group: what kills the application must not kill it. */
+static int open_group(const struct module *module)
+{
+	char path[2 * PATH_SIZE_MAX];
+
+	if (module->daemon->cgroup[0] == '\0')
+		return -1;
+	(void)snprintf(
+		path, sizeof(path), "%s/%s/fs", module->daemon->cgroup, module->settings.name);
+	if (cgroup_make(path) != 0)
+		return -1;
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int list_kept(struct module *module, struct handed_fd *out)
+{
+	int count = hold_list(module, out, KEPT_MAX);
+
+	for (int i = 0; i < count; i++)
+		if (strcmp(out[i].name, SCRIPTS_OUTPUT_NAME) == 0)
+			out[i--] = out[--count];
+	return count;
+}
+
+static int launch(struct module_fs *fs)
+{
+	struct module *module = fs->module;
+	struct paths *paths = &module->daemon->paths;
+	struct handed_fd kept[KEPT_MAX];
+	char path[PATH_SIZE_MAX + 16];
+	char *arguments[] = { path, "--module", module->settings.name, "--config", paths->config,
+		"--state", paths->state, "--run", paths->run, NULL };
+	struct process_order order = { .path = path,
+		.arguments = arguments,
+		.environment = environ,
+		.cgroup_fd = open_group(module),
+		.output_fd = -1,
+		.handed = kept,
+		.handed_count = list_kept(module, kept),
+		.keeps_protection = true };
+
+	(void)snprintf(path, sizeof(path), "%s/evenkeel-fs", paths->programs);
+	int error = process_start(&order, &fs->process);
+	if (order.cgroup_fd >= 0)
+		close(order.cgroup_fd);
+	return error;
+}
+
+static void back_off(struct module_fs *fs)
+{
+	int64_t now_ns = clock_boot_ns();
+
+	if (now_ns - fs->started_ns >= HEALTHY_NS) {
+		fs->backoff_ns = 0;
+	} else {
+		fs->backoff_ns =
+			MIN_OF(MAX_OF(2 * fs->backoff_ns, BACKOFF_FIRST_NS), BACKOFF_MAX_NS);
+	}
+	loop_arm(&fs->module->daemon->loop, &fs->start, now_ns + fs->backoff_ns);
+}
+
+/* ---- its end ---- */
+
+/*
+ * Started again it would end again. What hangs in the mount must come free, or not even a SIGKILL
+ * would end the application: with the last descriptor the kernel ends the connection. The dead mount
+ * is taken away by the evenkeel-fs that is started to stop it (fs/parts.c).
+ */
+static void on_unfit(struct module_fs *fs)
+{
+	struct module *module = fs->module;
+
+	daemon_log(module->daemon, module, SEVERITY_ERROR, "fs.other_version",
+		"evenkeel-fs was replaced by another version while module '%s' was mounted on this "
+		"node, then it ended, and the new one cannot carry on with the requests that the "
+		"old one had in its memory. Nothing that was acknowledged is lost. The other node "
+		"takes over if its copy is up to date. Look at `evenkeel status`; then `evenkeel "
+		"start %s` here. Before the next upgrade: `evenkeel stop %s` on the node that is "
+		"to be upgraded.",
+		module->settings.name, module->settings.name, module->settings.name);
+	fs_process_forget(fs);
+	if (fs->is_adopting) { /* the core hears that nothing runs */
+		fs->is_wanted = false;
+		return;
+	}
+	fs->is_unfit = true;
+	fs_post_unfit(fs);
+}
+
+static void on_process_ended(void *owner, uint32_t events)
+{
+	struct module_fs *fs = owner;
+	struct module *module = fs->module;
+	int status = 0;
+
+	(void)events;
+	/* What it said last, an answer to "stop" perhaps, comes first. */
+	while (fs->socket >= 0)
+		fs_hear(fs, 0);
+	loop_remove(&module->daemon->loop, &fs->process_watch);
+	bool is_known = fs->is_child && process_reap(&fs->process, &status) == 0;
+	process_close(&fs->process);
+	admin_fs_lost(module->daemon, module);
+	if (!fs->is_wanted)
+		return;
+	if (is_known && WIFEXITED(status) && WEXITSTATUS(status) == CONTROL_EXIT_UNFIT) {
+		on_unfit(fs);
+		return;
+	}
+	if (is_known && WIFEXITED(status))
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.ended",
+			"evenkeel-fs ended by itself with status %d.", WEXITSTATUS(status));
+	else if (is_known)
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.killed",
+			"evenkeel-fs was ended by signal %d.", WTERMSIG(status));
+	back_off(fs);
+	fs_post(module, &(struct event){ .type = EVENT_FS_REPORTED,
+				.module = module->settings.number,
+				.fs.report = FS_REPORT_DIED });
+}
+
+static void watch_process(struct module_fs *fs)
+{
+	fs->process_watch = (struct watch){
+		.fd = fs->process.pidfd, .owner = fs, .on_ready = on_process_ended
+	};
+	int error = loop_add(&fs->module->daemon->loop, &fs->process_watch, EPOLLIN);
+	CHECK(error == 0);
+}
+
+void fs_process_start(void *owner)
+{
+	struct module_fs *fs = owner;
+
+	if (fs->process.pidfd >= 0)
+		return;
+	int error = launch(fs);
+	fs->started_ns = clock_boot_ns();
+	if (error != 0) {
+		daemon_log(fs->module->daemon, fs->module, SEVERITY_ERROR, "fs.cannot_start",
+			"%s/evenkeel-fs cannot be started: %s. Trying on.",
+			fs->module->daemon->paths.programs, strerror(-error));
+		back_off(fs);
+		return;
+	}
+	fs->is_child = true;
+	watch_process(fs);
+}
+
+int fs_process_follow(struct module_fs *fs, pid_t pid)
+{
+	struct loop *loop = &fs->module->daemon->loop;
+
+	loop_remove(loop, &fs->process_watch);
+	process_close(&fs->process);
+	int error = process_watch(pid, &fs->process);
+	if (error != 0)
+		return error;
+	fs->is_child = false;
+	fs->started_ns = clock_boot_ns();
+	loop_disarm(loop, &fs->start);
+	watch_process(fs);
+	return 0;
+}
+
+/* Stopped in order: what its predecessors left for a successor holds nothing any more. */
+void fs_process_forget(struct module_fs *fs)
+{
+	struct handed_fd kept[KEPT_MAX];
+	int count = list_kept(fs->module, kept);
+
+	for (int i = 0; i < count; i++)
+		hold_forget(fs->module, kept[i].name);
+}
+
+/* ---- what runs from before our start ---- */
+
+static bool is_lock_held(const struct module *module)
+{
+	char path[2 * PATH_SIZE_MAX];
+
+	(void)snprintf(
+		path, sizeof(path), "%s/%s.lock", module->daemon->paths.run, module->settings.name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool is_held = flock(fd, LOCK_SH | LOCK_NB) < 0;
+	close(fd);
+	return is_held;
+}
+
+/* Somebody lives: wait for its hello. Nobody, but hold kept something: a successor says hello.
+ * Neither: nothing runs. */
+static void on_adopt(void *owner)
+{
+	struct module_fs *fs = owner;
+	struct module *module = fs->module;
+	struct handed_fd kept[KEPT_MAX];
+	int64_t now_ns = clock_boot_ns();
+
+	if (!is_lock_held(module) && fs->process.pidfd < 0) {
+		if (list_kept(module, kept) == 0) {
+			fs->is_adopting = false;
+			daemon_module_is_known(module, NULL);
+			return;
+		}
+		fs->is_wanted = true;
+		if (!fs->start.is_armed)
+			fs_process_start(fs);
+	}
+	if (now_ns - fs->adopt_since_ns > ADOPT_LIMIT_NS && !fs->is_wait_said) {
+		fs->is_wait_said = true;
+		daemon_log(module->daemon, module, SEVERITY_ERROR, "fs.mute",
+			"evenkeel-fs of this module still runs, but does not answer since "
+			"evenkeeld "
+			"was started again; waiting for it. If it hangs for good, kill it.");
+	}
+	loop_arm(&module->daemon->loop, &fs->adopt, now_ns + ADOPT_LOOK_NS);
+}
+
+void fs_process_adopt(struct module_fs *fs)
+{
+	fs->process.pidfd = -1;
+	fs->start = (struct timer){ .owner = fs, .on_due = fs_process_start };
+	fs->adopt = (struct timer){ .owner = fs, .on_due = on_adopt };
+	fs->is_adopting = true;
+	fs->adopt_since_ns = clock_boot_ns();
+	on_adopt(fs);
+}
+
+/* The process is left alone: it outlives us, or has nothing to do. */
+void fs_process_done(struct module_fs *fs)
+{
+	struct loop *loop = &fs->module->daemon->loop;
+
+	loop_remove(loop, &fs->process_watch);
+	loop_disarm(loop, &fs->start);
+	loop_disarm(loop, &fs->adopt);
+	process_close(&fs->process);
+}

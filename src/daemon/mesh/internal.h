@@ -1,0 +1,25 @@
+/* What mesh.c, mesh/key.c and mesh/modules.c share. Not for others; the daemon's thread only. */
+#ifndef EVENKEEL_DAEMON_MESH_INTERNAL_H
+#define EVENKEEL_DAEMON_MESH_INTERNAL_H
+
+#include "daemon/mesh/beat_codec.h"
+#include "daemon/parts.h"
+#include "platform/knet.h"
+
+/* ---- mesh/key.c ---- */
+
+/* Reads CONFIG/secret. Errors, said already: of open(2); -EINVAL: it is no secret; of libknet. */
+int mesh_derive_key(struct daemon *daemon, uint8_t out[KNET_KEY_SIZE]) MUST_CHECK;
+
+/* ---- mesh/modules.c ---- */
+
+/* Names each summary to send; those of modules that are just going are left out. Returns how many
+ * remain. */
+uint16_t mesh_name_ours(const struct daemon *daemon, struct summary *summaries,
+	struct beat_name *out_names, uint16_t count);
+/* Gives each summary that came from the node our own number of the module with that name; the others
+ * are left out. Returns how many remain. */
+uint16_t mesh_find_ours(struct daemon *daemon, const struct node_config *node,
+	struct summary *summaries, const struct beat_name *names, uint16_t count);
+
+#endif

@@ -1,0 +1,26 @@
+/* What the files about scripts share: scripts.c and scripts/output.c. Not for others, except for the
+ * name; the daemon's thread only. */
+#ifndef EVENKEEL_DAEMON_SCRIPTS_INTERNAL_H
+#define EVENKEEL_DAEMON_SCRIPTS_INTERNAL_H
+
+#include "daemon/parts.h"
+
+#define SCRIPTS_OUTPUT_NAME "output" /* under which hold keeps the pipe */
+
+struct script_output {
+	struct module *module;
+	int read_fd, write_fd; /* write_fd is handed to scripts */
+	struct watch watch;
+	char line[SENTENCE_SIZE_MAX];
+	size_t line_size;
+	int64_t burst_ns;
+	int burst_lines;
+};
+
+/* Takes up the pipe that hold kept, or makes one. Errors: of pipe(2) and open(2). */
+int scripts_output_open(struct script_output *output, struct module *module) MUST_CHECK;
+void scripts_output_close(struct script_output *output);
+/* Logs what has been said and not yet been read. */
+void scripts_output_take(struct script_output *output);
+
+#endif

@@ -1,0 +1,402 @@
+#include "fs/replicator/applier.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/replicator/inside.h"
+
+#define WORKERS	  4
+#define JOBS_MAX  256
+#define ACK_EVERY 64 /* operations, while more are waiting */
+
+enum job_kind { JOB_SYNC, JOB_HASH, JOB_FINISH };
+
+struct job {
+	enum job_kind kind;
+	uint64_t session; /* what belongs to another one is worthless */
+	uint64_t sequence;
+	int fd; /* sync: of the object, or -1: everything */
+	bool is_data_only;
+	struct op op; /* hash: object and range; name and data are not kept */
+	int64_t since_ns;
+	bool is_running;
+};
+
+struct applier {
+	struct replicator *r;
+	pthread_t thread, workers[WORKERS];
+	bool is_stopping; /* under the replicator's lock, as everything below */
+	bool is_joined;
+	uint64_t working_on; /* of the applier thread; 0: idle */
+	int64_t working_since_ns;
+	struct job jobs[JOBS_MAX]; /* a ring */
+	uint64_t first_job, next_job;
+	struct job *running[WORKERS];
+	pthread_cond_t has_job;
+};
+
+/* ---- the pool ---- */
+
+static void run_sync(struct replicator *r, const struct job *job)
+{
+	int error = 0;
+	if (job->fd < 0)
+		error = replicator_take_barrier(r);
+	else if ((job->is_data_only ? fdatasync(job->fd) : fsync(job->fd)) != 0)
+		error = -errno;
+	if (error != 0) {
+		replicator_apply_failed(
+			r, error, "the secondary could not make data durable: look at its disk");
+		return;
+	}
+	const struct frame frame = { .kind = FRAME_SYNCED,
+		.synced = { .sequence = job->sequence } };
+	if (job->fd < 0)
+		replicator_send_ack(r); /* carries the barrier */
+	replicator_send(r, &frame);
+}
+
+static void run_hash(struct replicator *r, const struct job *job)
+{
+	uint8_t hashes[HASHES_MAX * HASH_SIZE];
+	struct frame frame = { .kind = FRAME_HASHES };
+	int error = replicator_digest(r->config.tree, &job->op, hashes, &frame);
+	if (error == 0)
+		replicator_send(r, &frame);
+	else
+		replicator_apply_failed(r, error, "the secondary cannot read its own copy");
+}
+
+/* Everything was applied: durable first, then remembered, then told (R4, grow). */
+static int finish_resync(struct replicator *r, uint64_t sequence)
+{
+	int error = resync_target_finish(r->target);
+	if (error != 0)
+		return error;
+	pthread_mutex_lock(&r->lock);
+	bool is_valid = r->has_session && !r->is_apply_failed;
+	pthread_mutex_unlock(&r->lock);
+	if (!is_valid)
+		return -ECANCELED;
+	error = replicator_mark_roots(r, sequence);
+	if (error != 0)
+		return error;
+	pthread_mutex_lock(&r->state_lock);
+	r->state.is_in_sync = true;
+	r->state.barrier = sequence;
+	error = replicator_store_state_unlock(r);
+	if (error != 0)
+		return error;
+	pthread_mutex_lock(&r->lock);
+	/* The connection may have ended between: then this session is over. */
+	if (!r->has_session || r->is_apply_failed)
+		error = -ECANCELED;
+	else
+		r->receiver.is_in_sync = true;
+	pthread_mutex_unlock(&r->lock);
+	return error;
+}
+
+static void drop_false_claim(struct replicator *r)
+{
+	pthread_mutex_lock(&r->state_lock);
+	r->state.is_in_sync = false;
+	int error = replicator_store_state_unlock(r);
+	if (error != 0)
+		replicator_apply_failed(r, error, "the secondary cannot write its state");
+}
+
+static void run_finish(struct replicator *r, const struct job *job)
+{
+	int error = finish_resync(r, job->sequence);
+	if (error == -ECANCELED) {
+		drop_false_claim(r);
+		return;
+	}
+	if (error != 0) {
+		replicator_apply_failed(r, error,
+			"the secondary could not make its copy durable: look at its disk");
+		return;
+	}
+	const struct frame frame = { .kind = FRAME_COMPLETE,
+		.complete = { .sequence = job->sequence } };
+	replicator_say_simple(r, FS_REPORT_ADOPTED, 0, "");
+	replicator_send(r, &frame);
+}
+
+static void run_job(struct replicator *r, const struct job *job)
+{
+	switch (job->kind) {
+	case JOB_SYNC: run_sync(r, job); break;
+	case JOB_HASH: run_hash(r, job); break;
+	case JOB_FINISH: run_finish(r, job); break;
+	}
+}
+
+static bool is_current(const struct replicator *r, const struct job *job)
+{
+	return r->has_session && !r->is_apply_failed &&
+	       r->receive_log.header->session == job->session;
+}
+
+static void *worker_run(void *context)
+{
+	struct applier *applier = context;
+	struct replicator *r = applier->r;
+	struct job job = { 0 };
+	pthread_mutex_lock(&r->lock);
+	int self = 0;
+	while (applier->running[self] != NULL)
+		self++;
+	applier->running[self] = &job;
+	while (!applier->is_stopping) {
+		if (applier->first_job == applier->next_job) {
+			replicator_wait(r, &applier->has_job, NS_PER_S);
+			continue;
+		}
+		job = applier->jobs[applier->first_job++ % JOBS_MAX];
+		job.is_running = true;
+		bool is_wanted = is_current(r, &job);
+		bool is_finish = is_wanted && job.kind == JOB_FINISH;
+		r->is_finishing = r->is_finishing || is_finish;
+		pthread_cond_broadcast(&r->changed); /* there is room for a job */
+		pthread_mutex_unlock(&r->lock);
+		if (is_wanted)
+			run_job(r, &job);
+		if (job.fd >= 0)
+			close(job.fd);
+		pthread_mutex_lock(&r->lock);
+		job.is_running = false;
+		r->is_finishing = r->is_finishing && !is_finish;
+	}
+	applier->running[self] = NULL;
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+/* Waits for room. */
+static void push_job(struct applier *applier, struct job *job)
+{
+	struct replicator *r = applier->r;
+	pthread_mutex_lock(&r->lock);
+	while (applier->next_job - applier->first_job >= JOBS_MAX && !applier->is_stopping)
+		replicator_wait(r, &r->changed, TICK_NS);
+	if (applier->next_job - applier->first_job < JOBS_MAX) {
+		job->session = r->receive_log.header->session;
+		job->since_ns = clock_boot_ns();
+		applier->jobs[applier->next_job++ % JOBS_MAX] = *job;
+		job->fd = -1;
+		pthread_cond_signal(&applier->has_job);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (job->fd >= 0)
+		close(job->fd);
+}
+
+/* ---- one operation ---- */
+
+static void start_sync(struct applier *applier, const struct op *op)
+{
+	struct job job = { .kind = JOB_SYNC,
+		.sequence = op->sequence,
+		.fd = -1,
+		.is_data_only = (op->mask & BIT(0)) != 0 };
+	/* Opened now, as a later operation may take the object's last name. What cannot be opened
+	 * is covered by syncing everything. */
+	if ((op->mask & SYNC_EVERYTHING) == 0 &&
+		tree_open_object(
+			applier->r->config.tree, op->object, O_RDONLY | O_NONBLOCK, &job.fd) != 0)
+		job.fd = -1;
+	push_job(applier, &job);
+}
+
+static void start_job(struct applier *applier, enum job_kind kind, const struct op *op)
+{
+	struct job job = { .kind = kind, .sequence = op->sequence, .fd = -1, .op = *op };
+	job.op.name = job.op.new_name = job.op.data = (struct bytes){ 0 };
+	push_job(applier, &job);
+}
+
+static int apply_once(struct replicator *r, struct op *op)
+{
+	return op_is_resync(op->type) ? resync_target_apply(r->target, op)
+				      : tree_apply(r->config.tree, op, TREE_REPLAY);
+}
+
+/* chattr(1)'s flags are not replicated: what forbids here what was allowed there goes. */
+static bool unprotect(struct tree *tree, const struct op *op)
+{
+	const uint64_t objects[] = { op->object, op->parent, op->new_parent, op->replaced };
+	bool is_any = false;
+	for (size_t i = 0; i < ARRAY_COUNT(objects); i++)
+		is_any = tree_unprotect(tree, objects[i]) || is_any;
+	return is_any;
+}
+
+static int apply(struct applier *applier, struct op *op)
+{
+	struct replicator *r = applier->r;
+	switch (op->type) {
+	case OP_SYNC: start_sync(applier, op); return 0;
+	case OP_HASH_WANTED:
+		if ((op->mask & HASH_IN_ORDER) == 0)
+			start_job(applier, JOB_HASH, op);
+		else
+			run_hash(r, &(struct job){ .kind = JOB_HASH, .op = *op });
+		return 0;
+	case OP_RESYNC_END: start_job(applier, JOB_FINISH, op); return 0;
+	case OP_LEASE: return replicator_raise_id_limit(r, op->offset);
+	default: break; /* EXCEPTION: the rest falls in two groups, which op.h tells apart */
+	}
+	int error = apply_once(r, op);
+	if (error == -EPERM && unprotect(r->config.tree, op))
+		error = apply_once(r, op);
+	if (error == 0 && r->callbacks.on_applied != NULL)
+		r->callbacks.on_applied(r->callbacks.context, op);
+	return error;
+}
+
+static void say_failed(struct replicator *r, const struct op *op, int error)
+{
+	char detail[FRAME_TEXT_MAX + 1];
+	(void)snprintf(detail, sizeof(detail), "the secondary could not do '%s' on object %llu: %s",
+		op_type_name(op->type), (unsigned long long)op->object, strerror(-error));
+	replicator_apply_failed(r, error, detail);
+}
+
+/* ---- the applier thread ---- */
+
+/* The next operation, if there is one and it may be begun. Under lock. */
+static bool next_op(struct replicator *r, struct bytes *out_encoded)
+{
+	bool is_open = r->has_session && !r->is_apply_failed;
+	return is_open && oplog_next(&r->receive_log, &r->apply_cursor, out_encoded);
+}
+
+static void on_done(struct replicator *r, uint64_t sequence)
+{
+	int error = receiver_on_applied(&r->receiver, sequence);
+	CHECK(error == 0);
+	r->receive_log.header->applied = sequence;
+	oplog_trim(&r->receive_log, sequence);
+}
+
+static void apply_next(struct applier *applier, struct bytes encoded)
+{
+	struct replicator *r = applier->r;
+	struct op op;
+	size_t size = 0;
+	int error = op_decode(encoded, &op, &size);
+	CHECK(error == 0); /* it was decoded before it was put there */
+	uint64_t sequence = op.sequence;
+	r->is_applying = true;
+	applier->working_on = sequence;
+	applier->working_since_ns = clock_boot_ns();
+	pthread_mutex_unlock(&r->lock);
+	error = apply(applier, &op);
+	if (error != 0)
+		say_failed(r, &op, error);
+	pthread_mutex_lock(&r->lock);
+	if (error == 0)
+		on_done(r, sequence);
+	r->is_applying = false;
+	applier->working_on = 0;
+	pthread_cond_broadcast(&r->changed);
+}
+
+static void *applier_run(void *context)
+{
+	struct applier *applier = context;
+	struct replicator *r = applier->r;
+	unsigned unacknowledged = 0;
+	pthread_mutex_lock(&r->lock);
+	while (!applier->is_stopping) {
+		struct bytes encoded;
+		bool has_op = next_op(r, &encoded);
+		if (has_op) {
+			apply_next(applier, encoded);
+			unacknowledged++;
+		}
+		if (unacknowledged > 0 && (!has_op || unacknowledged >= ACK_EVERY)) {
+			unacknowledged = 0;
+			pthread_mutex_unlock(&r->lock);
+			replicator_send_ack(r);
+			pthread_mutex_lock(&r->lock);
+		} else if (!has_op) {
+			replicator_wait(r, &r->to_apply, NS_PER_S);
+		}
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+bool applier_is_busy(struct applier *applier, uint64_t *out_sequence, int64_t *out_since_ns)
+{
+	struct replicator *r = applier->r;
+	pthread_mutex_lock(&r->lock);
+	*out_sequence = applier->working_on;
+	*out_since_ns = applier->working_on != 0 ? applier->working_since_ns : INT64_MAX;
+	for (int i = 0; i < WORKERS; i++) {
+		const struct job *job = applier->running[i];
+		if (job == NULL || !job->is_running || job->since_ns >= *out_since_ns)
+			continue;
+		*out_sequence = job->sequence;
+		*out_since_ns = job->since_ns;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return *out_sequence != 0;
+}
+
+int applier_new(struct replicator *r, struct applier **out_applier)
+{
+	struct applier *applier = calloc(1, sizeof(*applier));
+	if (applier == NULL)
+		return -ENOMEM;
+	applier->r = r;
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&applier->has_job, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	/* A copy that cannot start its threads must not answer for anything: stop. */
+	CHECK(pthread_create(&applier->thread, NULL, applier_run, applier) == 0);
+	for (int i = 0; i < WORKERS; i++)
+		CHECK(pthread_create(&applier->workers[i], NULL, worker_run, applier) == 0);
+	pthread_mutex_lock(&r->lock);
+	*out_applier = applier;
+	pthread_mutex_unlock(&r->lock);
+	return 0;
+}
+
+void applier_stop(struct applier *applier)
+{
+	struct replicator *r = applier->r;
+	pthread_mutex_lock(&r->lock);
+	applier->is_stopping = true;
+	pthread_cond_broadcast(&r->to_apply);
+	pthread_cond_broadcast(&r->changed);
+	pthread_cond_broadcast(&applier->has_job);
+	pthread_mutex_unlock(&r->lock);
+	(void)pthread_join(applier->thread, NULL);
+	applier->is_joined = true;
+}
+
+void applier_free(struct applier *applier)
+{
+	if (applier == NULL)
+		return;
+	CHECK(applier->is_joined);
+	for (int i = 0; i < WORKERS; i++)
+		(void)pthread_join(applier->workers[i], NULL);
+	while (applier->first_job != applier->next_job) {
+		int fd = applier->jobs[applier->first_job++ % JOBS_MAX].fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	pthread_cond_destroy(&applier->has_job);
+	free(applier);
+}

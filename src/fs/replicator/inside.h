@@ -1,0 +1,281 @@
+/*
+ * What the files of the replicator share. Nobody else includes this.
+ *
+ *	primary                                              secondary
+ *	submit --> send log --> link thread ===TLS===> link thread --> receive log --> applier
+ *	on_answerable <-- receiver thread <===TLS=== ACK, SYNCED, HASHES <-- applier, workers
+ *
+ * Locks, outermost first: order stripes, answer_lock, lock, state_lock; the tree's and a stream's
+ * own come last. `lock` is never held while waiting for the disk or the network, with one
+ * exception: the translation of an operation during a resynchronisation reads attributes of the
+ * object it names. Callbacks are called without `lock`.
+ */
+#ifndef EVENKEEL_FS_REPLICATOR_INSIDE_H
+#define EVENKEEL_FS_REPLICATOR_INSIDE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fs/replicator/absent.h"
+#include "fs/replicator/applier.h"
+#include "fs/replicator/replicator.h"
+#include "fs/resync/resync.h"
+#include "fs/replicator/state.h"
+#include "fs/replicator/stream.h"
+#include "platform/clock.h"
+#include "platform/tls.h"
+#include "repl/oplog.h"
+#include "repl/receiver.h"
+#include "repl/sender.h"
+
+#define LOG_SIZE	((size_t)64 * 1024 * 1024) /* sparse: pages exist where they are used */
+#define LOG_MEMORY_SIZE (LOG_SIZE + ABSENT_SIZE)
+#define WINDOW_OPS \
+	4096 /* not acknowledged; so many small ones are applied in well under 0.5 s \
+		(R6) */
+#define WINDOW_BYTES	   ((uint64_t)16 * 1024 * 1024)
+#define RESYNC_OPS	   1024 /* the walk's own, so that live ones wait little */
+#define RESYNC_BYTES	   ((uint64_t)4 * 1024 * 1024)
+#define SYNCS_MAX	   1024 /* OP_SYNC under way; more have to wait */
+#define LEASE_IDS	   4096
+#define LEASE_LOW	   1024 /* ask ahead */
+#define FIRST_ID	   1024 /* below are the roots and what may come to be fixed */
+#define TENURE_BITS	   40	/* sequences of one tenure; the next starts above all of them */
+#define TICK_NS		   (200 * NS_PER_MS)
+#define RECONNECT_NS	   (1 * NS_PER_S)
+#define CONNECT_TIMEOUT_NS (400 * NS_PER_MS)
+#define HELLO_TIMEOUT_NS   (2 * NS_PER_S)
+#define RETRY_NS	   (50 * NS_PER_MS)
+#define BATCH_BYTES	   (512 * 1024) /* gathered from the log and sent at once */
+#define CALLERS_MAX	   16
+#define OP_TIMEOUT_NS	   (20 * NS_PER_S) /* R16: a stuck disk */
+#define SYNC_EVERY_NS	   (5 * NS_PER_S)
+#define SYNC_EVERYTHING	   BIT(1) /* in the mask of OP_SYNC: all file systems of the module */
+#define HASH_IN_ORDER	   BIT(0) /* in the mask of OP_HASH_WANTED: before what follows it */
+#define HASH_OBJECT	   BIT(1) /* the same: all about the object but its content */
+
+_Static_assert(WINDOW_BYTES + RESYNC_BYTES + 16 * OP_SIZE_MAX < LOG_SIZE,
+	"what the window admits fits the log");
+
+enum link_want {
+	LINK_IDLE,    /* nobody wants a connection */
+	LINK_RESYNC,  /* connect, bring the peer up to date */
+	LINK_CONTINUE /* connect again, go on where the session was */
+};
+
+struct pending_sync {
+	uint64_t sequence; /* 0: free */
+	bool is_done_here, is_done_there;
+};
+
+/* Who called and has still to prove himself: replicator/callers.c. */
+struct caller {
+	enum { CALLER_NONE, CALLER_AT_WORK, CALLER_OVER } state; /* over: to be joined */
+	struct replicator *r;
+	pthread_t thread;
+	int fd;	    /* goes to TLS */
+	int end_fd; /* the same connection, to end it by */
+	int64_t came_ns;
+};
+
+struct turned_away {
+	uint64_t count; /* not said yet */
+	int64_t said_ns;
+};
+
+enum doubt {
+	DOUBT_NONE,
+	DOUBT_STRANGE, /* a root without the mark of the state's set of copies */
+	DOUBT_OLD      /* a root that is behind the state */
+};
+
+struct replicator {
+	struct replicator_config config;
+	struct replicator_callbacks callbacks;
+	struct tls_context *tls;
+
+	pthread_mutex_t state_lock; /* slots, state, and the root's xattr */
+	struct slotfile slots;
+	struct fs_state state;
+	uint64_t doubtful_root;
+	enum doubt doubt;		    /* about the data that lie beside the state */
+	uint8_t marked_set_id[SET_ID_SIZE]; /* all roots carry it */
+	char state_path[PATH_SIZE_MAX];
+	bool is_state_stuck; /* the last write of it failed, and that was said */
+
+	pthread_mutex_t answer_lock; /* held around on_answerable and on_synced: replicator_hold()
+					returns when nobody is in them any more (R7) */
+
+	pthread_mutex_t lock;	/* everything below */
+	pthread_cond_t changed; /* room, modes, roles, streams */
+	pthread_cond_t to_send, to_apply, to_tick, to_lease, to_barrier;
+	enum fs_role role;
+	bool is_leaving; /* the role's threads are to end */
+	uint8_t set_id[SET_ID_SIZE];
+	struct epoch epoch;
+	struct generation generation;
+	struct stream *stream; /* stands, HELLO is done; holds a reference */
+	bool is_stream_broken; /* whoever met the error says so here, and signals */
+	pthread_t link_thread, barrier_thread, tick_thread, lease_thread;
+	bool has_threads;
+
+	/* primary */
+	struct sender sender;
+	struct oplog send_log;
+	struct oplog_cursor send_cursor;
+	uint64_t sent;	     /* all up to here were written to the present stream */
+	int64_t sent_ns;     /* when something was written last */
+	int64_t progress_ns; /* when the peer last showed progress */
+	int64_t heard_ns;    /* when anything came from it */
+	int64_t ticked_ns;   /* when the watch last looked */
+	bool is_sending;     /* the link thread is in a write, which may take its time */
+	bool is_silent;	     /* the stream was given up for that: another network next */
+	enum link_want want;
+	enum resync_plan plan;
+	int64_t lost_ns; /* since when LINK_CONTINUE is wanted */
+	bool is_loss_reported;
+	bool is_let_go;	    /* this copy is being left: nobody waits for the peer */
+	bool is_log_broken; /* an operation could not be put down: the session cannot go on */
+	bool is_complete_reported;
+	struct resync_source *resync; /* in CATCHING_UP, and a while longer */
+	struct absent absent;	      /* what the peer never got */
+	struct pending_sync syncs[SYNCS_MAX];
+	uint32_t sync_count;
+	bool is_leasing, is_lease_wanted;
+
+	bool is_verifying;
+	struct { /* the question of replicator_verify() that is under way; object 0: none */
+		uint64_t object, offset, size;
+		uint32_t count;
+		uint8_t hashes[HASHES_MAX * HASH_SIZE];
+		bool is_answered;
+	} asked;
+
+	/* secondary */
+	struct receiver receiver;
+	struct oplog receive_log;
+	struct oplog_cursor apply_cursor;
+	bool is_applying;			   /* the applier is inside an operation */
+	bool is_finishing;			   /* a worker empties the limbo */
+	struct applier *applier, *retired_applier; /* retired: its last syncs may still run */
+	struct resync_target *target;
+	struct caller callers[CALLERS_MAX];
+	struct turned_away turned_away[2];
+	struct stream *taken; /* a proven caller whom the link thread has not looked at yet, or NULL
+			       */
+	struct frame_hello taken_hello;
+	bool has_session; /* the receive log belongs to a session that may go on */
+	bool is_apply_failed;
+	struct epoch promoted_epoch; /* a predecessor had applied everything and recorded itself as
+					primary of this one; number 0: none had */
+
+	/* barriers */
+	bool is_barrier_wanted, is_drain_wanted;
+	uint64_t barrier_applied; /* where the last barrier was taken */
+	int64_t barrier_ns;
+};
+
+/* ---- replicator.c ---- */
+
+void replicator_say(struct replicator *r, const struct replicator_report *report);
+void replicator_say_simple(
+	struct replicator *r, enum fs_report report, int error, const char *detail);
+/*
+ * The end of an edit of r->state: stores it and releases state_lock, which the caller took. People
+ * are told when that begins to fail, and when it works again. It is the disk of the state, not of
+ * the data: where an older record is on the safe side, the caller goes on. Errors: those of
+ * slotfile_write().
+ */
+int replicator_store_state_unlock(struct replicator *r) MUST_CHECK;
+const char *replicator_peer_name(const struct replicator *r);
+/* Waits on the condition for at most timeout_ns. Under lock. */
+void replicator_wait(struct replicator *r, pthread_cond_t *condition, int64_t timeout_ns);
+int replicator_start_thread(
+	pthread_t *out_thread, void *(*run)(void *), struct replicator *r) MUST_CHECK;
+/* Who we are; session, received and id_limit are the caller's to fill. Under lock. */
+struct frame_hello replicator_hello(struct replicator *r);
+
+/* Reports FS_REPORT_REFUSED, and gives the error back. */
+int replicator_refuse(struct replicator *r, int error, const char *detail);
+
+/* ---- replicator/roles.c ---- */
+
+/* Ends the threads of the role. The applier is retired: its last jobs may run on. */
+void replicator_leave_role(struct replicator *r);
+/* Waits for them. */
+void replicator_free_retired(struct replicator *r);
+
+/* ---- replicator/submit.c ---- */
+
+/* Waits until the window is open again, or the mode sends no more. Under lock. */
+void replicator_wait_for_room(struct replicator *r, uint64_t ops_max, uint64_t bytes_max);
+/* Sequence and log; there is room. Under lock, in a mode that sends. */
+uint64_t replicator_append(struct replicator *r, struct op *op);
+/* Answers whatever may be answered now. Without lock. */
+void replicator_answer(struct replicator *r);
+void replicator_peer_synced(struct replicator *r, uint64_t sequence);	 /* under lock */
+void replicator_peer_durable(struct replicator *r, uint64_t up_to);	 /* under lock */
+void replicator_format_send_log(struct replicator *r, uint64_t session); /* under lock */
+/* Somebody knows of ids up to here, whatever we knew; durable when it returns 0. Without lock. */
+int replicator_raise_id_limit(struct replicator *r, uint64_t id_limit) MUST_CHECK;
+uint64_t replicator_id_limit(struct replicator *r); /* without lock */
+void *replicator_lease_run(void *context);
+
+/* ---- replicator/primary.c ---- */
+
+void *replicator_primary_run(void *context);
+
+/* ---- replicator/session.c ---- */
+
+/* HELLO is done, r->stream is set: returns when the connection is over, and closes it. batch is of
+ * BATCH_BYTES. From the link thread, without lock. */
+void replicator_run_session(struct replicator *r, uint8_t *batch);
+/* The peer could not do what we did: no more of this session. Without lock. */
+void replicator_drop_peer(
+	struct replicator *r, enum fs_report report, int error, const char *detail);
+/* The walk calls it under lock when everything is there: from here on answers wait. */
+void replicator_paired(struct replicator *r);
+
+/* ---- replicator/verify.c ---- */
+
+/* Takes an answer that replicator_verify() waits for. Under lock. */
+bool replicator_verify_on_hashes(struct replicator *r, const struct frame *frame);
+/* What OP_HASH_WANTED asks for; the bytes lie in hashes (HASHES_MAX * HASH_SIZE). */
+int replicator_digest(struct tree *tree, const struct op *op, uint8_t *hashes,
+	struct frame *out_frame) MUST_CHECK;
+
+/* ---- replicator/secondary.c ---- */
+
+void *replicator_secondary_run(void *context);
+/* Why we would not listen to this primary; NULL if we would. Under lock. */
+const char *replicator_objection(const struct replicator *r, const struct frame_hello *theirs);
+void replicator_send_error(struct stream *stream, int error, const char *sentence);
+void replicator_send_ack(struct replicator *r);
+/* This copy cannot go on. Without lock. */
+void replicator_apply_failed(struct replicator *r, int error, const char *detail);
+/* Sends if there is a connection; whether it arrives is found out otherwise. Without lock. */
+void replicator_send(struct replicator *r, const struct frame *frame);
+
+/* ---- replicator/callers.c ---- */
+
+/* While the role is being left: when it returns, nobody is proving himself any more. Without lock. */
+void replicator_dismiss_callers(struct replicator *r);
+
+/* ---- replicator/marks.c ---- */
+
+/* What of the data beside the state is not as the state says. */
+void replicator_believe_roots(struct replicator *r);
+/* Durable when it returns 0; from then on there is no doubt. Without lock. */
+int replicator_mark_roots(struct replicator *r, uint64_t barrier) MUST_CHECK;
+/* Only if they do not carry this set's mark yet. Without lock. */
+int replicator_mark_new_roots(struct replicator *r) MUST_CHECK;
+
+/* ---- replicator/barrier.c ---- */
+
+void *replicator_barrier_run(void *context);
+void *replicator_tick_run(void *context);
+/* Syncs everything, moves the barrier. Without lock. */
+int replicator_take_barrier(struct replicator *r) MUST_CHECK;
+
+#endif

@@ -1,0 +1,333 @@
+#include "fs/replicator/inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- small things for all files ---- */
+
+void replicator_say(struct replicator *r, const struct replicator_report *report)
+{
+	r->callbacks.on_report(r->callbacks.context, report);
+}
+
+void replicator_say_simple(
+	struct replicator *r, enum fs_report report, int error, const char *detail)
+{
+	struct replicator_report said = { .report = report, .error = error };
+	(void)snprintf(said.detail, sizeof(said.detail), "%s", detail);
+	replicator_say(r, &said);
+}
+
+static void say_state(struct replicator *r, int error)
+{
+	struct replicator_report said = { .report = FS_REPORT_NOTICE, .error = error };
+	if (error != 0)
+		(void)snprintf(said.detail, sizeof(said.detail),
+			"%.60s cannot be written: %.30s; repair that disk", r->state_path,
+			strerror(-error));
+	else
+		(void)snprintf(said.detail, sizeof(said.detail), "%.60s can be written again",
+			r->state_path);
+	replicator_say(r, &said);
+}
+
+int replicator_store_state_unlock(struct replicator *r)
+{
+	int error = state_store(&r->slots, &r->state);
+	bool is_news = (error != 0) != r->is_state_stuck;
+	r->is_state_stuck = error != 0;
+	pthread_mutex_unlock(&r->state_lock);
+	if (is_news)
+		say_state(r, error);
+	return error;
+}
+
+const char *replicator_peer_name(const struct replicator *r)
+{
+	const struct node_config *node = config_node_by_id(r->config.cluster, r->config.peer);
+	CHECK(node != NULL);
+	return node->name;
+}
+
+void replicator_wait(struct replicator *r, pthread_cond_t *condition, int64_t timeout_ns)
+{
+	struct timespec until;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t ns = until.tv_nsec + timeout_ns;
+	until.tv_sec += ns / NS_PER_S;
+	until.tv_nsec = ns % NS_PER_S;
+	(void)pthread_cond_timedwait(condition, &r->lock, &until); /* callers look again anyway */
+}
+
+int replicator_start_thread(pthread_t *out_thread, void *(*run)(void *), struct replicator *r)
+{
+	return -pthread_create(out_thread, NULL, run, r);
+}
+
+struct frame_hello replicator_hello(struct replicator *r)
+{
+	struct frame_hello hello = {
+		.version = STREAM_VERSION, .epoch = r->epoch, .generation = r->generation
+	};
+	memcpy(hello.set_id, r->set_id, SET_ID_SIZE);
+	return hello;
+}
+
+int replicator_refuse(struct replicator *r, int error, const char *detail)
+{
+	replicator_say_simple(r, FS_REPORT_REFUSED, error, detail);
+	return error;
+}
+
+/* ---- open and close ---- */
+
+static int map_log(int fd, void **out_memory, size_t *out_size)
+{
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return -errno;
+	size_t size = (size_t)status.st_size;
+	if (size <= OPLOG_HEADER_SIZE + OP_SIZE_MAX + ABSENT_SIZE) {
+		size = LOG_MEMORY_SIZE;
+		if (ftruncate(fd, (off_t)size) != 0)
+			return -errno;
+	}
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	*out_memory = memory;
+	*out_size = size;
+	return 0;
+}
+
+static int open_log(int fd, bool is_fresh, struct oplog *log)
+{
+	void *memory = NULL;
+	size_t size = 0;
+	int error = map_log(fd, &memory, &size);
+	if (error != 0)
+		return error;
+	size -= ABSENT_SIZE;
+	/* A log that a predecessor left half formatted held nothing that was promised. */
+	if (is_fresh || oplog_attach(log, memory, size) != 0)
+		oplog_format(log, memory, size, 0, 1);
+	return 0;
+}
+
+/* The ABSENT_SIZE bytes that follow each log; only those of the send log are used. */
+static void *behind(const struct oplog *log)
+{
+	return (uint8_t *)log->header + OPLOG_HEADER_SIZE + log->header->ring_size;
+}
+
+static void close_log(struct oplog *log)
+{
+	if (log->header != NULL)
+		(void)munmap(log->header, OPLOG_HEADER_SIZE + log->header->ring_size + ABSENT_SIZE);
+	log->header = NULL;
+}
+
+static int open_parts(struct replicator *r)
+{
+	struct tls_error why = { 0 };
+	int error = 0;
+	if (r->config.tls_folder != NULL) /* standalone: there is no peer */
+		error = tls_context_new(r->config.tls_folder, &r->tls, &why);
+	if (error != 0) {
+		replicator_say_simple(r, FS_REPORT_REFUSED, error, why.sentence);
+		return error;
+	}
+	error = slotfile_open(&r->slots, r->config.state_path);
+	if (error == 0)
+		error = state_load(&r->slots, &r->state);
+	if (error == 0)
+		error = open_log(r->config.send_log_fd, r->config.is_fresh, &r->send_log);
+	if (error == 0)
+		error = open_log(r->config.receive_log_fd, r->config.is_fresh, &r->receive_log);
+	if (error == 0)
+		absent_open(&r->absent, behind(&r->send_log));
+	return error;
+}
+
+/* What was received is gone with the memory it lay in: this copy may miss acknowledged writes (R6).
+ */
+static int drop_in_sync(struct replicator *r)
+{
+	pthread_mutex_lock(&r->state_lock);
+	if (!r->state.is_in_sync) {
+		pthread_mutex_unlock(&r->state_lock);
+		return 0;
+	}
+	r->state.is_in_sync = false;
+	return replicator_store_state_unlock(r);
+}
+
+static void init_locks(struct replicator *r)
+{
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&r->state_lock, NULL);
+	pthread_mutex_init(&r->answer_lock, NULL);
+	pthread_cond_init(&r->changed, &monotonic);
+	pthread_cond_init(&r->to_send, &monotonic);
+	pthread_cond_init(&r->to_apply, &monotonic);
+	pthread_cond_init(&r->to_tick, &monotonic);
+	pthread_cond_init(&r->to_lease, &monotonic);
+	pthread_cond_init(&r->to_barrier, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
+int replicator_open(const struct replicator_config *config,
+	const struct replicator_callbacks *callbacks, struct replicator **out_replicator)
+{
+	struct replicator *r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return -ENOMEM;
+	r->config = *config;
+	r->callbacks = *callbacks;
+	r->slots.fd = -1;
+	(void)snprintf(r->state_path, sizeof(r->state_path), "%s", config->state_path);
+	init_locks(r);
+	sender_init(&r->sender, 0, 1);
+	int error = open_parts(r);
+	if (error == 0)
+		replicator_believe_roots(r);
+	if (error == 0 && config->is_fresh)
+		error = drop_in_sync(r);
+	if (error != 0) {
+		replicator_close(r);
+		return error;
+	}
+	*out_replicator = r;
+	return 0;
+}
+
+void replicator_close(struct replicator *r)
+{
+	if (r == NULL)
+		return;
+	replicator_free_retired(r);
+	replicator_leave_role(r);
+	replicator_free_retired(r);
+	absent_close(&r->absent);
+	close_log(&r->send_log);
+	close_log(&r->receive_log);
+	if (r->slots.fd >= 0)
+		slotfile_close(&r->slots);
+	tls_context_free(r->tls);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+/* ---- the primary and its peer ---- */
+
+int replicator_connect(struct replicator *r, enum resync_plan plan)
+{
+	pthread_mutex_lock(&r->lock);
+	bool is_possible = r->role == FS_PRIMARY && r->sender.mode == SENDER_ALONE;
+	bool is_under_way = r->role == FS_PRIMARY && r->sender.mode == SENDER_CATCHING_UP;
+	if (is_possible) {
+		r->plan = plan;
+		r->want = LINK_RESYNC;
+		r->is_loss_reported = false;
+		r->lost_ns = clock_boot_ns();
+		pthread_cond_broadcast(&r->changed);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (is_possible || is_under_way)
+		return 0;
+	return replicator_refuse(r, -EINVAL, "cannot connect: not primary and alone");
+}
+
+int replicator_pair(struct replicator *r, struct epoch epoch)
+{
+	pthread_mutex_lock(&r->lock);
+	bool is_paired = r->role == FS_PRIMARY && r->sender.epoch == epoch.number &&
+			 (r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD);
+	pthread_mutex_unlock(&r->lock);
+	return is_paired ? 0
+			 : replicator_refuse(r, -EINVAL, "cannot pair: the peer is not up to date");
+}
+
+static int move_alone(struct replicator *r, struct epoch epoch)
+{
+	sender_peer_lost(&r->sender);
+	bool is_alone = r->sender.mode == SENDER_ALONE && r->sender.epoch == epoch.number;
+	int error = is_alone ? 0 : sender_go_alone(&r->sender, epoch.number);
+	if (error != 0)
+		return error;
+	r->epoch = epoch;
+	r->want = LINK_IDLE;
+	r->is_log_broken = false;
+	replicator_format_send_log(r, 0);
+	if (r->stream != NULL)
+		stream_end(r->stream);
+	pthread_cond_broadcast(&r->changed);
+	pthread_cond_broadcast(&r->to_send);
+	return 0;
+}
+
+int replicator_go_alone(struct replicator *r, struct epoch epoch, struct generation generation)
+{
+	pthread_mutex_lock(&r->lock);
+	int error = r->role == FS_PRIMARY ? move_alone(r, epoch) : -EINVAL;
+	if (error == 0)
+		r->generation = generation;
+	pthread_mutex_unlock(&r->lock);
+	if (error != 0)
+		return replicator_refuse(
+			r, error, "cannot go on alone: not primary, or the epoch is not new");
+	pthread_mutex_lock(&r->state_lock);
+	r->state.epoch = epoch;
+	error = replicator_store_state_unlock(r);
+	if (error != 0)
+		return replicator_refuse(r, error, "cannot write this module's state");
+	replicator_answer(r);
+	replicator_say_simple(r, FS_REPORT_IS_ALONE, 0, "");
+	return 0;
+}
+
+void replicator_hold(struct replicator *r, bool is_held)
+{
+	pthread_mutex_lock(&r->answer_lock); /* nobody is answering any more when this returns */
+	pthread_mutex_lock(&r->lock);
+	r->sender.is_muted = is_held;
+	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_unlock(&r->answer_lock);
+	if (!is_held)
+		replicator_answer(r);
+}
+
+void replicator_let_go(struct replicator *r, bool is_left)
+{
+	pthread_mutex_lock(&r->lock);
+	r->is_let_go = is_left && r->sender.mode == SENDER_HELD;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+int replicator_drain(struct replicator *r)
+{
+	pthread_mutex_lock(&r->lock);
+	bool is_possible = r->role == FS_PRIMARY;
+	r->is_drain_wanted = is_possible;
+	pthread_cond_signal(&r->to_barrier);
+	pthread_mutex_unlock(&r->lock);
+	return is_possible ? 0 : replicator_refuse(r, -EINVAL, "cannot drain: not primary");
+}
+
+void replicator_barriers(struct replicator *r, uint64_t *out_here, uint64_t *out_peer)
+{
+	pthread_mutex_lock(&r->state_lock);
+	*out_here = r->state.barrier;
+	*out_peer = r->state.peer_barrier;
+	pthread_mutex_unlock(&r->state_lock);
+}

@@ -1,0 +1,348 @@
+/*
+ * The secondary's side towards its primary: one thread takes proven callers and receives.
+ *
+ * A connection begins with HELLO. `continue` goes on with the session whose log lies here;
+ * `compare` and `set aside` begin a new one, and from then on this copy is no longer in sync until
+ * OP_RESYNC_END is durable.
+ */
+#include "fs/replicator/inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* ---- sending back ---- */
+
+void replicator_send(struct replicator *r, const struct frame *frame)
+{
+	pthread_mutex_lock(&r->lock);
+	struct stream *stream = r->stream;
+	if (stream != NULL)
+		stream_get(stream);
+	pthread_mutex_unlock(&r->lock);
+	if (stream == NULL)
+		return;
+	if (stream_send(stream, frame) != 0)
+		stream_end(stream); /* its reader sees that */
+	stream_put(stream);
+}
+
+void replicator_send_ack(struct replicator *r)
+{
+	pthread_mutex_lock(&r->lock);
+	struct frame frame = { .kind = FRAME_ACK,
+		.ack = { .epoch = r->receiver.epoch,
+			.applied = receiver_acknowledgeable(&r->receiver),
+			.durable = r->receiver.is_in_sync ? r->receiver.durable : 0 } };
+	bool is_fit = r->has_session && !r->is_apply_failed && !r->receiver.is_promoted;
+	pthread_mutex_unlock(&r->lock);
+	if (is_fit)
+		replicator_send(r, &frame);
+}
+
+void replicator_send_error(struct stream *stream, int error, const char *sentence)
+{
+	struct frame frame = { .kind = FRAME_ERROR, .error = { .error = error } };
+	(void)snprintf(frame.error.text, sizeof(frame.error.text), "%s", sentence);
+	if (stream_send(stream, &frame) != 0)
+		stream_end(stream); /* as it does anyway */
+}
+
+static int store_in_sync(struct replicator *r, bool is_in_sync)
+{
+	pthread_mutex_lock(&r->state_lock);
+	if (r->state.is_in_sync == is_in_sync) {
+		pthread_mutex_unlock(&r->state_lock);
+		return 0;
+	}
+	r->state.is_in_sync = is_in_sync;
+	return replicator_store_state_unlock(r);
+}
+
+void replicator_apply_failed(struct replicator *r, int error, const char *detail)
+{
+	pthread_mutex_lock(&r->lock);
+	r->is_apply_failed = true;
+	r->receiver.is_in_sync = false;
+	r->has_session = false;
+	r->receive_log.header->session = 0;
+	struct stream *stream = r->stream;
+	if (stream != NULL)
+		stream_get(stream);
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	/* The slot may lie on the failing disk: the session is void in memory already. */
+	(void)store_in_sync(r, false);
+	if (stream != NULL) {
+		replicator_send_error(stream, error, detail);
+		stream_put(stream);
+	}
+	replicator_say_simple(r, FS_REPORT_LOCAL_FAILED, error, detail);
+}
+
+/* ---- HELLO ---- */
+
+const char *replicator_objection(const struct replicator *r, const struct frame_hello *theirs)
+{
+	static const uint8_t nothing[SET_ID_SIZE];
+	if (theirs->version != STREAM_VERSION)
+		return "another protocol version: install the same release on both nodes";
+	if (r->receiver.is_promoted)
+		return "this node has taken over";
+	if (theirs->epoch.number < r->epoch.number)
+		return "this node knows of a later epoch: the caller is no longer primary";
+	bool is_ours = memcmp(theirs->set_id, r->set_id, SET_ID_SIZE) == 0;
+	bool is_blank = memcmp(r->set_id, nothing, SET_ID_SIZE) == 0;
+	if (!is_ours && !is_blank && theirs->wants != STREAM_SET_ASIDE)
+		return "the data here belong to another set of copies";
+	return NULL;
+}
+
+/* A fresh session: the log is empty, and nothing here counts until the end of the resync. */
+static void adopt_session(struct replicator *r, const struct frame_hello *theirs)
+{
+	struct oplog_header *header = r->receive_log.header;
+	oplog_format(&r->receive_log, header, OPLOG_HEADER_SIZE + header->ring_size,
+		theirs->session, theirs->received + 1);
+	header->epoch = theirs->epoch.number;
+	receiver_init(&r->receiver, theirs->epoch.number, theirs->received);
+	r->apply_cursor.position = header->tail;
+	memcpy(r->set_id, theirs->set_id, SET_ID_SIZE);
+	r->epoch = theirs->epoch;
+	r->generation = theirs->generation;
+	r->has_session = true;
+	r->is_apply_failed = false;
+	r->promoted_epoch = (struct epoch){ 0 };
+}
+
+/* Waits until nobody works for the session before. Under lock. */
+static void quiesce(struct replicator *r)
+{
+	r->has_session = false; /* nothing more is begun */
+	while (r->is_applying || r->is_finishing)
+		replicator_wait(r, &r->changed, TICK_NS);
+}
+
+/* Gives the highest sequence that this copy may have seen before, in any history of its own. */
+static int store_session(struct replicator *r, uint64_t *out_known)
+{
+	pthread_mutex_lock(&r->state_lock);
+	uint64_t tenure = r->state.sequence >> TENURE_BITS;
+	uint64_t tenure_end = tenure != 0 ? ((tenure + 1) << TENURE_BITS) - 1 : 0;
+	*out_known = MAX_OF(tenure_end, r->state.barrier);
+	r->state.is_in_sync = false;
+	r->state.barrier = 0; /* a mixture: nothing of it is proven */
+	memcpy(r->state.set_id, r->set_id, SET_ID_SIZE);
+	r->state.epoch = r->epoch;
+	return replicator_store_state_unlock(r);
+}
+
+/* Dropped durably before the first operation of the new session can touch the tree. */
+static int begin_session(
+	struct replicator *r, const struct frame_hello *theirs, uint64_t *out_known)
+{
+	int error = store_in_sync(r, false);
+	if (error != 0)
+		return error;
+	pthread_mutex_lock(&r->lock);
+	/* The promotion that began after the objections were heard finishes what was received. */
+	bool is_promoted = r->receiver.is_promoted;
+	if (!is_promoted) {
+		quiesce(r);
+		is_promoted = r->receiver.is_promoted;
+	}
+	if (!is_promoted)
+		adopt_session(r, theirs);
+	pthread_mutex_unlock(&r->lock);
+	if (is_promoted)
+		return -ESTALE;
+	error = store_session(r, out_known);
+	/* What is set aside first is marked when that is done. */
+	if (error == 0 && theirs->wants == STREAM_COMPARE)
+		error = replicator_mark_new_roots(r);
+	return error;
+}
+
+static int answer_hello(struct replicator *r, struct stream *stream,
+	const struct frame_hello *theirs, uint64_t known)
+{
+	uint64_t id_limit = replicator_id_limit(r);
+	pthread_mutex_lock(&r->lock);
+	struct frame ours = { .kind = FRAME_HELLO, .hello = replicator_hello(r) };
+	bool is_going_on = theirs->wants != STREAM_CONTINUE ||
+			   (r->has_session && r->receive_log.header->session == theirs->session &&
+				   r->receiver.epoch == theirs->epoch.number);
+	ours.hello.session = is_going_on ? theirs->session : 0;
+	ours.hello.received = r->receiver.received;
+	ours.hello.durable = theirs->wants == STREAM_CONTINUE ? r->receiver.durable : known;
+	ours.hello.id_limit = id_limit;
+	pthread_mutex_unlock(&r->lock);
+	int error = stream_send(stream, &ours);
+	return error != 0 ? error : is_going_on ? 0 : -ESTALE;
+}
+
+static int shake_hands(
+	struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
+{
+	pthread_mutex_lock(&r->lock);
+	const char *why_not = replicator_objection(r, theirs); /* it may have changed */
+	pthread_mutex_unlock(&r->lock);
+	if (why_not != NULL) {
+		replicator_send_error(stream, -ESTALE, why_not);
+		return -ESTALE;
+	}
+	char doubt[REPORT_DETAIL_MAX];
+	if (theirs->wants == STREAM_COMPARE &&
+		replicator_has_doubt(r, false, doubt, sizeof(doubt))) {
+		replicator_send_error(stream, -EUCLEAN, doubt);
+		replicator_say_simple(r, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);
+		return -EUCLEAN;
+	}
+	uint64_t known = 0;
+	int error = replicator_raise_id_limit(r, theirs->id_limit);
+	if (error == 0 && theirs->wants != STREAM_CONTINUE)
+		error = begin_session(r, theirs, &known);
+	if (error != 0) {
+		replicator_send_error(
+			stream, error, "the secondary cannot write its state: look at its disk");
+		return error;
+	}
+	return answer_hello(r, stream, theirs, known);
+}
+
+/* ---- operations ---- */
+
+static bool has_room(const struct replicator *r)
+{
+	const struct oplog_header *header = r->receive_log.header;
+	return header->ring_size - (header->tail - header->head) > 3 * (uint64_t)OP_SIZE_MAX;
+}
+
+/* Under lock. */
+static int take_op(struct replicator *r, const struct op *op, struct bytes encoded)
+{
+	while (!has_room(r) && r->has_session && !r->is_leaving && r->taken == NULL)
+		replicator_wait(r, &r->changed, TICK_NS);
+	if (r->is_apply_failed)
+		return 0; /* the error is on its way; the primary ends the connection */
+	if (!has_room(r) || !r->has_session)
+		return -ECONNRESET;
+	switch (receiver_on_arrived(&r->receiver, op->epoch, op->sequence)) {
+	case VERDICT_TAKE: break;
+	case VERDICT_DUPLICATE: return 0;
+	case VERDICT_GAP: return -EPROTO;
+	case VERDICT_STALE_EPOCH: return -ESTALE;
+	}
+	int error = oplog_append_encoded(&r->receive_log, op, encoded);
+	CHECK(error == 0); /* the receiver and the log count alike, and there is room */
+	pthread_cond_signal(&r->to_apply);
+	return 0;
+}
+
+static int on_op(struct replicator *r, struct bytes encoded)
+{
+	struct op op;
+	size_t size = 0;
+	int error = op_decode(encoded, &op, &size);
+	if (error != 0 || size != encoded.size)
+		return -EBADMSG;
+	pthread_mutex_lock(&r->lock);
+	error = take_op(r, &op, encoded);
+	pthread_mutex_unlock(&r->lock);
+	return error;
+}
+
+static int receive_all(struct replicator *r, struct stream *stream)
+{
+	for (;;) {
+		struct frame frame;
+		int error = stream_receive(stream, NS_PER_S, &frame);
+		if (error == 0 && frame.kind == FRAME_OP)
+			error = on_op(r, frame.op);
+		else if (error == 0 && frame.kind != FRAME_KEEP)
+			error = -EBADMSG;
+		if (error != 0 && error != -ETIMEDOUT)
+			return error;
+		pthread_mutex_lock(&r->lock);
+		bool is_over = r->is_leaving || r->taken != NULL;
+		pthread_mutex_unlock(&r->lock);
+		if (is_over)
+			return -ECONNRESET;
+	}
+}
+
+/* ---- the link thread ---- */
+
+static void put_stream_up(struct replicator *r, struct stream *stream)
+{
+	pthread_mutex_lock(&r->lock);
+	stream_get(stream);
+	r->stream = stream;
+	/* What was synced while the connection was down is told by a barrier. */
+	r->is_barrier_wanted = r->receiver.is_in_sync;
+	bool is_in_sync = r->receiver.is_in_sync;
+	uint64_t applied = r->receiver.applied;
+	pthread_cond_signal(&r->to_barrier);
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	replicator_say(r, &(struct replicator_report){
+				  .report = FS_REPORT_CONNECTED, .is_continued = is_in_sync });
+	replicator_send_ack(r);
+	if (is_in_sync) {
+		const struct frame complete = { .kind = FRAME_COMPLETE,
+			.complete = { .sequence = applied } };
+		replicator_send(r, &complete);
+	}
+}
+
+static void take_stream_down(struct replicator *r)
+{
+	pthread_mutex_lock(&r->lock);
+	struct stream *stream = r->stream;
+	r->stream = NULL;
+	/* Half a resynchronisation begins again from the start. */
+	if (!r->receiver.is_in_sync) {
+		r->has_session = false;
+		r->receive_log.header->session = 0;
+	}
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	stream_put(stream);
+}
+
+static void serve(struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
+{
+	int error = shake_hands(r, stream, theirs);
+	if (error == 0) {
+		put_stream_up(r, stream);
+		error = receive_all(r, stream);
+		if (error == -EBADMSG || error == -EPROTO || error == -ESTALE)
+			replicator_send_error(
+				stream, error, "an operation that does not belong here");
+		take_stream_down(r);
+	}
+	stream_end(stream);
+	stream_put(stream);
+}
+
+void *replicator_secondary_run(void *context)
+{
+	struct replicator *r = context;
+	pthread_mutex_lock(&r->lock);
+	while (!r->is_leaving) {
+		if (r->taken == NULL) {
+			replicator_wait(r, &r->changed, NS_PER_S);
+			continue;
+		}
+		struct stream *stream = r->taken;
+		const struct frame_hello theirs = r->taken_hello;
+		r->taken = NULL;
+		pthread_mutex_unlock(&r->lock);
+		serve(r, stream, &theirs);
+		pthread_mutex_lock(&r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}

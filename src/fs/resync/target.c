@@ -1,0 +1,258 @@
+/*
+ * The target of a resynchronisation: makes its tree follow what the source lists and binds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "fs/tree/idset.h"
+#include "fs/replicator/inside.h"
+#include "fs/tree/resync.h"
+
+struct resync_target {
+	struct replicator *r;
+	/* The directory whose list is arriving, and the hashes of the names that were in it. */
+	uint64_t listing;
+	struct idset names;
+};
+
+static uint64_t hash_name(struct bytes name)
+{
+	uint64_t hash = XXH3_64bits(name.data, name.size);
+	return hash == 0 || hash == UINT64_MAX ? 1 : hash;
+}
+
+struct resync_target *resync_target_new(struct replicator *replicator)
+{
+	struct resync_target *target = calloc(1, sizeof(*target));
+	if (target != NULL)
+		target->r = replicator;
+	return target;
+}
+
+void resync_target_free(struct resync_target *target)
+{
+	if (target == NULL)
+		return;
+	idset_done(&target->names);
+	free(target);
+}
+
+/* ---- begin ---- */
+
+static int begin(struct resync_target *target, const struct op *op)
+{
+	struct tree *tree = target->r->config.tree;
+	char kept[PATH_SIZE_MAX] = "";
+	idset_done(&target->names);
+	target->listing = 0;
+	int error = tree_empty_limbo(tree); /* of an attempt that was cut off */
+	if (error == 0)
+		error = tree_purge_orphans(tree); /* their users are elsewhere */
+	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
+		error = tree_set_aside(tree, kept, sizeof(kept));
+	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
+		error = replicator_mark_roots(target->r, 0);
+	if (error == 0 && kept[0] != '\0') {
+		struct replicator_report report = { .report = FS_REPORT_NOTICE };
+		(void)snprintf(
+			report.detail, sizeof(report.detail), "the old tree is kept in %s", kept);
+		replicator_say(target->r, &report);
+	}
+	/* Cut off from here on, the next attempt goes on with what this one has brought. */
+	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
+		replicator_say_simple(target->r, FS_REPORT_RESYNC_PROGRESS, 0, "");
+	return error;
+}
+
+/* ---- list ---- */
+
+/* Can what lies at this name, without an id of its own, become the object? A restored backup looks
+ * like this; its content is compared later. */
+static bool is_adoptable(struct tree *tree, uint64_t parent, const struct resync_entry *entry)
+{
+	uint32_t type = entry->attributes.mode & S_IFMT;
+	char name[OBJECT_NAME_MAX + 1];
+	struct stat st;
+	int fd = -1;
+	if (type != S_IFREG && type != S_IFDIR)
+		return false;
+	if (tree_open_object(tree, parent, O_RDONLY | O_DIRECTORY, &fd) != 0)
+		return false;
+	memcpy(name, entry->name.data, entry->name.size);
+	name[entry->name.size] = '\0';
+	bool is_same = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		       (st.st_mode & S_IFMT) == type && (type == S_IFDIR || st.st_nlink == 1);
+	close(fd);
+	return is_same;
+}
+
+static int list_one(struct tree *tree, uint64_t parent, const struct resync_entry *entry)
+{
+	if (tree_has_object(tree, entry->object))
+		return tree_bind(tree, entry->object, parent, entry->name);
+	uint64_t there = 0;
+	int error = tree_identify(tree, parent, entry->name, &there);
+	if (error == 0 && there == 0 && is_adoptable(tree, parent, entry))
+		return tree_adopt(tree, parent, entry->name, entry->object);
+	if (error != 0 && error != -ENOENT)
+		return error;
+	error = tree_create_placeholder(
+		tree, entry->object, parent, &entry->attributes, entry->link);
+	return error != 0 ? error : tree_bind(tree, entry->object, parent, entry->name);
+}
+
+static void expect_list(struct resync_target *target, uint64_t directory)
+{
+	if (target->listing == directory)
+		return;
+	idset_done(&target->names);
+	target->listing = directory;
+}
+
+static int list(struct resync_target *target, const struct op *op)
+{
+	struct buf_reader reader = buf_reader_init(op->data.data, op->data.size);
+	if (op->offset == 0)
+		target->listing = 0; /* an earlier list of it was cut off */
+	expect_list(target, op->object);
+	while (reader.position < reader.size) {
+		struct resync_entry entry;
+		int error = resync_entry_get(&reader, &entry);
+		if (error == 0)
+			error = list_one(target->r->config.tree, op->object, &entry);
+		if (error != 0)
+			return error;
+		(void)idset_add(&target->names, hash_name(entry.name));
+	}
+	return 0;
+}
+
+/* ---- list end ---- */
+
+/* Names to be taken away are noted first: a directory is not changed while it is read. */
+struct name_list {
+	char *data; /* each terminated */
+	size_t size, size_max;
+};
+
+static int note_name(struct name_list *names, struct bytes name)
+{
+	if (names->size + name.size + 1 > names->size_max) {
+		size_t size_max = (names->size + name.size + 1) * 2;
+		char *data = realloc(names->data, size_max);
+		if (data == NULL)
+			return -ENOMEM;
+		names->data = data;
+		names->size_max = size_max;
+	}
+	CHECK(names->data != NULL); /* a name has at least its terminator */
+	memcpy(names->data + names->size, name.data, name.size);
+	names->data[names->size + name.size] = '\0';
+	names->size += name.size + 1;
+	return 0;
+}
+
+static int collect_unlisted(struct resync_target *target, uint64_t object, struct name_list *names)
+{
+	struct tree_directory *directory = NULL;
+	struct tree_name name;
+	int error = tree_directory_open(target->r->config.tree, object, &directory);
+	if (error != 0)
+		return error;
+	while ((error = tree_directory_next(directory, &name)) == 1) {
+		if (idset_has(&target->names, hash_name(name.name)))
+			continue;
+		error = note_name(names, name.name);
+		if (error != 0)
+			break;
+	}
+	tree_directory_close(directory);
+	return error;
+}
+
+static int list_end(struct resync_target *target, const struct op *op)
+{
+	struct name_list names = { 0 };
+	expect_list(target, op->object); /* an empty directory has no list at all */
+	int error = collect_unlisted(target, op->object, &names);
+	for (size_t at = 0; error == 0 && at < names.size;) {
+		struct bytes name = { .data = (const uint8_t *)names.data + at,
+			.size = strlen(names.data + at) };
+		error = tree_unbind(target->r->config.tree, op->object, name);
+		at += name.size + 1;
+	}
+	free(names.data);
+	idset_done(&target->names);
+	target->listing = 0;
+	return error;
+}
+
+/* ---- metadata ---- */
+
+static int metadata(struct tree *tree, const struct op *op)
+{
+	const uint32_t times = ATTRIBUTE_ATIME | ATTRIBUTE_MTIME;
+	struct buf_reader reader = buf_reader_init(op->data.data, op->data.size);
+	struct bytes link = buf_get_bytes(&reader, OBJECT_LINK_MAX);
+	struct bytes xattrs = { .data = op->data.data + reader.position,
+		.size = op->data.size - reader.position };
+	if (reader.is_overrun)
+		return -EBADMSG;
+	int error = 0;
+	if (!tree_has_object(tree, op->object))
+		error = tree_create_placeholder(
+			tree, op->object, op->parent, &op->attributes, link);
+	if (error == 0)
+		error = tree_set_attributes(tree, op->object, op->mask & ~times, &op->attributes);
+	if (error == 0)
+		error = tree_xattrs_apply(tree, op->object, xattrs);
+	if (error == 0 && (op->mask & times) != 0)
+		error = tree_set_attributes(tree, op->object, op->mask & times, &op->attributes);
+	return error;
+}
+
+/* What is left of an operation that was taken apart; the directory's time comes with it. */
+static int change_name(struct resync_target *target, const struct op *op)
+{
+	struct tree *tree = target->r->config.tree;
+	const struct attributes times = { .mtime_ns = op->parent_mtime_ns };
+	int error = op->type == OP_BIND ? tree_bind(tree, op->object, op->parent, op->name)
+					: tree_unbind(tree, op->parent, op->name);
+	/* Its list may be past that name. */
+	if (op->type == OP_BIND && op->parent == target->listing)
+		(void)idset_add(&target->names, hash_name(op->name));
+	if (error == 0 && op->parent_mtime_ns != 0)
+		error = tree_set_attributes(tree, op->parent, ATTRIBUTE_MTIME, &times);
+	return error;
+}
+
+int resync_target_apply(struct resync_target *target, const struct op *op)
+{
+	struct tree *tree = target->r->config.tree;
+	switch (op->type) {
+	case OP_RESYNC_BEGIN: return begin(target, op);
+	case OP_LIST: return list(target, op);
+	case OP_LIST_END: return list_end(target, op);
+	case OP_BIND:
+	case OP_UNBIND: return change_name(target, op);
+	case OP_METADATA: return metadata(tree, op);
+	default: break; /* EXCEPTION: all others are the applier's own */
+	}
+	return -EINVAL;
+}
+
+int resync_target_finish(struct resync_target *target)
+{
+	struct tree *tree = target->r->config.tree;
+	int error = tree_sync(tree); /* what was bound lies elsewhere, durably, before limbo goes */
+	if (error == 0)
+		error = tree_empty_limbo(tree);
+	return error == 0 ? tree_sync(tree) : error;
+}
