@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/preflight.h"
 #include "api/settings.h"
 #include "cli/cli.h"
 #include "cli/module_text.h"
-#include "api/preflight.h"
 
 #define LIST_SIZE_MAX (2 * VALUES_MAX * PATH_SIZE_MAX)
 

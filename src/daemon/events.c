@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/lock.h"
 
 #define CLOSE_WAIT_NS NS_PER_S
 
@@ -26,8 +27,8 @@ struct events {
 	char node[NODE_NAME_MAX + 1];
 	int fd; /* the thread's own */
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards all below; never held while writing */
-	pthread_cond_t changed;
+	struct lock lock; /* guards all below; never held while writing */
+	struct condition changed;
 	struct line *lines; /* EVENTS_QUEUE, a ring */
 	size_t first, count;
 	uint64_t dropped;
@@ -155,22 +156,22 @@ static void *run(void *owner)
 	struct events *events = owner;
 	struct line line;
 
-	(void)pthread_mutex_lock(&events->lock);
+	lock_take(&events->lock);
 	for (;;) {
 		while (events->count == 0 && !events->is_closing)
-			(void)pthread_cond_wait(&events->changed, &events->lock);
+			condition_wait(&events->changed, &events->lock);
 		if (events->count == 0)
 			break;
 		line = events->lines[events->first];
 		events->first = (events->first + 1) % EVENTS_QUEUE;
 		events->count--;
-		(void)pthread_mutex_unlock(&events->lock);
+		lock_give(&events->lock);
 		write_line(events, &line);
-		(void)pthread_mutex_lock(&events->lock);
+		lock_take(&events->lock);
 	}
 	events->is_idle = true;
-	(void)pthread_cond_broadcast(&events->changed);
-	(void)pthread_mutex_unlock(&events->lock);
+	condition_wake_all(&events->changed);
+	lock_give(&events->lock);
 	return NULL;
 }
 
@@ -184,7 +185,7 @@ static void push(struct events *events, const struct line *line)
 	}
 	events->lines[(events->first + events->count) % EVENTS_QUEUE] = *line;
 	events->count++;
-	(void)pthread_cond_signal(&events->changed);
+	condition_wake_one(&events->changed);
 }
 
 static void compose(struct events *events, struct line *line, const char *fields[4])
@@ -207,7 +208,7 @@ void events_write(struct events *events, enum severity severity, const char *id,
 	char lost[96];
 
 	compose(events, &line, (const char *[]){ module, severity_word(severity), id, sentence });
-	(void)pthread_mutex_lock(&events->lock);
+	lock_take(&events->lock);
 	if (events->dropped > 0 && events->count + 1 < EVENTS_QUEUE) {
 		struct line note;
 		(void)snprintf(lost, sizeof(lost),
@@ -218,7 +219,7 @@ void events_write(struct events *events, enum severity severity, const char *id,
 		push(events, &note);
 	}
 	push(events, &line);
-	(void)pthread_mutex_unlock(&events->lock);
+	lock_give(&events->lock);
 }
 
 void events_printf(struct events *events, enum severity severity, const char *id,
@@ -233,18 +234,11 @@ void events_printf(struct events *events, enum severity severity, const char *id
 	events_write(events, severity, id, module, sentence);
 }
 
-static int init_lock(struct events *events)
+static void init_lock(struct events *events)
 {
-	pthread_condattr_t attributes;
-	pthread_mutexattr_t kind;
-
 	/* A daemon with real-time priority may wait for the lock that the thread holds. */
-	(void)pthread_mutexattr_init(&kind);
-	(void)pthread_mutexattr_setprotocol(&kind, PTHREAD_PRIO_INHERIT);
-	int error = -pthread_mutex_init(&events->lock, &kind);
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	return error != 0 ? error : -pthread_cond_init(&events->changed, &attributes);
+	lock_init_inheriting(&events->lock, RANK_EVENTS);
+	condition_init(&events->changed);
 }
 
 int events_open(const char *folder, const char *node, struct events **out_events)
@@ -257,7 +251,8 @@ int events_open(const char *folder, const char *node, struct events **out_events
 	(void)snprintf(events->old_path, sizeof(events->old_path), "%s/events.jsonl.1", folder);
 	(void)snprintf(events->node, sizeof(events->node), "%s", node);
 	events->lines = calloc(EVENTS_QUEUE, sizeof(*events->lines));
-	int error = events->lines == NULL ? -ENOMEM : init_lock(events);
+	init_lock(events);
+	int error = events->lines == NULL ? -ENOMEM : 0;
 	if (error == 0)
 		error = -pthread_create(&events->thread, NULL, run, events);
 	if (error != 0) {
@@ -271,20 +266,16 @@ int events_open(const char *folder, const char *node, struct events **out_events
 
 void events_close(struct events *events)
 {
-	struct timespec until;
-
 	if (events == NULL)
 		return;
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += CLOSE_WAIT_NS / NS_PER_S;
-	(void)pthread_mutex_lock(&events->lock);
+	int64_t until = clock_boot_ns() + CLOSE_WAIT_NS;
+	lock_take(&events->lock);
 	events->is_closing = true;
-	(void)pthread_cond_broadcast(&events->changed);
-	while (!events->is_idle &&
-		pthread_cond_timedwait(&events->changed, &events->lock, &until) == 0)
-		;
+	condition_wake_all(&events->changed);
+	for (int64_t now; !events->is_idle && (now = clock_boot_ns()) < until;)
+		(void)condition_wait_for(&events->changed, &events->lock, until - now);
 	bool is_idle = events->is_idle;
-	(void)pthread_mutex_unlock(&events->lock);
+	lock_give(&events->lock);
 	if (!is_idle)
 		return; /* stuck in a write; the memory is its own until the process ends */
 	(void)pthread_join(events->thread, NULL);

@@ -23,9 +23,9 @@
 #include <unistd.h>
 
 #include "daemon/parts.h"
-#include "platform/process.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
+#include "platform/process.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S) /* for a predecessor that is just ending */
 #define LOCK_LOOK_NS (20 * NS_PER_MS)

@@ -20,6 +20,7 @@
 #include "core/record.h"
 #include "daemon/parts.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 #include "platform/slotfile.h"
 
 #define SLOW_WRITE_NS NS_PER_S /* said when it is over */
@@ -42,8 +43,8 @@ struct job_list {
 struct daemon_records {
 	struct daemon *daemon;
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards jobs, done, is_closing */
-	pthread_cond_t changed;
+	struct lock lock; /* guards jobs, done, is_closing */
+	struct condition changed;
 	struct job_list jobs, done;
 	bool is_closing;
 	struct watch watch; /* eventfd: something is done */
@@ -73,23 +74,23 @@ static void *run_writer(void *owner)
 	struct daemon_records *records = owner;
 	const uint64_t one = 1;
 
-	(void)pthread_mutex_lock(&records->lock);
+	lock_take(&records->lock);
 	for (;;) {
 		struct module_record *job = list_pop(&records->jobs);
 		if (job == NULL && records->is_closing)
 			break;
 		if (job == NULL) {
-			(void)pthread_cond_wait(&records->changed, &records->lock);
+			condition_wait(&records->changed, &records->lock);
 			continue;
 		}
-		(void)pthread_mutex_unlock(&records->lock);
+		lock_give(&records->lock);
 		job->error = slotfile_write(&job->file, job->bytes, job->size);
 		job->took_ns = clock_boot_ns() - job->started_ns;
-		(void)pthread_mutex_lock(&records->lock);
+		lock_take(&records->lock);
 		list_push(&records->done, job);
 		(void)!write(records->watch.fd, &one, sizeof(one)); /* full: it is readable */
 	}
-	(void)pthread_mutex_unlock(&records->lock);
+	lock_give(&records->lock);
 	return NULL;
 }
 
@@ -101,9 +102,9 @@ static void on_done(void *owner, uint32_t events)
 	(void)events;
 	(void)!read(records->watch.fd, &count, sizeof(count)); /* only to quieten it */
 	for (;;) {
-		(void)pthread_mutex_lock(&records->lock);
+		lock_take(&records->lock);
 		struct module_record *job = list_pop(&records->done);
-		(void)pthread_mutex_unlock(&records->lock);
+		lock_give(&records->lock);
 		if (job == NULL)
 			return;
 		if (job->took_ns >= SLOW_WRITE_NS)
@@ -124,8 +125,8 @@ int records_open(struct daemon *daemon)
 	records->daemon = daemon;
 	records->jobs.end = &records->jobs.first;
 	records->done.end = &records->done.first;
-	(void)pthread_mutex_init(&records->lock, NULL); /* cannot fail on Linux, nor the next */
-	(void)pthread_cond_init(&records->changed, NULL);
+	lock_init(&records->lock, RANK_RECORDS);
+	condition_init(&records->changed);
 	records->watch = (struct watch){ .owner = records, .on_ready = on_done };
 	records->watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int error =
@@ -148,10 +149,10 @@ void records_close(struct daemon *daemon)
 
 	if (records == NULL)
 		return;
-	(void)pthread_mutex_lock(&records->lock);
+	lock_take(&records->lock);
 	records->is_closing = true;
-	(void)pthread_cond_signal(&records->changed);
-	(void)pthread_mutex_unlock(&records->lock);
+	condition_wake_one(&records->changed);
+	lock_give(&records->lock);
 	/* What was ordered becomes durable first, unless its disk is stuck. */
 	struct timespec limit;
 	(void)clock_gettime(CLOCK_REALTIME, &limit);
@@ -225,8 +226,8 @@ void records_write(struct module *module, const struct record *record)
 	int error = record_encode(record, job->bytes, sizeof(job->bytes), &job->size);
 	CHECK(error == 0); /* RECORD_SIZE_MAX holds any record */
 	job->started_ns = clock_boot_ns();
-	(void)pthread_mutex_lock(&records->lock);
+	lock_take(&records->lock);
 	list_push(&records->jobs, job);
-	(void)pthread_cond_signal(&records->changed);
-	(void)pthread_mutex_unlock(&records->lock);
+	condition_wake_one(&records->changed);
+	lock_give(&records->lock);
 }

@@ -71,12 +71,12 @@ static void forget_losses(struct service *service)
 
 static void lock_socket(struct service *service)
 {
-	CHECK(pthread_mutex_lock(&service->socket_lock) == 0);
+	lock_take(&service->socket_lock);
 }
 
 static void unlock_socket(struct service *service)
 {
-	CHECK(pthread_mutex_unlock(&service->socket_lock) == 0);
+	lock_give(&service->socket_lock);
 }
 
 void service_store(void *context, const char *name, int fd)
@@ -151,10 +151,10 @@ void service_say(struct service *service, const struct replicator_report *report
 
 	_Static_assert(sizeof(report->detail) == CONTROL_DETAIL_MAX, "the same room");
 	memcpy(message.report.detail, report->detail, sizeof(report->detail));
-	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	lock_take(&service->role_lock);
 	message.report.epoch = service->epoch;
 	service->link = link_after(report, service->link);
-	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	lock_give(&service->role_lock);
 	lock_socket(service); /* before looking: reports go out in the order of what they saw */
 	if (service->replicator != NULL) {
 		message.report.is_behind = replicator_is_behind(service->replicator);
@@ -187,11 +187,11 @@ static int say_hello(struct service *service)
 	message.hello.is_behind = replicator_is_behind(service->replicator);
 	replicator_barriers(
 		service->replicator, &message.hello.barrier, &message.hello.peer_barrier);
-	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	lock_take(&service->role_lock);
 	message.hello.role = service->role;
 	message.hello.link = service->link;
 	message.hello.epoch = service->epoch;
-	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	lock_give(&service->role_lock);
 	return send_now(service, &message, -1);
 }
 

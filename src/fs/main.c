@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "fs/service.h"
-#include "platform/process.h"
 #include "platform/fdstore.h"
+#include "platform/process.h"
 
 #define LOCK_TRIES	  100 /* of 20 ms: a dying predecessor lets go */
 #define DESCRIPTORS	  65536
@@ -167,10 +167,10 @@ static struct service *service_new(const struct options *options)
 		return NULL;
 	service->options = *options;
 	service->socket = service->lock_fd = -1;
-	CHECK(pthread_mutex_init(&service->socket_lock, NULL) == 0);
-	CHECK(pthread_mutex_init(&service->role_lock, NULL) == 0);
-	CHECK(pthread_mutex_init(&service->order_lock, NULL) == 0);
-	CHECK(pthread_cond_init(&service->ordered, NULL) == 0);
+	lock_init(&service->socket_lock, RANK_SERVICE_SOCKET);
+	lock_init(&service->role_lock, RANK_SERVICE_ROLE);
+	lock_init(&service->order_lock, RANK_SERVICE_ORDERS);
+	condition_init(&service->ordered);
 	front_init(&service->front);
 	service->front.report_context = service;
 	if (!options->is_standalone) {

@@ -22,7 +22,7 @@
 
 static void note(struct service *service, enum fs_role role, const struct control_message *order)
 {
-	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	lock_take(&service->role_lock);
 	service->role = role;
 	if (order != NULL) {
 		service->epoch = order->order.epoch;
@@ -30,14 +30,14 @@ static void note(struct service *service, enum fs_role role, const struct contro
 		memcpy(service->set_id, order->order.set_id, SET_ID_SIZE);
 	}
 	front_note(&service->front, role, service->epoch, service->generation, service->set_id);
-	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	lock_give(&service->role_lock);
 }
 
 static enum fs_role role_of(struct service *service)
 {
-	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	lock_take(&service->role_lock);
 	enum fs_role role = service->role;
-	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	lock_give(&service->role_lock);
 	return role;
 }
 
@@ -128,20 +128,20 @@ static void be_secondary(struct service *service, const struct control_message *
 /* The replicator reports success itself, and roles_promoted() comes before that report. */
 static void promote(struct service *service, const struct control_message *order)
 {
-	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	lock_take(&service->role_lock);
 	struct epoch epoch = service->epoch;
 	struct generation generation = service->generation;
 	service->epoch = order->order.epoch;
 	service->generation = order->order.generation;
-	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	lock_give(&service->role_lock);
 	int error = replicator_promote(
 		service->replicator, order->order.epoch, order->order.generation);
 	if (error == 0)
 		return;
-	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	lock_take(&service->role_lock);
 	service->epoch = epoch;
 	service->generation = generation;
-	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	lock_give(&service->role_lock);
 }
 
 void roles_promoted(struct service *service)
@@ -159,10 +159,10 @@ void roles_go_alone(struct service *service, const struct control_message *order
 
 	/* Before its report, which carries the epoch; a successor that finds the new epoch and a
 	 * log of the old one is alone as well. */
-	CHECK(pthread_mutex_lock(&service->role_lock) == 0);
+	lock_take(&service->role_lock);
 	service->epoch = order->order.epoch;
 	service->generation = order->order.generation;
-	CHECK(pthread_mutex_unlock(&service->role_lock) == 0);
+	lock_give(&service->role_lock);
 	note(service, FS_PRIMARY, NULL);
 	if (replicator_go_alone(replicator, order->order.epoch, order->order.generation) == 0)
 		answers_release_failed(&service->front, 0);
@@ -208,24 +208,24 @@ static void obey(struct service *service, const struct control_message *order)
 
 void roles_push(struct service *service, const struct control_message *order)
 {
-	CHECK(pthread_mutex_lock(&service->order_lock) == 0);
+	lock_take(&service->order_lock);
 	/* A daemon that orders more than that without hearing of one is not obeyed blindly. */
 	if (service->order_count < ORDERS_MAX)
 		service->orders[service->order_count++] = *order;
-	CHECK(pthread_cond_signal(&service->ordered) == 0);
-	CHECK(pthread_mutex_unlock(&service->order_lock) == 0);
+	condition_wake_one(&service->ordered);
+	lock_give(&service->order_lock);
 }
 
 static struct control_message next_order(struct service *service)
 {
-	CHECK(pthread_mutex_lock(&service->order_lock) == 0);
+	lock_take(&service->order_lock);
 	while (service->order_count == 0)
-		CHECK(pthread_cond_wait(&service->ordered, &service->order_lock) == 0);
+		condition_wait(&service->ordered, &service->order_lock);
 	struct control_message order = service->orders[0];
 	service->order_count--;
 	memmove(service->orders, service->orders + 1,
 		(size_t)service->order_count * sizeof(service->orders[0]));
-	CHECK(pthread_mutex_unlock(&service->order_lock) == 0);
+	lock_give(&service->order_lock);
 	return order;
 }
 

@@ -8,7 +8,6 @@
 #ifndef EVENKEEL_FS_SERVICE_H
 #define EVENKEEL_FS_SERVICE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -16,6 +15,7 @@
 #include "api/control.h"
 #include "fs/front/front.h"
 #include "fs/replicator/replicator.h"
+#include "platform/lock.h"
 #include "platform/process.h"
 
 #define HANDED_MAX  64
@@ -47,21 +47,21 @@ struct service {
 	struct front front;
 	struct replicator *replicator;
 
-	pthread_mutex_t socket_lock; /* of all below: what is said to the daemon */
-	int socket; /* -1: not connected; received from by the control thread only */
+	struct lock socket_lock; /* of all below: what is said to the daemon */
+	int socket;		 /* -1: not connected; received from by the control thread only */
 	struct stored stored[STORED_MAX];
 	struct control_message reports[REPORTS_MAX]; /* said while nobody heard */
 	int report_count;
 
-	pthread_mutex_t role_lock; /* of all below */
+	struct lock role_lock; /* of all below */
 	enum fs_role role;
 	enum fs_link link;
 	struct epoch epoch;
 	struct generation generation;
 	uint8_t set_id[SET_ID_SIZE];
 
-	pthread_mutex_t order_lock; /* of the queue */
-	pthread_cond_t ordered;
+	struct lock order_lock; /* of the queue */
+	struct condition ordered;
 	struct control_message orders[ORDERS_MAX];
 	int order_count;
 	atomic_bool should_end;	   /* stopped as ordered */

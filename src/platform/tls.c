@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 
 #include "base/limits.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 #include "platform/wait.h"
 
 #define READ_AHEAD_BYTES (64 * 1024)
@@ -32,8 +32,8 @@ struct tls_context {
 struct tls {
 	SSL *ssl;
 	int fd;
-	pthread_mutex_t ssl_lock;   /* one library call at a time; never held while waiting */
-	pthread_mutex_t write_lock; /* one whole write at a time; taken before ssl_lock */
+	struct lock ssl_lock;	/* one library call at a time; never held while waiting */
+	struct lock write_lock; /* one whole write at a time; taken before ssl_lock */
 };
 
 static void say(struct tls_error *out_error, const char *what)
@@ -212,8 +212,8 @@ int tls_open(struct tls_context *context, int fd, const struct tls_wanted *wante
 		return -ENOMEM;
 	}
 	tls->fd = fd;
-	pthread_mutex_init(&tls->ssl_lock, NULL);
-	pthread_mutex_init(&tls->write_lock, NULL);
+	lock_init(&tls->ssl_lock, RANK_TLS);
+	lock_init(&tls->write_lock, RANK_TLS_WRITE);
 	tls->ssl = SSL_new(context->ctx);
 	int error = make_quick(fd);
 	if (tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1)
@@ -243,8 +243,8 @@ void tls_close(struct tls *tls)
 		return;
 	SSL_free(tls->ssl);
 	close(tls->fd);
-	pthread_mutex_destroy(&tls->ssl_lock);
-	pthread_mutex_destroy(&tls->write_lock);
+	lock_done(&tls->ssl_lock);
+	lock_done(&tls->write_lock);
 	free(tls);
 }
 
@@ -255,12 +255,12 @@ int tls_read(struct tls *tls, void *out, size_t size, int64_t timeout_ns, size_t
 	for (;;) {
 		short events = 0;
 		int error = 0;
-		pthread_mutex_lock(&tls->ssl_lock);
+		lock_take(&tls->ssl_lock);
 		ERR_clear_error();
 		int result = SSL_read_ex(tls->ssl, out, size, out_size);
 		if (result != 1)
 			error = wanted_events(tls->ssl, result, &events);
-		pthread_mutex_unlock(&tls->ssl_lock);
+		lock_give(&tls->ssl_lock);
 		if (result == 1)
 			return 0;
 		if (error == 0)
@@ -276,12 +276,12 @@ static int write_all(struct tls *tls, const uint8_t *data, size_t size, int64_t 
 		short events = 0;
 		int error = 0;
 		size_t written = 0;
-		pthread_mutex_lock(&tls->ssl_lock);
+		lock_take(&tls->ssl_lock);
 		ERR_clear_error();
 		int result = SSL_write_ex(tls->ssl, data, size, &written);
 		if (result != 1)
 			error = wanted_events(tls->ssl, result, &events);
-		pthread_mutex_unlock(&tls->ssl_lock);
+		lock_give(&tls->ssl_lock);
 		if (result == 1) {
 			data += written;
 			size -= written;
@@ -297,9 +297,9 @@ static int write_all(struct tls *tls, const uint8_t *data, size_t size, int64_t 
 
 int tls_write(struct tls *tls, const void *data, size_t size, int64_t timeout_ns)
 {
-	pthread_mutex_lock(&tls->write_lock);
+	lock_take(&tls->write_lock);
 	int error = write_all(tls, data, size, clock_boot_ns() + timeout_ns);
-	pthread_mutex_unlock(&tls->write_lock);
+	lock_give(&tls->write_lock);
 	if (error != 0)
 		tls_shutdown(tls); /* half a record may be out: nobody may write behind it */
 	return error;

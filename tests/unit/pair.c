@@ -2,6 +2,7 @@
 #include "pair.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include "fs/replicator/stream_frame.h"
 #include "platform/clock.h"
@@ -34,22 +34,22 @@ const struct generation pair_generation = { 1, 11 };
 static void on_answerable(void *context, uint64_t sequence)
 {
 	struct pair_node *node = context;
-	pthread_mutex_lock(&node->lock);
+	lock_take(&node->lock);
 	if (sequence > node->answerable)
 		node->answerable = sequence;
-	pthread_cond_broadcast(&node->changed);
-	pthread_mutex_unlock(&node->lock);
+	condition_wake_all(&node->changed);
+	lock_give(&node->lock);
 }
 
 static void on_synced(void *context, uint64_t sequence, int error)
 {
 	struct pair_node *node = context;
 	assert_int_equal(error, 0);
-	pthread_mutex_lock(&node->lock);
+	lock_take(&node->lock);
 	assert_true(node->synced_count < ARRAY_COUNT(node->synced));
 	node->synced[node->synced_count++] = sequence;
-	pthread_cond_broadcast(&node->changed);
-	pthread_mutex_unlock(&node->lock);
+	condition_wake_all(&node->changed);
+	lock_give(&node->lock);
 }
 
 static void on_report(void *context, const struct replicator_report *report)
@@ -58,32 +58,29 @@ static void on_report(void *context, const struct replicator_report *report)
 	if (report->report != FS_REPORT_RESYNC_PROGRESS || report->detail[0] != '\0')
 		print_message("  node %d: report %d %s (%d)\n", node->id, (int)report->report,
 			report->detail, report->error);
-	pthread_mutex_lock(&node->lock);
+	lock_take(&node->lock);
 	node->seen[report->report]++;
-	pthread_cond_broadcast(&node->changed);
-	pthread_mutex_unlock(&node->lock);
+	condition_wake_all(&node->changed);
+	lock_give(&node->lock);
 }
 
 void node_wait_report(struct pair_node *node, enum fs_report report, unsigned more_than)
 {
-	struct timespec until;
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_NS / NS_PER_S;
-	pthread_mutex_lock(&node->lock);
-	int error = 0;
-	while (node->seen[report] <= more_than && error == 0)
-		error = pthread_cond_timedwait(&node->changed, &node->lock, &until);
+	int64_t until = clock_boot_ns() + WAIT_NS;
+	lock_take(&node->lock);
+	for (int64_t now; node->seen[report] <= more_than && (now = clock_boot_ns()) < until;)
+		(void)condition_wait_for(&node->changed, &node->lock, until - now);
 	unsigned seen = node->seen[report];
-	pthread_mutex_unlock(&node->lock);
+	lock_give(&node->lock);
 	if (seen <= more_than)
 		fail_msg("node %d: report %d did not come", node->id, (int)report);
 }
 
 unsigned node_seen(struct pair_node *node, enum fs_report report)
 {
-	pthread_mutex_lock(&node->lock);
+	lock_take(&node->lock);
 	unsigned count = node->seen[report];
-	pthread_mutex_unlock(&node->lock);
+	lock_give(&node->lock);
 	return count;
 }
 
@@ -166,8 +163,8 @@ static void name_node(struct pair_node *node, uint8_t id)
 {
 	memset(node, 0, sizeof(*node));
 	node->id = id;
-	pthread_mutex_init(&node->lock, NULL);
-	pthread_cond_init(&node->changed, NULL);
+	lock_init(&node->lock, RANK_LEAF);
+	condition_init(&node->changed);
 	(void)snprintf(node->root, sizeof(node->root), "%s/root%d", base, id);
 	(void)snprintf(node->index, sizeof(node->index), "%s/index%d", base, id);
 	(void)snprintf(node->tls, sizeof(node->tls), "%s/tls%d", base, id);

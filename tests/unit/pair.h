@@ -36,9 +36,10 @@
 
 #include <cmocka.h>
 
-#include "fs/tree/order.h"
 #include "fs/replicator/replicator.h"
+#include "fs/tree/order.h"
 #include "fs/tree/tree.h"
+#include "platform/lock.h"
 
 #define PAIR_PATH_SIZE 128
 #define PAIR_WRITERS   4
@@ -55,8 +56,8 @@ struct pair_node {
 	pthread_t acceptor;
 	atomic_bool is_deaf; /* does not take connections */
 
-	pthread_mutex_t lock; /* below */
-	pthread_cond_t changed;
+	struct lock lock; /* below */
+	struct condition changed;
 	unsigned seen[FS_REPORT_NOTICE + 1];
 	uint64_t answerable;
 	uint64_t synced[64];

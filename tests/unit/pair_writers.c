@@ -48,23 +48,23 @@ static void wait_answerable(struct writer *writer, uint64_t sequence)
 	struct pair_node *node = writer->node;
 	if (replicator_answerable(node->replicator) >= sequence)
 		return;
-	pthread_mutex_lock(&node->lock);
+	lock_take(&node->lock);
 	while (node->answerable < sequence)
-		pthread_cond_wait(&node->changed, &node->lock);
-	pthread_mutex_unlock(&node->lock);
+		condition_wait(&node->changed, &node->lock);
+	lock_give(&node->lock);
 }
 
 static void wait_synced(struct pair_node *node, uint64_t sequence)
 {
-	pthread_mutex_lock(&node->lock);
+	lock_take(&node->lock);
 	for (;;) {
 		for (unsigned i = 0; i < node->synced_count; i++)
 			if (node->synced[i] == sequence) {
 				node->synced[i] = node->synced[--node->synced_count];
-				pthread_mutex_unlock(&node->lock);
+				lock_give(&node->lock);
 				return;
 			}
-		pthread_cond_wait(&node->changed, &node->lock);
+		condition_wait(&node->changed, &node->lock);
 	}
 }
 

@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "fs/tree/idset.h"
-#include "fs/resync/resync.h"
-#include "fs/resync/decide.h"
 #include "fs/replicator/state.h"
 #include "fs/replicator/stream_frame.h"
+#include "fs/resync/decide.h"
+#include "fs/resync/resync.h"
+#include "fs/tree/idset.h"
 
 #define GARBAGE_ROUNDS 20000
 

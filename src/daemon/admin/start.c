@@ -15,9 +15,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "api/preflight.h"
 #include "daemon/admin/internal.h"
 #include "daemon/parts.h"
-#include "api/preflight.h"
 
 struct preflight_job {
 	struct preflight_job *next;

@@ -10,7 +10,7 @@
 void answers_init(struct answers *answers)
 {
 	*answers = (struct answers){ 0 };
-	CHECK(pthread_mutex_init(&answers->lock, NULL) == 0);
+	lock_init(&answers->lock, RANK_ANSWERS);
 }
 
 void answer_send(struct mount *mount, struct slot *slot)
@@ -64,16 +64,6 @@ static void let_go(struct answers *answers, struct waiting *waiting)
 	answer_send(waiting->mount, slot);
 }
 
-static void lock(struct answers *answers)
-{
-	CHECK(pthread_mutex_lock(&answers->lock) == 0);
-}
-
-static void unlock(struct answers *answers)
-{
-	CHECK(pthread_mutex_unlock(&answers->lock) == 0);
-}
-
 /* What may be answered is asked for under the lock, so that answers_settle() can wait for those who
  * have asked and not yet answered. */
 void answer_later(struct mount *mount, struct slot *slot)
@@ -81,12 +71,12 @@ void answer_later(struct mount *mount, struct slot *slot)
 	struct front *front = mount->front;
 
 	CHECK(atomic_load(&slot->state) == SLOT_DONE);
-	lock(&front->answers);
+	lock_take(&front->answers.lock);
 	if (slot->sequence <= replicator_answerable(front->replicator))
 		answer_send(mount, slot);
 	else
 		(void)add(&front->answers, mount, slot);
-	unlock(&front->answers);
+	lock_give(&front->answers.lock);
 }
 
 void answer_after_sync(struct mount *mount, struct slot *slot)
@@ -94,10 +84,10 @@ void answer_after_sync(struct mount *mount, struct slot *slot)
 	struct answers *answers = &mount->front->answers;
 
 	CHECK(atomic_load(&slot->state) == SLOT_DONE);
-	lock(answers);
+	lock_take(&answers->lock);
 	struct waiting *waiting = add(answers, mount, slot);
 	waiting->is_sync = true;
-	unlock(answers);
+	lock_give(&answers->lock);
 }
 
 static struct waiting *find(struct answers *answers, const struct slot *slot)
@@ -113,13 +103,13 @@ void answer_synced_here(struct mount *mount, struct slot *slot)
 {
 	struct front *front = mount->front;
 
-	lock(&front->answers);
+	lock_take(&front->answers.lock);
 	struct waiting *waiting = find(&front->answers, slot);
 	if (waiting != NULL) /* NULL: fail mode was faster */
 		waiting->is_synced_here = true;
 	if (waiting != NULL && is_ready(waiting, replicator_answerable(front->replicator)))
 		let_go(&front->answers, waiting);
-	unlock(&front->answers);
+	lock_give(&front->answers.lock);
 }
 
 void answer_failed(struct mount *mount, struct slot *slot, int error)
@@ -128,14 +118,14 @@ void answer_failed(struct mount *mount, struct slot *slot, int error)
 
 	slot->error = error;
 	slot->answer_size = 0;
-	lock(&front->answers);
+	lock_take(&front->answers.lock);
 	struct waiting *waiting = find(&front->answers, slot);
 	if (waiting == NULL)
 		waiting = add(&front->answers, mount, slot);
 	waiting->failed_ns = clock_boot_ns();
 	if (front->on_local_failed == NULL)
 		let_go(&front->answers, waiting);
-	unlock(&front->answers);
+	lock_give(&front->answers.lock);
 	if (front->on_local_failed != NULL)
 		front->on_local_failed(front->report_context, error);
 }
@@ -155,10 +145,10 @@ static void let_go_ready(struct front *front)
 void answers_on_answerable(struct front *front, uint64_t sequence)
 {
 	(void)sequence; /* asked for again: a hold may have come in between */
-	lock(&front->answers);
+	lock_take(&front->answers.lock);
 	if (front->answers.count > 0)
 		let_go_ready(front);
-	unlock(&front->answers);
+	lock_give(&front->answers.lock);
 }
 
 void answers_on_synced(struct front *front, uint64_t sequence, int error)
@@ -169,21 +159,21 @@ void answers_on_synced(struct front *front, uint64_t sequence, int error)
 	 * recorded and on_synced comes again, without an error. */
 	if (error != 0)
 		return;
-	lock(answers);
+	lock_take(&answers->lock);
 	for (int i = 0; i < answers->used; i++) {
 		struct waiting *waiting = &answers->waiting[i];
 		if (waiting->slot != NULL && waiting->is_sync && waiting->sequence == sequence)
 			waiting->is_synced_there = true;
 	}
 	let_go_ready(front);
-	unlock(answers);
+	lock_give(&answers->lock);
 }
 
 void answers_release_failed(struct front *front, int64_t before_ns)
 {
 	struct answers *answers = &front->answers;
 
-	lock(answers);
+	lock_take(&answers->lock);
 	for (int i = 0; i < answers->used; i++) {
 		struct waiting *waiting = &answers->waiting[i];
 		if (waiting->slot == NULL || waiting->failed_ns == 0)
@@ -191,7 +181,7 @@ void answers_release_failed(struct front *front, int64_t before_ns)
 		if (before_ns == 0 || waiting->failed_ns < before_ns)
 			let_go(answers, waiting);
 	}
-	unlock(answers);
+	lock_give(&answers->lock);
 }
 
 void answers_fail_all(struct front *front)
@@ -199,7 +189,7 @@ void answers_fail_all(struct front *front)
 	struct answers *answers = &front->answers;
 
 	atomic_store(&front->is_failing, true);
-	lock(answers);
+	lock_take(&answers->lock);
 	for (int i = 0; i < answers->used; i++) {
 		struct waiting *waiting = &answers->waiting[i];
 		if (waiting->slot == NULL)
@@ -207,7 +197,7 @@ void answers_fail_all(struct front *front)
 		waiting->slot->error = -EIO;
 		let_go(answers, waiting);
 	}
-	unlock(answers);
+	lock_give(&answers->lock);
 }
 
 void answers_stop_failing(struct front *front)
@@ -217,6 +207,6 @@ void answers_stop_failing(struct front *front)
 
 void answers_settle(struct front *front)
 {
-	lock(&front->answers);
-	unlock(&front->answers);
+	lock_take(&front->answers.lock);
+	lock_give(&front->answers.lock);
 }

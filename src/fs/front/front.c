@@ -20,8 +20,8 @@ void front_init(struct front *front)
 		mount->root_object = (uint64_t)i + 1;
 		mount->root_fd = mount->fuse_fd = -1;
 		mount->ring.fd = -1;
-		CHECK(pthread_mutex_init(&mount->lock, NULL) == 0);
-		CHECK(pthread_cond_init(&mount->ended, NULL) == 0);
+		lock_init(&mount->lock, RANK_MOUNT);
+		condition_init(&mount->ended);
 	}
 }
 

@@ -12,16 +12,16 @@
 #ifndef EVENKEEL_FS_FRONT_H
 #define EVENKEEL_FS_FRONT_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "api/config.h"
-#include "fs/tree/order.h"
-#include "fs/replicator/replicator.h"
 #include "fs/front/ring.h"
+#include "fs/replicator/replicator.h"
+#include "fs/tree/order.h"
 #include "fs/tree/tree.h"
+#include "platform/lock.h"
 
 #define WORKERS_MIN 4
 #define WORKERS_MAX 32 /* of one mount: blocking fsyncs must not use up those that read */
@@ -38,8 +38,8 @@ struct mount {
 	struct ring ring;
 	bool is_mounted;
 
-	pthread_mutex_t lock; /* of all below */
-	pthread_cond_t ended;
+	struct lock lock; /* of all below */
+	struct condition ended;
 	int workers, idle;
 };
 
@@ -56,7 +56,7 @@ struct waiting {
 #define WAITING_MAX (ROOTS_MAX * RING_SLOTS)
 
 struct answers {
-	pthread_mutex_t lock;
+	struct lock lock;
 	int used; /* no entry beyond was ever used since it was last empty */
 	int count;
 	struct waiting waiting[WAITING_MAX];

@@ -17,16 +17,6 @@
 
 #include "fs/front/request.h"
 
-static void lock(struct mount *mount)
-{
-	CHECK(pthread_mutex_lock(&mount->lock) == 0);
-}
-
-static void unlock(struct mount *mount)
-{
-	CHECK(pthread_mutex_unlock(&mount->lock) == 0);
-}
-
 /* ---- INIT ---- */
 
 #define WANTED_FLAGS                                                                           \
@@ -116,23 +106,23 @@ static void *run_worker(void *context)
 			break;
 		if (atomic_load(&slot->state) == SLOT_FREE)
 			continue;
-		lock(mount);
+		lock_take(&mount->lock);
 		mount->idle--;
 		/* Without another thread the requests wait until one here is done. */
 		if (mount->idle == 0 && mount->workers < WORKERS_MAX)
 			(void)start_worker(mount);
-		unlock(mount);
+		lock_give(&mount->lock);
 		mount_handle(mount, slot, scratch);
-		lock(mount);
+		lock_take(&mount->lock);
 		mount->idle++;
-		unlock(mount);
+		lock_give(&mount->lock);
 	}
 	free(scratch);
-	lock(mount);
+	lock_take(&mount->lock);
 	mount->workers--;
 	mount->idle--;
-	CHECK(pthread_cond_broadcast(&mount->ended) == 0);
-	unlock(mount);
+	condition_wake_all(&mount->ended);
+	lock_give(&mount->lock);
 	return NULL;
 }
 
@@ -154,19 +144,19 @@ int mount_start_workers(struct mount *mount)
 {
 	int error = 0;
 
-	lock(mount);
+	lock_take(&mount->lock);
 	for (int i = 0; i < WORKERS_MIN && error == 0; i++)
 		error = start_worker(mount);
-	unlock(mount);
+	lock_give(&mount->lock);
 	return error;
 }
 
 static void wait_for_workers(struct mount *mount)
 {
-	lock(mount);
+	lock_take(&mount->lock);
 	while (mount->workers > 0)
-		CHECK(pthread_cond_wait(&mount->ended, &mount->lock) == 0);
-	unlock(mount);
+		condition_wait(&mount->ended, &mount->lock);
+	lock_give(&mount->lock);
 }
 
 /* ---- mounting ---- */

@@ -70,8 +70,8 @@ int ring_open(struct ring *ring, int fd, bool is_new)
 	int error;
 
 	*ring = (struct ring){ .fd = fd };
-	CHECK(pthread_mutex_init(&ring->lock, NULL) == 0);
-	CHECK(pthread_cond_init(&ring->freed, NULL) == 0);
+	lock_init(&ring->lock, RANK_RING);
+	condition_init(&ring->freed);
 	error = map(ring, is_new);
 	if (error == 0 && !is_new)
 		attach_slots(ring);
@@ -86,8 +86,8 @@ void ring_close(struct ring *ring)
 		(void)munmap(ring->memory, RING_SIZE);
 	if (ring->fd >= 0)
 		(void)close(ring->fd);
-	(void)pthread_mutex_destroy(&ring->lock);
-	(void)pthread_cond_destroy(&ring->freed);
+	lock_done(&ring->lock);
+	condition_done(&ring->freed);
 	*ring = (struct ring){ .fd = -1 };
 }
 
@@ -127,14 +127,14 @@ struct slot *ring_take(struct ring *ring)
 	struct slot *slot = NULL;
 	int index;
 
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
+	lock_take(&ring->lock);
 	while ((index = lowest_free(ring)) < 0 && !ring->is_closing)
-		CHECK(pthread_cond_wait(&ring->freed, &ring->lock) == 0);
+		condition_wait(&ring->freed, &ring->lock);
 	if (index >= 0 && !ring->is_closing) {
 		ring->used[index / 64] |= BIT64(index % 64);
 		slot = ring_slot(ring, index);
 	}
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
+	lock_give(&ring->lock);
 	if (slot == NULL)
 		return NULL;
 	memset(slot_request(slot), 0, sizeof(struct fuse_in_header));
@@ -154,19 +154,19 @@ void ring_free(struct ring *ring, struct slot *slot)
 	atomic_store(&slot->state, SLOT_FREE);
 	if (index >= KEPT_SLOTS && in.len > KEPT_SIZE)
 		(void)madvise((uint8_t *)slot + KEPT_SIZE, RING_SLOT_SIZE - KEPT_SIZE, MADV_REMOVE);
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
+	lock_take(&ring->lock);
 	CHECK((ring->used[index / 64] & BIT64(index % 64)) != 0);
 	ring->used[index / 64] &= ~BIT64(index % 64);
-	CHECK(pthread_cond_signal(&ring->freed) == 0);
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
+	condition_wake_one(&ring->freed);
+	lock_give(&ring->lock);
 }
 
 void ring_shut(struct ring *ring)
 {
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
+	lock_take(&ring->lock);
 	ring->is_closing = true;
-	CHECK(pthread_cond_broadcast(&ring->freed) == 0);
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
+	condition_wake_all(&ring->freed);
+	lock_give(&ring->lock);
 }
 
 /* ---- objects without names ---- */
@@ -212,7 +212,7 @@ static struct gone *gone_room(struct ring *ring, uint64_t object)
 void gone_add(struct ring *ring, const struct tree_entry *entry, bool is_orphan)
 {
 	CHECK(entry->object != 0);
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
+	lock_take(&ring->lock);
 	struct gone *gone = gone_room(ring, entry->object);
 	if (gone == NULL) {
 		ring->header->has_overflowed = 1;
@@ -225,28 +225,28 @@ void gone_add(struct ring *ring, const struct tree_entry *entry, bool is_orphan)
 		atomic_signal_fence(memory_order_seq_cst);
 		gone->object = entry->object;
 	}
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
+	lock_give(&ring->lock);
 }
 
 void gone_remove(struct ring *ring, uint64_t object)
 {
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
+	lock_take(&ring->lock);
 	struct gone *gone = gone_at(ring, object);
 	if (gone != NULL && object != 0)
 		gone->object = 0;
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
+	lock_give(&ring->lock);
 }
 
 bool gone_find(
 	struct ring *ring, uint64_t object, struct tree_entry *out_entry, bool *out_is_orphan)
 {
-	CHECK(pthread_mutex_lock(&ring->lock) == 0);
+	lock_take(&ring->lock);
 	struct gone *gone = gone_at(ring, object);
 	if (gone != NULL) {
 		if (out_entry != NULL)
 			*out_entry = gone->entry;
 		*out_is_orphan = gone->is_orphan != 0;
 	}
-	CHECK(pthread_mutex_unlock(&ring->lock) == 0);
+	lock_give(&ring->lock);
 	return gone != NULL;
 }

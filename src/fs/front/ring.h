@@ -22,7 +22,6 @@
 #ifndef EVENKEEL_FS_RING_H
 #define EVENKEEL_FS_RING_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +32,7 @@
 #include "core/record.h"
 #include "fs/front/fuse_kernel.h"
 #include "fs/tree/tree.h"
+#include "platform/lock.h"
 
 #define RING_SLOTS	    512
 #define SLOT_REQUEST_OFFSET 1024
@@ -86,8 +86,8 @@ struct ring {
 	uint8_t *memory;
 	struct ring_header *header;
 	struct gone *gone;
-	pthread_mutex_t lock; /* of free slots and gone objects */
-	pthread_cond_t freed;
+	struct lock lock; /* of free slots and gone objects */
+	struct condition freed;
 	uint64_t used[RING_SLOTS / 64]; /* bit: the slot is not free */
 	bool is_closing;
 };

@@ -36,7 +36,7 @@ struct applier {
 	struct job jobs[JOBS_MAX]; /* a ring */
 	uint64_t first_job, next_job;
 	struct job *running[WORKERS];
-	pthread_cond_t has_job;
+	struct condition has_job;
 };
 
 /* ---- the pool ---- */
@@ -77,33 +77,33 @@ static int finish_resync(struct replicator *r, uint64_t sequence)
 	int error = resync_target_finish(r->target);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_valid = r->has_session && !r->is_apply_failed;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (!is_valid)
 		return -ECANCELED;
 	error = replicator_mark_roots(r, sequence);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	r->state.is_in_sync = true;
 	r->state.barrier = sequence;
 	error = replicator_store_state_unlock(r);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	/* The connection may have ended between: then this session is over. */
 	if (!r->has_session || r->is_apply_failed)
 		error = -ECANCELED;
 	else
 		r->receiver.is_in_sync = true;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
 static void drop_false_claim(struct replicator *r)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	r->state.is_in_sync = false;
 	int error = replicator_store_state_unlock(r);
 	if (error != 0)
@@ -148,7 +148,7 @@ static void *worker_run(void *context)
 	struct applier *applier = context;
 	struct replicator *r = applier->r;
 	struct job job = { 0 };
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	int self = 0;
 	while (applier->running[self] != NULL)
 		self++;
@@ -163,18 +163,18 @@ static void *worker_run(void *context)
 		bool is_wanted = is_current(r, &job);
 		bool is_finish = is_wanted && job.kind == JOB_FINISH;
 		r->is_finishing = r->is_finishing || is_finish;
-		pthread_cond_broadcast(&r->changed); /* there is room for a job */
-		pthread_mutex_unlock(&r->lock);
+		condition_wake_all(&r->changed); /* there is room for a job */
+		lock_give(&r->lock);
 		if (is_wanted)
 			run_job(r, &job);
 		if (job.fd >= 0)
 			close(job.fd);
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		job.is_running = false;
 		r->is_finishing = r->is_finishing && !is_finish;
 	}
 	applier->running[self] = NULL;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return NULL;
 }
 
@@ -182,7 +182,7 @@ static void *worker_run(void *context)
 static void push_job(struct applier *applier, struct job *job)
 {
 	struct replicator *r = applier->r;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (applier->next_job - applier->first_job >= JOBS_MAX && !applier->is_stopping)
 		replicator_wait(r, &r->changed, TICK_NS);
 	if (applier->next_job - applier->first_job < JOBS_MAX) {
@@ -190,9 +190,9 @@ static void push_job(struct applier *applier, struct job *job)
 		job->since_ns = clock_boot_ns();
 		applier->jobs[applier->next_job++ % JOBS_MAX] = *job;
 		job->fd = -1;
-		pthread_cond_signal(&applier->has_job);
+		condition_wake_one(&applier->has_job);
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (job->fd >= 0)
 		close(job->fd);
 }
@@ -296,16 +296,16 @@ static void apply_next(struct applier *applier, struct bytes encoded)
 	r->is_applying = true;
 	applier->working_on = sequence;
 	applier->working_since_ns = clock_boot_ns();
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	error = apply(applier, &op);
 	if (error != 0)
 		say_failed(r, &op, error);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	if (error == 0)
 		on_done(r, sequence);
 	r->is_applying = false;
 	applier->working_on = 0;
-	pthread_cond_broadcast(&r->changed);
+	condition_wake_all(&r->changed);
 }
 
 static void *applier_run(void *context)
@@ -313,7 +313,7 @@ static void *applier_run(void *context)
 	struct applier *applier = context;
 	struct replicator *r = applier->r;
 	unsigned unacknowledged = 0;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!applier->is_stopping) {
 		struct bytes encoded;
 		bool has_op = next_op(r, &encoded);
@@ -323,21 +323,21 @@ static void *applier_run(void *context)
 		}
 		if (unacknowledged > 0 && (!has_op || unacknowledged >= ACK_EVERY)) {
 			unacknowledged = 0;
-			pthread_mutex_unlock(&r->lock);
+			lock_give(&r->lock);
 			replicator_send_ack(r);
-			pthread_mutex_lock(&r->lock);
+			lock_take(&r->lock);
 		} else if (!has_op) {
 			replicator_wait(r, &r->to_apply, NS_PER_S);
 		}
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return NULL;
 }
 
 bool applier_is_busy(struct applier *applier, uint64_t *out_sequence, int64_t *out_since_ns)
 {
 	struct replicator *r = applier->r;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	*out_sequence = applier->working_on;
 	*out_since_ns = applier->working_on != 0 ? applier->working_since_ns : INT64_MAX;
 	for (int i = 0; i < WORKERS; i++) {
@@ -347,7 +347,7 @@ bool applier_is_busy(struct applier *applier, uint64_t *out_sequence, int64_t *o
 		*out_sequence = job->sequence;
 		*out_since_ns = job->since_ns;
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return *out_sequence != 0;
 }
 
@@ -357,30 +357,26 @@ int applier_new(struct replicator *r, struct applier **out_applier)
 	if (applier == NULL)
 		return -ENOMEM;
 	applier->r = r;
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&applier->has_job, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&applier->has_job);
 	/* A copy that cannot start its threads must not answer for anything: stop. */
 	CHECK(pthread_create(&applier->thread, NULL, applier_run, applier) == 0);
 	for (int i = 0; i < WORKERS; i++)
 		CHECK(pthread_create(&applier->workers[i], NULL, worker_run, applier) == 0);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	*out_applier = applier;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return 0;
 }
 
 void applier_stop(struct applier *applier)
 {
 	struct replicator *r = applier->r;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	applier->is_stopping = true;
-	pthread_cond_broadcast(&r->to_apply);
-	pthread_cond_broadcast(&r->changed);
-	pthread_cond_broadcast(&applier->has_job);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->to_apply);
+	condition_wake_all(&r->changed);
+	condition_wake_all(&applier->has_job);
+	lock_give(&r->lock);
 	(void)pthread_join(applier->thread, NULL);
 	applier->is_joined = true;
 }
@@ -397,6 +393,6 @@ void applier_free(struct applier *applier)
 		if (fd >= 0)
 			close(fd);
 	}
-	pthread_cond_destroy(&applier->has_job);
+	condition_done(&applier->has_job);
 	free(applier);
 }

@@ -25,7 +25,7 @@ static uint64_t done_here(const struct replicator *r)
 
 static void note_barrier(struct replicator *r, uint64_t barrier, uint64_t *out_peer)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	if (r->role == FS_PRIMARY && barrier < r->sender.next_sequence)
 		sender_on_synced_here(&r->sender, barrier);
 	if (r->role == FS_SECONDARY && barrier <= r->receiver.applied) {
@@ -35,14 +35,14 @@ static void note_barrier(struct replicator *r, uint64_t barrier, uint64_t *out_p
 	*out_peer = r->sender.peer_barrier;
 	r->barrier_applied = barrier;
 	r->barrier_ns = clock_boot_ns();
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 }
 
 int replicator_take_barrier(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	uint64_t barrier = done_here(r);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	int error = tree_sync(r->config.tree);
 	if (error != 0)
 		return error;
@@ -54,7 +54,7 @@ int replicator_take_barrier(struct replicator *r)
 	error = replicator_mark_roots(r, barrier);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	r->state.barrier = MAX_OF(r->state.barrier, barrier);
 	r->state.peer_barrier = MAX_OF(r->state.peer_barrier, peer);
 	(void)!replicator_store_state_unlock(r); /* an older barrier promises less */
@@ -68,11 +68,11 @@ static uint64_t ask_peer_to_sync(struct replicator *r)
 {
 	struct op sync = { .type = OP_SYNC, .object = 1, .mask = SYNC_EVERYTHING };
 	uint64_t sequence = 0;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	replicator_wait_for_room(r, WINDOW_OPS, WINDOW_BYTES);
 	if (r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD)
 		sequence = replicator_append(r, &sync);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return sequence;
 }
 
@@ -88,11 +88,11 @@ static void drain(struct replicator *r)
 {
 	uint64_t sequence = ask_peer_to_sync(r);
 	int error = replicator_take_barrier(r);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!is_peer_drained(r, sequence) && !r->is_leaving)
 		replicator_wait(r, &r->changed, TICK_NS);
 	bool is_leaving = r->is_leaving;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_leaving)
 		return;
 	if (error != 0)
@@ -105,9 +105,9 @@ static void drain(struct replicator *r)
 static void barrier_failed(struct replicator *r, int error)
 {
 	static const char detail[] = "data could not be made durable: look at this node's disk";
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	enum fs_role role = r->role;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (role == FS_SECONDARY)
 		replicator_apply_failed(r, error, detail);
 	else
@@ -123,7 +123,7 @@ static bool is_barrier_due(const struct replicator *r)
 void *replicator_barrier_run(void *context)
 {
 	struct replicator *r = context;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!r->is_leaving) {
 		bool is_drain = r->is_drain_wanted;
 		if (!is_drain && !is_barrier_due(r)) {
@@ -131,7 +131,7 @@ void *replicator_barrier_run(void *context)
 			continue;
 		}
 		r->is_drain_wanted = r->is_barrier_wanted = false;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		int error = 0;
 		if (is_drain)
 			drain(r);
@@ -141,9 +141,9 @@ void *replicator_barrier_run(void *context)
 			barrier_failed(r, error);
 		else
 			replicator_send_ack(r); /* a secondary tells its barrier at once */
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return NULL;
 }
 
@@ -157,10 +157,10 @@ static void tick_secondary(struct replicator *r)
 		replicator_send_ack(r);
 		return;
 	}
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	frame.progress.applied = r->receiver.applied;
 	bool is_failed = r->is_apply_failed;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	frame.progress.duration_ns = clock_boot_ns() - since_ns;
 	if (!is_failed)
 		replicator_send(r, &frame);
@@ -209,7 +209,7 @@ static void tick_primary(struct replicator *r)
 {
 	int64_t now_ns = clock_boot_ns();
 	struct frame keep = { .kind = FRAME_KEEP };
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	forgive_own_lateness(r, now_ns);
 	const char *detail = complaint(r, now_ns);
 	if (detail == NULL)
@@ -219,7 +219,7 @@ static void tick_primary(struct replicator *r)
 	bool is_idle =
 		!r->is_sending && r->sender.acked >= r->sent && now_ns - r->sent_ns >= TICK_NS;
 	bool is_broken = r->is_log_broken;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (detail != NULL)
 		replicator_drop_peer(r, is_broken ? FS_REPORT_PEER_FAILED : FS_REPORT_PEER_LOST,
 			-ETIMEDOUT, detail);
@@ -230,19 +230,19 @@ static void tick_primary(struct replicator *r)
 void *replicator_tick_run(void *context)
 {
 	struct replicator *r = context;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!r->is_leaving) {
 		replicator_wait(r, &r->to_tick, TICK_NS);
 		enum fs_role role = r->role;
 		bool has_applier = r->applier != NULL;
 		bool is_leaving = r->is_leaving;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		if (role == FS_PRIMARY && !is_leaving)
 			tick_primary(r);
 		else if (role == FS_SECONDARY && has_applier && !is_leaving)
 			tick_secondary(r);
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return NULL;
 }

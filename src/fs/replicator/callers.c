@@ -29,14 +29,14 @@ static void say_turned_away(struct replicator *r, int error, const char *why)
 	struct replicator_report said = { .report = FS_REPORT_NOTICE };
 	int64_t now_ns = clock_boot_ns();
 
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct turned_away *away = &r->turned_away[error == -EACCES ? 0 : 1];
 	bool is_due = away->said_ns == 0 || now_ns - away->said_ns >= NOTICE_NS;
 	uint64_t count = away->count + 1;
 	away->count = is_due ? 0 : count;
 	if (is_due)
 		away->said_ns = now_ns;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (!is_due)
 		return;
 	if (count == 1)
@@ -88,7 +88,7 @@ static int prove(struct replicator *r, int fd, struct stream **out_stream, struc
 /* The peer is here: it would not call if it still used the stream that stands. */
 static void hand_over(struct replicator *r, struct stream *stream, const struct frame_hello *hello)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	const char *why_not = replicator_objection(r, hello);
 	if (why_not == NULL && !r->is_leaving) {
 		stream_put(r->taken);
@@ -96,10 +96,10 @@ static void hand_over(struct replicator *r, struct stream *stream, const struct 
 		r->taken_hello = *hello;
 		if (r->stream != NULL)
 			stream_end(r->stream);
-		pthread_cond_broadcast(&r->changed);
+		condition_wake_all(&r->changed);
 		stream = NULL;
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (stream == NULL)
 		return;
 	if (why_not != NULL)
@@ -118,15 +118,15 @@ static void *caller_run(void *context)
 	int error = prove(r, caller->fd, &stream, &hello, &why);
 	if (error == 0)
 		hand_over(r, stream, &hello.hello);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_told = error != 0 && !r->is_leaving;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_told) /* the caller learns it by the end of the connection, and says so there */
 		say_turned_away(r, error, why.sentence);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	close(caller->end_fd);
 	caller->state = CALLER_OVER;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return NULL;
 }
 
@@ -182,10 +182,10 @@ static int add_caller(struct replicator *r, int fd)
 
 void replicator_take_connection(struct replicator *r, int fd)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_wanted = r->role == FS_SECONDARY && !r->is_leaving;
 	int error = is_wanted ? add_caller(r, fd) : -EINVAL;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (error != 0) /* the peer comes again */
 		close(fd);
 }
@@ -194,12 +194,12 @@ void replicator_dismiss_callers(struct replicator *r)
 {
 	for (int i = 0; i < CALLERS_MAX; i++) {
 		struct caller *caller = &r->callers[i];
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		CHECK(r->is_leaving); /* nobody is added any more */
 		bool is_there = caller->state != CALLER_NONE;
 		if (caller->state == CALLER_AT_WORK)
 			(void)shutdown(caller->end_fd, SHUT_RDWR);
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		if (is_there)
 			(void)pthread_join(caller->thread, NULL);
 		caller->state = CALLER_NONE;

@@ -5,8 +5,7 @@
  *	submit --> send log --> link thread ===TLS===> link thread --> receive log --> applier
  *	on_answerable <-- receiver thread <===TLS=== ACK, SYNCED, HASHES <-- applier, workers
  *
- * Locks, outermost first: order stripes, answer_lock, lock, state_lock; the tree's and a stream's
- * own come last. `lock` is never held while waiting for the disk or the network, with one
+ * The order of the locks is that of their ranks (platform/lock.h). `lock` is never held while waiting for the disk or the network, with one
  * exception: the translation of an operation during a resynchronisation reads attributes of the
  * object it names. Callbacks are called without `lock`.
  */
@@ -20,10 +19,11 @@
 #include "fs/replicator/absent.h"
 #include "fs/replicator/applier.h"
 #include "fs/replicator/replicator.h"
-#include "fs/resync/resync.h"
 #include "fs/replicator/state.h"
 #include "fs/replicator/stream.h"
+#include "fs/resync/resync.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 #include "platform/tls.h"
 #include "repl/oplog.h"
 #include "repl/receiver.h"
@@ -95,7 +95,7 @@ struct replicator {
 	struct replicator_callbacks callbacks;
 	struct tls_context *tls;
 
-	pthread_mutex_t state_lock; /* slots, state, and the root's xattr */
+	struct lock state_lock; /* slots, state, and the root's xattr */
 	struct slotfile slots;
 	struct fs_state state;
 	uint64_t doubtful_root;
@@ -104,12 +104,12 @@ struct replicator {
 	char state_path[PATH_SIZE_MAX];
 	bool is_state_stuck; /* the last write of it failed, and that was said */
 
-	pthread_mutex_t answer_lock; /* held around on_answerable and on_synced: replicator_hold()
+	struct lock answer_lock; /* held around on_answerable and on_synced: replicator_hold()
 					returns when nobody is in them any more (R7) */
 
-	pthread_mutex_t lock;	/* everything below */
-	pthread_cond_t changed; /* room, modes, roles, streams */
-	pthread_cond_t to_send, to_apply, to_tick, to_lease, to_barrier;
+	struct lock lock;	  /* everything below */
+	struct condition changed; /* room, modes, roles, streams */
+	struct condition to_send, to_apply, to_tick, to_lease, to_barrier;
 	enum fs_role role;
 	bool is_leaving; /* the role's threads are to end */
 	uint8_t set_id[SET_ID_SIZE];
@@ -190,7 +190,7 @@ void replicator_say_simple(
 int replicator_store_state_unlock(struct replicator *r) MUST_CHECK;
 const char *replicator_peer_name(const struct replicator *r);
 /* Waits on the condition for at most timeout_ns. Under lock. */
-void replicator_wait(struct replicator *r, pthread_cond_t *condition, int64_t timeout_ns);
+void replicator_wait(struct replicator *r, struct condition *condition, int64_t timeout_ns);
 int replicator_start_thread(
 	pthread_t *out_thread, void *(*run)(void *), struct replicator *r) MUST_CHECK;
 /* Who we are; session, received and id_limit are the caller's to fill. Under lock. */

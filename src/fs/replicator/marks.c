@@ -44,28 +44,28 @@ static int mark_root(struct replicator *r, uint64_t root, uint64_t barrier)
 
 int replicator_mark_roots(struct replicator *r, uint64_t barrier)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	/* Less than the state says would look like an old image. */
 	barrier = MAX_OF(barrier, r->state.barrier);
-	pthread_mutex_unlock(&r->state_lock);
+	lock_give(&r->state_lock);
 	for (uint64_t root = 1; root <= r->config.module->directory_count; root++) {
 		int error = mark_root(r, root, barrier);
 		if (error != 0)
 			return error;
 	}
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	memcpy(r->marked_set_id, r->set_id, SET_ID_SIZE);
 	r->doubt = DOUBT_NONE;
-	pthread_mutex_unlock(&r->state_lock);
+	lock_give(&r->state_lock);
 	return 0;
 }
 
 int replicator_mark_new_roots(struct replicator *r)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	bool is_marked =
 		memcmp(r->marked_set_id, r->set_id, SET_ID_SIZE) == 0 && r->doubt == DOUBT_NONE;
-	pthread_mutex_unlock(&r->state_lock);
+	lock_give(&r->state_lock);
 	return is_marked ? 0 : replicator_mark_roots(r, 0);
 }
 
@@ -126,10 +126,10 @@ void replicator_believe_roots(struct replicator *r)
 
 bool replicator_has_doubt(struct replicator *r, bool is_source, char *out_why, size_t size)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	enum doubt doubt = r->doubt;
 	uint64_t root = r->doubtful_root;
-	pthread_mutex_unlock(&r->state_lock);
+	lock_give(&r->state_lock);
 	/* As a target an old state is compared as a whole, and ends like the source. */
 	if (doubt == DOUBT_NONE || (doubt == DOUBT_OLD && !is_source))
 		return false;

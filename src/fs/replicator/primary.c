@@ -92,9 +92,9 @@ static int say_hello(struct replicator *r, struct stream *stream, enum link_want
 	uint64_t session, uint64_t *out_told, struct frame *out_theirs)
 {
 	uint64_t id_limit = replicator_id_limit(r);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct frame ours = our_hello(r, want, session);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	ours.hello.id_limit = id_limit;
 	*out_told = ours.hello.received;
 	int error = stream_send(stream, &ours);
@@ -113,10 +113,10 @@ static int say_hello(struct replicator *r, struct stream *stream, enum link_want
 static int open_session(struct replicator *r, struct stream *stream, struct tls_error *out_why)
 {
 	struct frame theirs = { 0 };
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	enum link_want want = r->want;
 	uint64_t session = want == LINK_CONTINUE ? r->send_log.header->session : new_session();
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	uint64_t told = 0;
 	int error = say_hello(r, stream, want, session, &told, &theirs);
 	if (theirs.kind == FRAME_ERROR)
@@ -124,7 +124,7 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 			out_why->sentence, sizeof(out_why->sentence), "%s", theirs.error.text);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	if (r->want != want || r->is_leaving)
 		error = -EAGAIN; /* another order came in between */
 	else if (want == LINK_CONTINUE)
@@ -140,8 +140,8 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 		r->progress_ns = r->sent_ns = r->heard_ns = clock_boot_ns();
 		r->is_silent = false;
 	}
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -150,13 +150,13 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 /* The memory of a resynchronisation that is over for good. */
 static void tidy_resync(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct resync_source *source = r->resync;
 	if (r->sender.mode == SENDER_ALONE)
 		r->resync = NULL;
 	else
 		source = NULL;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (source == NULL)
 		return;
 	resync_source_stop(source);
@@ -182,11 +182,11 @@ static int try_connect(struct replicator *r, unsigned attempt, struct tls_error 
 
 static void say_unreachable(struct replicator *r, int error, const struct tls_error *why)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_due = r->want == LINK_RESYNC && !r->is_loss_reported &&
 		      clock_boot_ns() - r->lost_ns > REFUSE_AFTER_NS;
 	r->is_loss_reported = r->is_loss_reported || is_due;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_due)
 		replicator_say_simple(r, FS_REPORT_REFUSED, error,
 			why->sentence[0] != '\0' ? why->sentence : "the peer cannot be reached");
@@ -203,9 +203,9 @@ static void try_session(struct replicator *r, unsigned *attempt, uint8_t *batch)
 	if (error == 0) {
 		replicator_run_session(r, batch);
 		stream_put(stream);
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		*attempt = r->is_silent ? *attempt + 1 : 0;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		return;
 	}
 	stream_put(stream);
@@ -214,12 +214,12 @@ static void try_session(struct replicator *r, unsigned *attempt, uint8_t *batch)
 		replicator_drop_peer(r, FS_REPORT_PEER_LOST, error,
 			"the peer's process started anew: its copy has to be compared");
 	say_unreachable(r, error, &why);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	if (error == -ESTALE)
 		r->want = LINK_IDLE;
 	if (!r->is_leaving && r->want != LINK_IDLE)
 		replicator_wait(r, &r->changed, RETRY_NS);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 }
 
 void *replicator_primary_run(void *context)
@@ -229,13 +229,13 @@ void *replicator_primary_run(void *context)
 	uint8_t *batch = malloc(BATCH_BYTES);
 	CHECK(batch != NULL);
 	for (;;) {
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		while (r->want == LINK_IDLE && !r->is_leaving &&
 			!(r->sender.mode == SENDER_ALONE && r->resync != NULL))
 			replicator_wait(r, &r->changed, NS_PER_S);
 		bool is_wanted = r->want != LINK_IDLE;
 		bool is_leaving = r->is_leaving;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		if (is_leaving)
 			break;
 		tidy_resync(r);

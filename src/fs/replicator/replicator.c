@@ -42,7 +42,7 @@ int replicator_store_state_unlock(struct replicator *r)
 	int error = state_store(&r->slots, &r->state);
 	bool is_news = (error != 0) != r->is_state_stuck;
 	r->is_state_stuck = error != 0;
-	pthread_mutex_unlock(&r->state_lock);
+	lock_give(&r->state_lock);
 	if (is_news)
 		say_state(r, error);
 	return error;
@@ -55,14 +55,9 @@ const char *replicator_peer_name(const struct replicator *r)
 	return node->name;
 }
 
-void replicator_wait(struct replicator *r, pthread_cond_t *condition, int64_t timeout_ns)
+void replicator_wait(struct replicator *r, struct condition *condition, int64_t timeout_ns)
 {
-	struct timespec until;
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	int64_t ns = until.tv_nsec + timeout_ns;
-	until.tv_sec += ns / NS_PER_S;
-	until.tv_nsec = ns % NS_PER_S;
-	(void)pthread_cond_timedwait(condition, &r->lock, &until); /* callers look again anyway */
+	(void)condition_wait_for(condition, &r->lock, timeout_ns); /* callers look again anyway */
 }
 
 int replicator_start_thread(pthread_t *out_thread, void *(*run)(void *), struct replicator *r)
@@ -159,9 +154,9 @@ static int open_parts(struct replicator *r)
  */
 static int drop_in_sync(struct replicator *r)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	if (!r->state.is_in_sync) {
-		pthread_mutex_unlock(&r->state_lock);
+		lock_give(&r->state_lock);
 		return 0;
 	}
 	r->state.is_in_sync = false;
@@ -170,19 +165,15 @@ static int drop_in_sync(struct replicator *r)
 
 static void init_locks(struct replicator *r)
 {
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_mutex_init(&r->state_lock, NULL);
-	pthread_mutex_init(&r->answer_lock, NULL);
-	pthread_cond_init(&r->changed, &monotonic);
-	pthread_cond_init(&r->to_send, &monotonic);
-	pthread_cond_init(&r->to_apply, &monotonic);
-	pthread_cond_init(&r->to_tick, &monotonic);
-	pthread_cond_init(&r->to_lease, &monotonic);
-	pthread_cond_init(&r->to_barrier, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	lock_init(&r->lock, RANK_REPLICATOR);
+	lock_init(&r->state_lock, RANK_STATE);
+	lock_init(&r->answer_lock, RANK_REPLICATOR_ANSWER);
+	condition_init(&r->changed);
+	condition_init(&r->to_send);
+	condition_init(&r->to_apply);
+	condition_init(&r->to_tick);
+	condition_init(&r->to_lease);
+	condition_init(&r->to_barrier);
 }
 
 int replicator_open(const struct replicator_config *config,
@@ -223,7 +214,7 @@ void replicator_close(struct replicator *r)
 	if (r->slots.fd >= 0)
 		slotfile_close(&r->slots);
 	tls_context_free(r->tls);
-	pthread_mutex_destroy(&r->lock);
+	lock_done(&r->lock);
 	free(r);
 }
 
@@ -231,7 +222,7 @@ void replicator_close(struct replicator *r)
 
 int replicator_connect(struct replicator *r, enum resync_plan plan)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_possible = r->role == FS_PRIMARY && r->sender.mode == SENDER_ALONE;
 	bool is_under_way = r->role == FS_PRIMARY && r->sender.mode == SENDER_CATCHING_UP;
 	if (is_possible) {
@@ -239,9 +230,9 @@ int replicator_connect(struct replicator *r, enum resync_plan plan)
 		r->want = LINK_RESYNC;
 		r->is_loss_reported = false;
 		r->lost_ns = clock_boot_ns();
-		pthread_cond_broadcast(&r->changed);
+		condition_wake_all(&r->changed);
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_possible || is_under_way)
 		return 0;
 	return replicator_refuse(r, -EINVAL, "cannot connect: not primary and alone");
@@ -249,10 +240,10 @@ int replicator_connect(struct replicator *r, enum resync_plan plan)
 
 int replicator_pair(struct replicator *r, struct epoch epoch)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_paired = r->role == FS_PRIMARY && r->sender.epoch == epoch.number &&
 			 (r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return is_paired ? 0
 			 : replicator_refuse(r, -EINVAL, "cannot pair: the peer is not up to date");
 }
@@ -270,22 +261,22 @@ static int move_alone(struct replicator *r, struct epoch epoch)
 	replicator_format_send_log(r, 0);
 	if (r->stream != NULL)
 		stream_end(r->stream);
-	pthread_cond_broadcast(&r->changed);
-	pthread_cond_broadcast(&r->to_send);
+	condition_wake_all(&r->changed);
+	condition_wake_all(&r->to_send);
 	return 0;
 }
 
 int replicator_go_alone(struct replicator *r, struct epoch epoch, struct generation generation)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	int error = r->role == FS_PRIMARY ? move_alone(r, epoch) : -EINVAL;
 	if (error == 0)
 		r->generation = generation;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (error != 0)
 		return replicator_refuse(
 			r, error, "cannot go on alone: not primary, or the epoch is not new");
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	r->state.epoch = epoch;
 	error = replicator_store_state_unlock(r);
 	if (error != 0)
@@ -297,37 +288,37 @@ int replicator_go_alone(struct replicator *r, struct epoch epoch, struct generat
 
 void replicator_hold(struct replicator *r, bool is_held)
 {
-	pthread_mutex_lock(&r->answer_lock); /* nobody is answering any more when this returns */
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->answer_lock); /* nobody is answering any more when this returns */
+	lock_take(&r->lock);
 	r->sender.is_muted = is_held;
-	pthread_mutex_unlock(&r->lock);
-	pthread_mutex_unlock(&r->answer_lock);
+	lock_give(&r->lock);
+	lock_give(&r->answer_lock);
 	if (!is_held)
 		replicator_answer(r);
 }
 
 void replicator_let_go(struct replicator *r, bool is_left)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_let_go = is_left && r->sender.mode == SENDER_HELD;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 }
 
 int replicator_drain(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_possible = r->role == FS_PRIMARY;
 	r->is_drain_wanted = is_possible;
-	pthread_cond_signal(&r->to_barrier);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_one(&r->to_barrier);
+	lock_give(&r->lock);
 	return is_possible ? 0 : replicator_refuse(r, -EINVAL, "cannot drain: not primary");
 }
 
 void replicator_barriers(struct replicator *r, uint64_t *out_here, uint64_t *out_peer)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	*out_here = r->state.barrier;
 	*out_peer = r->state.peer_barrier;
-	pthread_mutex_unlock(&r->state_lock);
+	lock_give(&r->state_lock);
 }

@@ -17,19 +17,19 @@
 
 static void end_threads(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool has_threads = r->has_threads;
 	r->is_leaving = true;
 	r->has_threads = false;
 	if (r->stream != NULL)
 		stream_end(r->stream);
-	pthread_cond_broadcast(&r->changed);
-	pthread_cond_broadcast(&r->to_send);
-	pthread_cond_broadcast(&r->to_apply);
-	pthread_cond_broadcast(&r->to_tick);
-	pthread_cond_broadcast(&r->to_lease);
-	pthread_cond_broadcast(&r->to_barrier);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	condition_wake_all(&r->to_send);
+	condition_wake_all(&r->to_apply);
+	condition_wake_all(&r->to_tick);
+	condition_wake_all(&r->to_lease);
+	condition_wake_all(&r->to_barrier);
+	lock_give(&r->lock);
 	replicator_dismiss_callers(r);
 	if (!has_threads)
 		return;
@@ -44,7 +44,7 @@ void replicator_leave_role(struct replicator *r)
 	if (r->applier != NULL)
 		applier_stop(r->applier);
 	end_threads(r);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	CHECK(r->retired_applier == NULL);
 	r->retired_applier = r->applier;
 	r->applier = NULL;
@@ -52,13 +52,13 @@ void replicator_leave_role(struct replicator *r)
 	r->resync = NULL;
 	r->role = FS_NONE;
 	r->want = LINK_IDLE;
-	pthread_cond_broadcast(&r->changed);
+	condition_wake_all(&r->changed);
 	while (r->is_verifying)
 		replicator_wait(r, &r->changed, TICK_NS);
 	r->is_leaving = false;
 	stream_put(r->taken);
 	r->taken = NULL;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (source != NULL) {
 		resync_source_stop(source);
 		resync_source_free(source);
@@ -77,11 +77,11 @@ void replicator_free_retired(struct replicator *r)
 
 static int start_threads(struct replicator *r, void *(*link_run)(void *))
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_leaving = false;
 	r->barrier_ns = clock_boot_ns();
 	r->ticked_ns = 0;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	int error = replicator_start_thread(&r->link_thread, link_run, r);
 	if (error != 0)
 		return error;
@@ -108,7 +108,7 @@ static uint64_t next_tenure(struct replicator *r)
  * must. */
 static int store_primary(struct replicator *r, uint64_t sequence, bool is_resumed)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	memcpy(r->state.set_id, r->set_id, SET_ID_SIZE);
 	r->state.epoch = r->epoch;
 	r->state.sequence = MAX_OF(r->state.sequence, sequence);
@@ -144,7 +144,7 @@ static bool can_resume_paired(const struct replicator *r, struct epoch epoch)
 
 static int enter_primary(struct replicator *r, bool is_resumed)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_paired = is_resumed && can_resume_paired(r, r->epoch);
 	bool was_catching_up = is_resumed && !is_paired && r->send_log.header->session != 0;
 	if (is_paired) {
@@ -158,7 +158,7 @@ static int enter_primary(struct replicator *r, bool is_resumed)
 	r->is_log_broken = false;
 	r->sync_count = 0;
 	memset(r->syncs, 0, sizeof(r->syncs));
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	/* The mark first: a state that says more than a root would call it strange. */
 	int error = replicator_mark_new_roots(r);
 	if (error == 0)
@@ -228,16 +228,16 @@ static bool was_promoted(const struct replicator *r, struct epoch epoch)
 
 bool replicator_is_behind(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_behind =
 		r->role == FS_SECONDARY && !r->receiver.is_in_sync && r->promoted_epoch.number == 0;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return is_behind;
 }
 
 static int store_secondary(struct replicator *r)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	memcpy(r->state.set_id, r->set_id, SET_ID_SIZE);
 	r->state.epoch = r->epoch;
 	r->state.is_clean = false;
@@ -253,7 +253,7 @@ int replicator_be_secondary(struct replicator *r, struct epoch epoch,
 	replicator_free_retired(r);
 	memcpy(r->set_id, set_id, SET_ID_SIZE);
 	r->epoch = epoch;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	if (is_resumed && can_resume_received(r, epoch))
 		resume_received(r);
 	else
@@ -263,7 +263,7 @@ int replicator_be_secondary(struct replicator *r, struct epoch epoch,
 	r->promoted_epoch =
 		is_resumed && was_promoted(r, epoch) ? r->state.epoch : (struct epoch){ 0 };
 	bool is_promoted = r->promoted_epoch.number != 0;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	int error = is_promoted ? 0 : store_secondary(r);
 	if (error != 0)
 		return error;
@@ -279,18 +279,18 @@ int replicator_be_secondary(struct replicator *r, struct epoch epoch,
 static int finish_received(struct replicator *r, uint64_t last)
 {
 	int64_t until_ns = clock_boot_ns() + OP_TIMEOUT_NS;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (r->receiver.applied < last && !r->is_apply_failed && clock_boot_ns() < until_ns)
 		replicator_wait(r, &r->changed, TICK_NS);
 	bool is_finished = r->receiver.applied >= last;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return is_finished ? 0 : -EIO;
 }
 
 /* Nothing more is received from here on. *out_last: what is to be applied before serving. */
 static int end_receiving(struct replicator *r, struct epoch epoch, uint64_t *out_last)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_again = r->promoted_epoch.number != 0 && r->promoted_epoch.number == epoch.number;
 	int error = -EINVAL;
 	if (r->role == FS_SECONDARY && is_again) {
@@ -301,7 +301,7 @@ static int end_receiving(struct replicator *r, struct epoch epoch, uint64_t *out
 	}
 	if (error == 0 && r->stream != NULL)
 		stream_end(r->stream);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -325,19 +325,19 @@ int replicator_promote(struct replicator *r, struct epoch epoch, struct generati
 	if (error != 0)
 		return replicator_refuse(
 			r, error, "this node's disk failed while it was taking over");
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_barrier_wanted = true; /* sync in the background (R6) */
-	pthread_cond_signal(&r->to_barrier);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_one(&r->to_barrier);
+	lock_give(&r->lock);
 	replicator_say_simple(r, FS_REPORT_IS_PRIMARY, 0, "");
 	return 0;
 }
 
 int replicator_stop(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	enum fs_role role = r->role;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (role == FS_NONE)
 		return 0;
 	replicator_free_retired(r); /* of a secondary that was promoted */
@@ -346,7 +346,7 @@ int replicator_stop(struct replicator *r)
 	int error = replicator_take_barrier(r);
 	if (error == 0)
 		error = tree_sync(r->config.tree); /* the mark in the roots as well */
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	r->state.is_clean = error == 0;
 	int stored = replicator_store_state_unlock(r);
 	return error != 0 ? error : stored;

@@ -17,11 +17,11 @@
 
 void replicator_send(struct replicator *r, const struct frame *frame)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct stream *stream = r->stream;
 	if (stream != NULL)
 		stream_get(stream);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (stream == NULL)
 		return;
 	if (stream_send(stream, frame) != 0)
@@ -31,13 +31,13 @@ void replicator_send(struct replicator *r, const struct frame *frame)
 
 void replicator_send_ack(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct frame frame = { .kind = FRAME_ACK,
 		.ack = { .epoch = r->receiver.epoch,
 			.applied = receiver_acknowledgeable(&r->receiver),
 			.durable = r->receiver.is_in_sync ? r->receiver.durable : 0 } };
 	bool is_fit = r->has_session && !r->is_apply_failed && !r->receiver.is_promoted;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_fit)
 		replicator_send(r, &frame);
 }
@@ -52,9 +52,9 @@ void replicator_send_error(struct stream *stream, int error, const char *sentenc
 
 static int store_in_sync(struct replicator *r, bool is_in_sync)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	if (r->state.is_in_sync == is_in_sync) {
-		pthread_mutex_unlock(&r->state_lock);
+		lock_give(&r->state_lock);
 		return 0;
 	}
 	r->state.is_in_sync = is_in_sync;
@@ -63,7 +63,7 @@ static int store_in_sync(struct replicator *r, bool is_in_sync)
 
 void replicator_apply_failed(struct replicator *r, int error, const char *detail)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_apply_failed = true;
 	r->receiver.is_in_sync = false;
 	r->has_session = false;
@@ -71,8 +71,8 @@ void replicator_apply_failed(struct replicator *r, int error, const char *detail
 	struct stream *stream = r->stream;
 	if (stream != NULL)
 		stream_get(stream);
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 	/* The slot may lie on the failing disk: the session is void in memory already. */
 	(void)store_in_sync(r, false);
 	if (stream != NULL) {
@@ -128,7 +128,7 @@ static void quiesce(struct replicator *r)
 /* Gives the highest sequence that this copy may have seen before, in any history of its own. */
 static int store_session(struct replicator *r, uint64_t *out_known)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	uint64_t tenure = r->state.sequence >> TENURE_BITS;
 	uint64_t tenure_end = tenure != 0 ? ((tenure + 1) << TENURE_BITS) - 1 : 0;
 	*out_known = MAX_OF(tenure_end, r->state.barrier);
@@ -146,7 +146,7 @@ static int begin_session(
 	int error = store_in_sync(r, false);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	/* The promotion that began after the objections were heard finishes what was received. */
 	bool is_promoted = r->receiver.is_promoted;
 	if (!is_promoted) {
@@ -155,7 +155,7 @@ static int begin_session(
 	}
 	if (!is_promoted)
 		adopt_session(r, theirs);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_promoted)
 		return -ESTALE;
 	error = store_session(r, out_known);
@@ -169,7 +169,7 @@ static int answer_hello(struct replicator *r, struct stream *stream,
 	const struct frame_hello *theirs, uint64_t known)
 {
 	uint64_t id_limit = replicator_id_limit(r);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct frame ours = { .kind = FRAME_HELLO, .hello = replicator_hello(r) };
 	bool is_going_on = theirs->wants != STREAM_CONTINUE ||
 			   (r->has_session && r->receive_log.header->session == theirs->session &&
@@ -178,7 +178,7 @@ static int answer_hello(struct replicator *r, struct stream *stream,
 	ours.hello.received = r->receiver.received;
 	ours.hello.durable = theirs->wants == STREAM_CONTINUE ? r->receiver.durable : known;
 	ours.hello.id_limit = id_limit;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	int error = stream_send(stream, &ours);
 	return error != 0 ? error : is_going_on ? 0 : -ESTALE;
 }
@@ -186,9 +186,9 @@ static int answer_hello(struct replicator *r, struct stream *stream,
 static int shake_hands(
 	struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	const char *why_not = replicator_objection(r, theirs); /* it may have changed */
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (why_not != NULL) {
 		replicator_send_error(stream, -ESTALE, why_not);
 		return -ESTALE;
@@ -237,7 +237,7 @@ static int take_op(struct replicator *r, const struct op *op, struct bytes encod
 	}
 	int error = oplog_append_encoded(&r->receive_log, op, encoded);
 	CHECK(error == 0); /* the receiver and the log count alike, and there is room */
-	pthread_cond_signal(&r->to_apply);
+	condition_wake_one(&r->to_apply);
 	return 0;
 }
 
@@ -248,9 +248,9 @@ static int on_op(struct replicator *r, struct bytes encoded)
 	int error = op_decode(encoded, &op, &size);
 	if (error != 0 || size != encoded.size)
 		return -EBADMSG;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	error = take_op(r, &op, encoded);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -265,9 +265,9 @@ static int receive_all(struct replicator *r, struct stream *stream)
 			error = -EBADMSG;
 		if (error != 0 && error != -ETIMEDOUT)
 			return error;
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		bool is_over = r->is_leaving || r->taken != NULL;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		if (is_over)
 			return -ECONNRESET;
 	}
@@ -277,16 +277,16 @@ static int receive_all(struct replicator *r, struct stream *stream)
 
 static void put_stream_up(struct replicator *r, struct stream *stream)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	stream_get(stream);
 	r->stream = stream;
 	/* What was synced while the connection was down is told by a barrier. */
 	r->is_barrier_wanted = r->receiver.is_in_sync;
 	bool is_in_sync = r->receiver.is_in_sync;
 	uint64_t applied = r->receiver.applied;
-	pthread_cond_signal(&r->to_barrier);
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_one(&r->to_barrier);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 	replicator_say(r, &(struct replicator_report){
 				  .report = FS_REPORT_CONNECTED, .is_continued = is_in_sync });
 	replicator_send_ack(r);
@@ -299,7 +299,7 @@ static void put_stream_up(struct replicator *r, struct stream *stream)
 
 static void take_stream_down(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct stream *stream = r->stream;
 	r->stream = NULL;
 	/* Half a resynchronisation begins again from the start. */
@@ -307,8 +307,8 @@ static void take_stream_down(struct replicator *r)
 		r->has_session = false;
 		r->receive_log.header->session = 0;
 	}
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 	stream_put(stream);
 }
 
@@ -330,7 +330,7 @@ static void serve(struct replicator *r, struct stream *stream, const struct fram
 void *replicator_secondary_run(void *context)
 {
 	struct replicator *r = context;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!r->is_leaving) {
 		if (r->taken == NULL) {
 			replicator_wait(r, &r->changed, NS_PER_S);
@@ -339,10 +339,10 @@ void *replicator_secondary_run(void *context)
 		struct stream *stream = r->taken;
 		const struct frame_hello theirs = r->taken_hello;
 		r->taken = NULL;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		serve(r, stream, &theirs);
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return NULL;
 }

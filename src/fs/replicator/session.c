@@ -17,7 +17,7 @@ static const char lost_detail[] = "the stream to the peer is down";
 void replicator_drop_peer(
 	struct replicator *r, enum fs_report report, int error, const char *detail)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_new = !r->is_loss_reported && sender_is_sending(&r->sender);
 	r->is_loss_reported = true;
 	r->is_log_broken = r->is_log_broken || report == FS_REPORT_PEER_FAILED;
@@ -29,9 +29,9 @@ void replicator_drop_peer(
 	if (r->stream != NULL)
 		stream_end(r->stream);
 	r->is_stream_broken = true;
-	pthread_cond_broadcast(&r->changed);
-	pthread_cond_broadcast(&r->to_send);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	condition_wake_all(&r->to_send);
+	lock_give(&r->lock);
 	if (is_new)
 		replicator_say_simple(r, report, error, detail);
 }
@@ -39,7 +39,7 @@ void replicator_drop_peer(
 /* The connection is gone; the session need not be. */
 static void on_stream_lost(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_held = r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD;
 	bool is_over = r->sender.mode == SENDER_CATCHING_UP;
 	if (r->sender.mode == SENDER_PAIRED) {
@@ -48,7 +48,7 @@ static void on_stream_lost(struct replicator *r)
 	}
 	if (is_held)
 		r->want = r->is_log_broken ? LINK_IDLE : LINK_CONTINUE;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_over)
 		replicator_drop_peer(r, FS_REPORT_PEER_LOST, -ECONNRESET, lost_detail);
 }
@@ -57,7 +57,7 @@ static void on_stream_lost(struct replicator *r)
 
 static int on_ack(struct replicator *r, const struct frame *frame)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	/* What is durable at a copy that is not complete proves nothing. */
 	uint64_t durable = r->sender.mode == SENDER_CATCHING_UP ? 0 : frame->ack.durable;
 	uint64_t before = r->sender.acked;
@@ -69,9 +69,9 @@ static int on_ack(struct replicator *r, const struct frame *frame)
 		r->send_log.header->applied = r->sender.acked;
 		oplog_trim(&r->send_log, MIN_OF(r->sender.acked, r->sent));
 		replicator_peer_durable(r, durable);
-		pthread_cond_broadcast(&r->changed);
+		condition_wake_all(&r->changed);
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (error == 0)
 		replicator_answer(r);
 	return error;
@@ -79,10 +79,10 @@ static int on_ack(struct replicator *r, const struct frame *frame)
 
 static void on_progress(struct replicator *r, const struct frame *frame)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	if (frame->progress.duration_ns < OP_TIMEOUT_NS)
 		r->progress_ns = clock_boot_ns();
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 }
 
 static void on_synced(struct replicator *r, const struct frame *frame)
@@ -92,11 +92,11 @@ static void on_synced(struct replicator *r, const struct frame *frame)
 			"the peer could not make data durable: look at its disk");
 		return;
 	}
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	replicator_peer_synced(r, frame->synced.sequence);
 	struct resync_source *source = r->resync;
 	r->progress_ns = clock_boot_ns();
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	/* The source is freed by the link thread only, after it has joined this one. */
 	if (source != NULL)
 		resync_source_on_synced(source, frame->synced.sequence);
@@ -105,22 +105,22 @@ static void on_synced(struct replicator *r, const struct frame *frame)
 
 static void on_complete(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_new = !r->is_complete_reported && r->sender.mode == SENDER_PAIRED;
 	r->is_complete_reported = r->is_complete_reported || is_new;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_new)
 		replicator_say_simple(r, FS_REPORT_TARGET_COMPLETE, 0, "");
 }
 
 static void on_hashes(struct replicator *r, const struct frame *frame)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct resync_source *source = r->sender.mode == SENDER_CATCHING_UP ? r->resync : NULL;
 	r->progress_ns = clock_boot_ns();
 	if (replicator_verify_on_hashes(r, frame))
 		source = NULL;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (source != NULL)
 		resync_source_on_hashes(source, frame);
 }
@@ -157,17 +157,17 @@ static void *receiver_run(void *context)
 		error = stream_receive(stream, NS_PER_S, &frame);
 		if (error == 0)
 			error = on_frame(r, &frame);
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		if (error == 0)
 			r->heard_ns = clock_boot_ns();
 		if (r->is_leaving && error == 0)
 			error = -ECONNRESET;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 	}
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_stream_broken = true;
-	pthread_cond_broadcast(&r->to_send);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->to_send);
+	lock_give(&r->lock);
 	stream_end(stream);
 	return NULL;
 }
@@ -194,7 +194,7 @@ static size_t gather(struct replicator *r, uint8_t *batch)
 
 static void send_all(struct replicator *r, uint8_t *batch)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!r->is_stream_broken && !r->is_leaving && !r->is_log_broken &&
 		sender_is_sending(&r->sender)) {
 		bool was_idle = r->sender.acked >= r->sent;
@@ -207,14 +207,14 @@ static void send_all(struct replicator *r, uint8_t *batch)
 		if (was_idle) /* the peer owes an answer only from now on */
 			r->progress_ns = r->sent_ns;
 		r->is_sending = true;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		int error = stream_send_encoded(r->stream, batch, size);
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		r->is_sending = false;
 		if (error != 0)
 			r->is_stream_broken = true;
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 }
 
 /* ---- the session ---- */
@@ -230,19 +230,19 @@ void replicator_run_session(struct replicator *r, uint8_t *batch)
 {
 	pthread_t receiver;
 	struct replicator_report connected = { .report = FS_REPORT_CONNECTED };
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	connected.is_continued = r->sender.mode == SENDER_PAIRED;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	CHECK(replicator_start_thread(&receiver, receiver_run, r) == 0);
 	replicator_say(r, &connected);
 	replicator_answer(r); /* what was acknowledged before the connection broke */
 	send_all(r, batch);
 	stream_end(r->stream);
 	(void)pthread_join(receiver, NULL);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct stream *stream = r->stream;
 	r->stream = NULL;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	stream_put(stream);
 	on_stream_lost(r);
 }

@@ -44,7 +44,7 @@ uint64_t replicator_append(struct replicator *r, struct op *op)
 	if (r->is_log_broken || oplog_append(&r->send_log, op) != 0)
 		r->is_log_broken = true; /* what cannot be told ends the session; the tick sees it
 					  */
-	pthread_cond_signal(&r->to_send);
+	condition_wake_one(&r->to_send);
 	return op->sequence;
 }
 
@@ -108,7 +108,7 @@ static uint64_t sequence_op(struct replicator *r, struct op *op)
 uint64_t replicator_submit(struct replicator *r, struct op *op)
 {
 	bool is_sync = op->type == OP_SYNC;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (is_sync && r->sync_count >= SYNCS_MAX)
 		replicator_wait(r, &r->changed, TICK_NS);
 	replicator_wait_for_room(r, WINDOW_OPS, WINDOW_BYTES);
@@ -117,13 +117,13 @@ uint64_t replicator_submit(struct replicator *r, struct op *op)
 	uint64_t sequence = sequence_op(r, op);
 	if (is_sync)
 		add_sync(r, sequence, is_needed_there);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return sequence;
 }
 
 int replicator_find_request(struct replicator *r, uint64_t request, struct op *out_op)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct oplog_cursor cursor = { .position = r->send_log.header->head };
 	struct bytes encoded;
 	int error = -ENOENT;
@@ -135,7 +135,7 @@ int replicator_find_request(struct replicator *r, uint64_t request, struct op *o
 			error = 0;
 		}
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -150,9 +150,9 @@ static uint64_t answerable(const struct replicator *r)
 
 uint64_t replicator_answerable(struct replicator *r)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	uint64_t sequence = r->role == FS_PRIMARY ? answerable(r) : 0;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return sequence;
 }
 
@@ -182,7 +182,7 @@ static uint32_t take_ready_syncs(struct replicator *r, uint64_t out_sequences[SY
 		remove_sync(r, &r->syncs[i]);
 	}
 	if (count > 0)
-		pthread_cond_broadcast(&r->changed);
+		condition_wake_all(&r->changed);
 	return count;
 }
 
@@ -190,40 +190,40 @@ void replicator_answer(struct replicator *r)
 {
 	uint64_t synced[SYNCS_AT_ONCE];
 	uint32_t count = 0;
-	pthread_mutex_lock(&r->answer_lock);
+	lock_take(&r->answer_lock);
 	do {
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 		uint64_t sequence = r->role == FS_PRIMARY ? answerable(r) : 0;
 		count = take_ready_syncs(r, synced);
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		if (sequence > 0)
 			r->callbacks.on_answerable(r->callbacks.context, sequence);
 		for (uint32_t i = 0; i < count; i++)
 			r->callbacks.on_synced(r->callbacks.context, synced[i], 0);
 	} while (count == SYNCS_AT_ONCE);
-	pthread_mutex_unlock(&r->answer_lock);
+	lock_give(&r->answer_lock);
 }
 
 void replicator_synced_here(struct replicator *r, uint64_t sequence)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct pending_sync *sync = find_sync(r, sequence);
 	if (sync != NULL)
 		sync->is_done_here = true;
 	bool is_ready = sync != NULL && is_sync_ready(r, sync);
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (is_ready)
 		replicator_answer(r);
 }
 
 void replicator_sync_abandoned(struct replicator *r, uint64_t sequence)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	struct pending_sync *sync = find_sync(r, sequence);
 	if (sync != NULL)
 		remove_sync(r, sync);
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 }
 
 void replicator_peer_synced(struct replicator *r, uint64_t sequence)
@@ -244,17 +244,17 @@ void replicator_peer_durable(struct replicator *r, uint64_t up_to)
 
 uint64_t replicator_id_limit(struct replicator *r)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	uint64_t limit = MAX_OF(r->state.id_limit, (uint64_t)FIRST_ID);
-	pthread_mutex_unlock(&r->state_lock);
+	lock_give(&r->state_lock);
 	return MAX_OF(limit, tree_id_floor(r->config.tree)); /* the state may be new, or old */
 }
 
 int replicator_raise_id_limit(struct replicator *r, uint64_t id_limit)
 {
-	pthread_mutex_lock(&r->state_lock);
+	lock_take(&r->state_lock);
 	if (id_limit <= r->state.id_limit) {
-		pthread_mutex_unlock(&r->state_lock);
+		lock_give(&r->state_lock);
 		return 0;
 	}
 	r->state.id_limit = id_limit;
@@ -276,7 +276,7 @@ static bool has_peer_lease(const struct replicator *r, uint64_t sequence)
 static int tell_peer(struct replicator *r, uint64_t end)
 {
 	struct op lease = { .type = OP_LEASE, .offset = end };
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	replicator_wait_for_room(r, WINDOW_OPS, WINDOW_BYTES);
 	uint64_t sequence = 0;
 	if (sender_is_sending(&r->sender))
@@ -284,7 +284,7 @@ static int tell_peer(struct replicator *r, uint64_t end)
 	while (!has_peer_lease(r, sequence) && !r->is_leaving && !r->is_let_go)
 		replicator_wait(r, &r->changed, TICK_NS);
 	int error = has_peer_lease(r, sequence) ? 0 : -EAGAIN;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -303,19 +303,19 @@ static int make_lease(struct replicator *r, uint64_t count)
 /* One lease is made at a time. */
 static int lease_at_least(struct replicator *r, uint64_t count, uint64_t wanted)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (r->is_leasing && !r->is_leaving)
 		replicator_wait(r, &r->changed, TICK_NS);
 	bool is_mine = !r->is_leaving && tree_lease_left(r->config.tree) < wanted;
 	r->is_leasing = r->is_leasing || is_mine;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (!is_mine)
 		return tree_lease_left(r->config.tree) >= count ? 0 : -EAGAIN;
 	int error = make_lease(r, count);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_leasing = false;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -326,28 +326,28 @@ int replicator_ensure_ids(struct replicator *r, uint64_t count)
 		return 0;
 	if (left < count)
 		return lease_at_least(r, count, count);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_lease_wanted = true;
-	pthread_cond_signal(&r->to_lease);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_one(&r->to_lease);
+	lock_give(&r->lock);
 	return 0;
 }
 
 void *replicator_lease_run(void *context)
 {
 	struct replicator *r = context;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!r->is_leaving) {
 		if (!r->is_lease_wanted) {
 			replicator_wait(r, &r->to_lease, NS_PER_S);
 			continue;
 		}
 		r->is_lease_wanted = false;
-		pthread_mutex_unlock(&r->lock);
+		lock_give(&r->lock);
 		/* Whoever needs an id and finds none asks again, and gets the error. */
 		(void)lease_at_least(r, 0, LEASE_LOW);
-		pthread_mutex_lock(&r->lock);
+		lock_take(&r->lock);
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return NULL;
 }

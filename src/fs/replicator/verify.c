@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/tree/digest.h"
-#include "fs/tree/idset.h"
 #include "fs/replicator/inside.h"
 #include "fs/resync/inside.h"
+#include "fs/tree/digest.h"
+#include "fs/tree/idset.h"
 #include "fs/tree/resync.h"
 
 #define ANSWER_NS    (2 * OP_TIMEOUT_NS) /* the answer may have been lost with a connection */
@@ -34,7 +34,7 @@ struct verify {
 /* Sends the question; the object's order lock is held. */
 static int ask(struct replicator *r, struct op *op)
 {
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	replicator_wait_for_room(r, WINDOW_OPS, WINDOW_BYTES);
 	int error = -ENOTCONN;
 	if (r->role == FS_PRIMARY && r->sender.mode == SENDER_PAIRED) {
@@ -44,7 +44,7 @@ static int ask(struct replicator *r, struct op *op)
 		(void)replicator_append(r, op);
 		error = 0;
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -58,14 +58,14 @@ static bool is_same_answer(const struct replicator *r, const struct frame *ours)
 static int wait_answer(struct replicator *r, const struct frame *ours, bool *out_is_same)
 {
 	int64_t until_ns = clock_boot_ns() + ANSWER_NS;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (!r->asked.is_answered && r->role == FS_PRIMARY && sender_is_sending(&r->sender) &&
 		clock_boot_ns() < until_ns)
 		replicator_wait(r, &r->changed, TICK_NS);
 	int error = r->asked.is_answered ? 0 : -ENOTCONN;
 	*out_is_same = error == 0 && is_same_answer(r, ours);
 	r->asked.object = 0;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -79,7 +79,7 @@ bool replicator_verify_on_hashes(struct replicator *r, const struct frame *frame
 	r->asked.count = frame->hashes.count;
 	memcpy(r->asked.hashes, frame->hashes.hashes.data, frame->hashes.hashes.size);
 	r->asked.is_answered = true;
-	pthread_cond_broadcast(&r->changed);
+	condition_wake_all(&r->changed);
 	return true;
 }
 
@@ -200,11 +200,11 @@ int replicator_verify(struct replicator *r, struct replicator_verified *out_resu
 {
 	struct verify verify = { .r = r, .result = out_result };
 	*out_result = (struct replicator_verified){ 0 };
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	bool is_paired = r->role == FS_PRIMARY && r->sender.mode == SENDER_PAIRED;
 	bool is_busy = r->is_verifying;
 	r->is_verifying = r->is_verifying || is_paired;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	if (!is_paired || is_busy) {
 		(void)snprintf(out_result->detail, sizeof(out_result->detail), "%s",
 			is_busy ? "a comparison is under way already"
@@ -220,10 +220,10 @@ int replicator_verify(struct replicator *r, struct replicator_verified *out_resu
 		error = verify_object(&verify, object);
 	id_list_done(&verify.objects);
 	idset_done(&verify.known);
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	r->is_verifying = false;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	condition_wake_all(&r->changed);
+	lock_give(&r->lock);
 	if (error != 0 && out_result->detail[0] == '\0')
 		(void)snprintf(out_result->detail, sizeof(out_result->detail), "%s",
 			error == -ENOTCONN ? "the other node was lost before the end"

@@ -13,8 +13,8 @@
 
 #include <xxhash.h>
 
-#include "fs/tree/digest.h"
 #include "fs/resync/inside.h"
+#include "fs/tree/digest.h"
 
 #define ASK_BYTES ((uint64_t)HASHES_MAX * HASH_BLOCK_SIZE)
 
@@ -104,14 +104,14 @@ int resync_ask(struct resync_source *source, struct resync_file *file,
 		.object = file->object,
 		.offset = file->asked,
 		.length = length };
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	request->file = file;
 	request->object = file->object;
 	request->offset = file->asked;
 	request->length = length;
 	request->is_answered = false;
 	request->is_used = true;
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	file->waiting++;
 	file->asked += length;
 	*out_is_asked = true;

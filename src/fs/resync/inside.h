@@ -11,9 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fs/tree/idset.h"
 #include "fs/replicator/inside.h"
 #include "fs/resync/resync.h"
+#include "fs/tree/idset.h"
+#include "platform/lock.h"
 
 #define REQUESTS_MAX	32 /* hash requests under way */
 #define REPORT_EVERY_NS (500 * NS_PER_MS)
@@ -62,7 +63,7 @@ struct resync_source {
 	pthread_t thread;
 	bool has_thread;
 	bool is_stopping;
-	pthread_cond_t answered;
+	struct condition answered;
 
 	struct idset present, listed; /* at the target */
 	uint64_t begun;		      /* the directory that is being listed, or 0 */

@@ -43,10 +43,10 @@ static int flush(struct resync_source *source, struct listing *listing)
 	int error = resync_append(source, &op);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	for (size_t i = 0; i < listing->fresh_count; i++)
 		resync_present(source, listing->fresh[i].object, listing->fresh[i].mode);
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	listing->count += listing->fresh_count;
 	listing->fresh_count = 0;
 	listing->writer.size = 0;
@@ -113,9 +113,9 @@ static int add_piece(struct resync_source *source, struct listing *listing, bool
 
 static void set_begun(struct resync_source *source, uint64_t directory)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	source->begun = directory;
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 }
 
 /* From here on what happens to its names is sent. */
@@ -137,10 +137,10 @@ static int end_list(struct resync_source *source, uint64_t directory)
 	int error = resync_append(source, &op);
 	if (error != 0)
 		return error;
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	(void)idset_add(&source->listed, directory);
 	source->begun = 0;
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	return 0;
 }
 

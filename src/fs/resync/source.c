@@ -14,11 +14,7 @@ static struct resync_source *source_new(struct replicator *r, enum resync_plan p
 		return NULL;
 	source->r = r;
 	source->plan = plan;
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&source->answered, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	condition_init(&source->answered);
 	source->walk.list = malloc(LIST_BYTES);
 	source->walk.data = malloc(WRITE_SIZE_MAX);
 	source->walk.metadata = malloc(METADATA_MAX);
@@ -46,13 +42,13 @@ int resync_source_start(
 
 void resync_source_stop(struct resync_source *source)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	bool has_thread = source->has_thread;
 	source->has_thread = false;
 	source->is_stopping = true;
-	pthread_cond_broadcast(&source->answered);
-	pthread_cond_broadcast(&source->r->changed);
-	pthread_mutex_unlock(&source->r->lock);
+	condition_wake_all(&source->answered);
+	condition_wake_all(&source->r->changed);
+	lock_give(&source->r->lock);
 	if (has_thread)
 		(void)pthread_join(source->thread, NULL);
 }
@@ -65,7 +61,7 @@ void resync_source_free(struct resync_source *source)
 	id_list_done(&source->directories);
 	id_list_done(&source->files);
 	id_list_done(&source->to_finish);
-	pthread_cond_destroy(&source->answered);
+	condition_done(&source->answered);
 	free(source->walk.list);
 	free(source->walk.data);
 	free(source->walk.metadata);
@@ -86,7 +82,7 @@ static struct resync_request *find_request(
 
 void resync_source_on_hashes(struct resync_source *source, const struct frame *frame)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	struct resync_request *request =
 		find_request(source, frame->hashes.object, frame->hashes.offset);
 	if (request != NULL) {
@@ -94,19 +90,19 @@ void resync_source_on_hashes(struct resync_source *source, const struct frame *f
 		request->size_there = frame->hashes.size;
 		request->count = frame->hashes.count;
 		memcpy(request->hashes, frame->hashes.hashes.data, frame->hashes.hashes.size);
-		pthread_cond_broadcast(&source->answered);
+		condition_wake_all(&source->answered);
 	}
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 }
 
 void resync_source_on_synced(struct resync_source *source, uint64_t sequence)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	if (sequence != 0 && sequence == source->sync_sequence) {
 		source->is_synced = true;
-		pthread_cond_broadcast(&source->answered);
+		condition_wake_all(&source->answered);
 	}
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 }
 
 static bool has_room(struct resync_source *source)
@@ -136,17 +132,17 @@ static void note_under_way(struct resync_source *source, const struct op *op)
 
 void resync_wait_for_room(struct resync_source *source)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	while (is_running(source) && !has_room(source))
 		replicator_wait(source->r, &source->r->changed, TICK_NS);
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 }
 
 int resync_append(struct resync_source *source, struct op *op)
 {
 	struct replicator *r = source->r;
 	int error = -ECANCELED;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	while (is_running(source) && !has_room(source))
 		replicator_wait(r, &r->changed, TICK_NS);
 	if (is_running(source)) {
@@ -154,6 +150,6 @@ int resync_append(struct resync_source *source, struct op *op)
 		note_under_way(source, op);
 		error = 0;
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }

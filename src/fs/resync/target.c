@@ -11,8 +11,8 @@
 
 #include <xxhash.h>
 
-#include "fs/tree/idset.h"
 #include "fs/replicator/inside.h"
+#include "fs/tree/idset.h"
 #include "fs/tree/resync.h"
 
 struct resync_target {

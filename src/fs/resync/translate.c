@@ -90,9 +90,9 @@ int resync_metadata(
 
 bool resync_is_present(struct resync_source *source, uint64_t object)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	bool is_present = idset_has(&source->present, object);
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	return is_present;
 }
 

@@ -50,10 +50,10 @@ static int note_orphans(struct resync_source *source, uint64_t root)
 		uint64_t id = strtoull(entry->d_name, &end, 10);
 		if (end == entry->d_name || *end != '\0' || id == 0)
 			continue;
-		pthread_mutex_lock(&source->r->lock);
+		lock_take(&source->r->lock);
 		if (!idset_has(&source->present, id))
 			absent_add(&source->r->absent, id);
-		pthread_mutex_unlock(&source->r->lock);
+		lock_give(&source->r->lock);
 	}
 	(void)closedir(directory);
 	return 0;
@@ -61,9 +61,9 @@ static int note_orphans(struct resync_source *source, uint64_t root)
 
 static int begin_root(struct resync_source *source, uint64_t root)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	resync_present(source, root, S_IFDIR);
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	return note_orphans(source, root);
 }
 
@@ -177,9 +177,9 @@ static int ask_next(struct resync_source *source, bool *out_is_busy)
 		return 0;
 	if (file == NULL) {
 		file = free_file(source);
-		pthread_mutex_lock(&source->r->lock);
+		lock_take(&source->r->lock);
 		uint64_t object = file != NULL ? id_list_pop(&source->files) : 0;
-		pthread_mutex_unlock(&source->r->lock);
+		lock_give(&source->r->lock);
 		*out_is_busy = object != 0;
 		return object != 0 ? open_file(source, file, object) : 0;
 	}
@@ -195,13 +195,13 @@ static struct resync_request *answered_request(struct resync_source *source, uns
 {
 	struct resync_request *found = NULL;
 	*out_waiting = 0;
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	for (int i = 0; i < REQUESTS_MAX; i++) {
 		if (source->requests[i].is_used && source->requests[i].is_answered)
 			found = &source->requests[i];
 		*out_waiting += source->requests[i].is_used ? 1 : 0;
 	}
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	return found;
 }
 
@@ -209,9 +209,9 @@ static int take_answer(struct resync_source *source, struct resync_request *requ
 {
 	struct resync_file *file = request->file;
 	int error = resync_compare(source, request);
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	request->is_used = false;
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	file->waiting--;
 	if (error == 0 && file->waiting == 0 && file != source->walk.current)
 		error = end_file(source, file);
@@ -223,9 +223,9 @@ static int take_answer(struct resync_source *source, struct resync_request *requ
 static int finish_directories(struct resync_source *source)
 {
 	for (;;) {
-		pthread_mutex_lock(&source->r->lock);
+		lock_take(&source->r->lock);
 		uint64_t object = id_list_pop(&source->to_finish);
-		pthread_mutex_unlock(&source->r->lock);
+		lock_give(&source->r->lock);
 		if (object == 0)
 			return 0;
 		int error = send_metadata(source, object);
@@ -239,7 +239,7 @@ static int sync_there(struct resync_source *source)
 {
 	struct replicator *r = source->r;
 	struct op op = { .type = OP_SYNC, .object = 1, .mask = SYNC_EVERYTHING };
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	source->is_synced = false;
 	source->sync_sequence = r->sender.mode == SENDER_CATCHING_UP && !source->is_stopping
 					? replicator_append(r, &op)
@@ -248,7 +248,7 @@ static int sync_there(struct resync_source *source)
 		r->sender.mode == SENDER_CATCHING_UP)
 		replicator_wait(r, &source->answered, TICK_NS);
 	bool is_synced = source->is_synced;
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return is_synced ? 0 : -ECANCELED;
 }
 
@@ -264,7 +264,7 @@ static int try_end(struct resync_source *source, bool *out_is_over)
 	struct replicator *r = source->r;
 	struct op op = { .type = OP_RESYNC_END };
 	int error = 0;
-	pthread_mutex_lock(&r->lock);
+	lock_take(&r->lock);
 	*out_is_over = false;
 	if (source->is_stopping || r->is_log_broken || r->sender.mode != SENDER_CATCHING_UP) {
 		error = -ECANCELED;
@@ -275,7 +275,7 @@ static int try_end(struct resync_source *source, bool *out_is_over)
 		idset_done(&source->listed);
 		*out_is_over = true;
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_give(&r->lock);
 	return error;
 }
 
@@ -295,23 +295,23 @@ static void report(struct resync_source *source)
 
 static uint64_t next_directory(struct resync_source *source)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	bool is_wanted = id_list_left(&source->files) < FILES_AHEAD;
 	uint64_t directory = is_wanted ? id_list_pop(&source->directories) : 0;
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	return directory;
 }
 
 static void wait_for_answer(struct resync_source *source)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	bool has_answer = source->is_stopping;
 	for (int i = 0; i < REQUESTS_MAX; i++)
 		has_answer = has_answer ||
 			     (source->requests[i].is_used && source->requests[i].is_answered);
 	if (!has_answer)
 		replicator_wait(source->r, &source->answered, TICK_NS);
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 }
 
 static int step(struct resync_source *source, bool *out_is_over)
@@ -339,10 +339,10 @@ static int step(struct resync_source *source, bool *out_is_over)
 
 static bool is_cancelled(struct resync_source *source)
 {
-	pthread_mutex_lock(&source->r->lock);
+	lock_take(&source->r->lock);
 	bool is_cancelled = source->is_stopping || source->r->is_leaving ||
 			    source->r->sender.mode != SENDER_CATCHING_UP;
-	pthread_mutex_unlock(&source->r->lock);
+	lock_give(&source->r->lock);
 	return is_cancelled;
 }
 

@@ -25,7 +25,7 @@ struct cached {
 };
 
 struct cache {
-	pthread_mutex_t lock; /* of all below */
+	struct lock lock; /* of all below */
 	struct cached *buckets[BUCKETS];
 	struct cached *newest, *oldest;
 	int count;
@@ -36,7 +36,7 @@ struct cache *cache_new(void)
 	struct cache *cache = calloc(1, sizeof(*cache));
 
 	if (cache != NULL)
-		CHECK(pthread_mutex_init(&cache->lock, NULL) == 0);
+		lock_init(&cache->lock, RANK_TREE_CACHE);
 	return cache;
 }
 
@@ -117,7 +117,7 @@ void cache_free(struct cache *cache)
 		cache->oldest->users = 0;
 		destroy(cache, cache->oldest);
 	}
-	(void)pthread_mutex_destroy(&cache->lock);
+	lock_done(&cache->lock);
 	free(cache);
 }
 
@@ -267,9 +267,9 @@ int tree_grip(struct tree *tree, uint64_t object, enum wants wants, struct grip 
 	struct cache *cache = tree->cache;
 	int path_fd, new_path_fd = -1, content_fd = -1, error = 0;
 
-	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	lock_take(&cache->lock);
 	bool is_there = take(cache, object, wants, out, &path_fd);
-	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+	lock_give(&cache->lock);
 	if (is_there)
 		return 0;
 
@@ -278,7 +278,7 @@ int tree_grip(struct tree *tree, uint64_t object, enum wants wants, struct grip 
 	if (error == 0 && wants == WANTS_CONTENT)
 		error = open_content(path_fd >= 0 ? path_fd : new_path_fd, &content_fd);
 
-	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	lock_take(&cache->lock);
 	if (path_fd >= 0)
 		leave(cache, find(cache, object));
 	if (error == 0)
@@ -289,7 +289,7 @@ int tree_grip(struct tree *tree, uint64_t object, enum wants wants, struct grip 
 		CHECK(take(cache, object, wants, out, &path_fd));
 		make_room(cache);
 	}
-	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+	lock_give(&cache->lock);
 	return error;
 }
 
@@ -299,9 +299,9 @@ void tree_release(struct tree *tree, struct grip *grip)
 
 	if (grip->cached == NULL)
 		return;
-	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	lock_take(&cache->lock);
 	leave(cache, grip->cached);
-	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+	lock_give(&cache->lock);
 	*grip = (struct grip){ .fd = -1 };
 }
 
@@ -309,20 +309,20 @@ void cache_drop(struct tree *tree, uint64_t object)
 {
 	struct cache *cache = tree->cache;
 
-	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	lock_take(&cache->lock);
 	struct cached *cached = find(cache, object);
 	if (cached != NULL && cached->users == 0)
 		destroy(cache, cached);
 	else if (cached != NULL)
 		cached->is_gone = true;
-	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+	lock_give(&cache->lock);
 }
 
 void cache_drop_all(struct tree *tree)
 {
 	struct cache *cache = tree->cache;
 
-	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	lock_take(&cache->lock);
 	for (struct cached *cached = cache->oldest; cached != NULL;) {
 		struct cached *newer = cached->newer;
 		if (cached->users == 0)
@@ -331,7 +331,7 @@ void cache_drop_all(struct tree *tree)
 			cached->is_gone = true;
 		cached = newer;
 	}
-	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+	lock_give(&cache->lock);
 }
 
 int tree_get_fd(struct tree *tree, uint64_t object, int *out_fd)
@@ -348,11 +348,11 @@ void tree_put_fd(struct tree *tree, uint64_t object)
 {
 	struct cache *cache = tree->cache;
 
-	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	lock_take(&cache->lock);
 	struct cached *cached = find(cache, object);
 	CHECK(cached != NULL);
 	leave(cache, cached);
-	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+	lock_give(&cache->lock);
 }
 
 void tree_forget(struct tree *tree, uint64_t object)
@@ -367,9 +367,9 @@ void tree_keep_removed(struct tree *tree, uint64_t object)
 
 	if (tree_open_object(tree, object, O_PATH, &fd) != 0)
 		return; /* then only its attributes are remembered */
-	CHECK(pthread_mutex_lock(&cache->lock) == 0);
+	lock_take(&cache->lock);
 	if (keep(cache, object | TREE_REMOVED, fd, -1) != 0)
 		(void)close(fd);
 	make_room(cache);
-	CHECK(pthread_mutex_unlock(&cache->lock) == 0);
+	lock_give(&cache->lock);
 }

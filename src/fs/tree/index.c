@@ -24,7 +24,7 @@ struct index {
 	struct disk disk;	  /* without an env: all of it is in memory */
 	atomic_bool is_in_memory; /* some of it */
 	atomic_bool is_disk_void; /* what lies on the disk does not count any more */
-	pthread_mutex_t lock;	  /* of all below; a leaf, but for LMDB's own */
+	struct lock lock;	  /* of all below; a leaf, but for LMDB's own */
 	struct memory memory;	  /* is newer than what is on disk */
 	int error;		  /* why it is in memory */
 	time_t tried;
@@ -39,7 +39,7 @@ int index_open(const char *path, int own_fd, struct index **out_index, bool *out
 
 	if (index == NULL)
 		return -ENOMEM;
-	CHECK(pthread_mutex_init(&index->lock, NULL) == 0);
+	lock_init(&index->lock, RANK_TREE_INDEX);
 	index->error = disk_open(&index->disk, path, own_fd, out_is_new);
 	if (index->error != 0) /* do without it */
 		atomic_store(&index->is_in_memory, true);
@@ -53,16 +53,6 @@ int index_filled(struct index *index)
 }
 
 /* ---- when the disk fails ---- */
-
-static void lock(struct index *index)
-{
-	CHECK(pthread_mutex_lock(&index->lock) == 0);
-}
-
-static void unlock(struct index *index)
-{
-	CHECK(pthread_mutex_unlock(&index->lock) == 0);
-}
 
 static time_t now_s(void)
 {
@@ -80,10 +70,10 @@ static void tell(struct index *index, int error)
 
 void index_listen(struct index *index, struct tree_listener listener)
 {
-	lock(index);
+	lock_take(&index->lock);
 	index->listener = listener;
 	int error = atomic_load(&index->is_in_memory) ? index->error : 0;
-	unlock(index);
+	lock_give(&index->lock);
 	if (error != 0)
 		tell(index, error);
 }
@@ -118,12 +108,12 @@ static void try_disk_again(struct index *index)
 {
 	bool is_back = false;
 
-	lock(index);
+	lock_take(&index->lock);
 	if (atomic_load(&index->is_in_memory) && now_s() - index->tried >= RETRY_S) {
 		is_back = return_to_disk(index);
 		index->tried = now_s();
 	}
-	unlock(index);
+	lock_give(&index->lock);
 	if (is_back)
 		tell(index, 0);
 }
@@ -132,12 +122,12 @@ void index_close(struct index *index)
 {
 	if (index == NULL)
 		return;
-	lock(index);
+	lock_take(&index->lock);
 	bool is_whole = !atomic_load(&index->is_in_memory) || return_to_disk(index);
-	unlock(index);
+	lock_give(&index->lock);
 	disk_close(&index->disk, is_whole);
 	memory_clear(&index->memory);
-	(void)pthread_mutex_destroy(&index->lock);
+	lock_done(&index->lock);
 	free(index);
 }
 
@@ -150,10 +140,10 @@ static int put(struct index *index, uint64_t key, const void *value, size_t size
 
 	if (failed == 0)
 		return 0;
-	lock(index);
+	lock_take(&index->lock);
 	bool is_left = leave_disk(index, failed);
 	int error = memory_put(&index->memory, key, value, size);
-	unlock(index);
+	lock_give(&index->lock);
 	if (is_left)
 		tell(index, failed);
 	else
@@ -164,13 +154,13 @@ static int put(struct index *index, uint64_t key, const void *value, size_t size
 static int get(struct index *index, uint64_t key, void *out, size_t size_max, size_t *out_size)
 {
 	if (atomic_load(&index->is_in_memory)) {
-		lock(index);
+		lock_take(&index->lock);
 		const void *value = memory_get(&index->memory, key, out_size);
 		if (value != NULL) {
 			CHECK(*out_size <= size_max);
 			memcpy(out, value, *out_size);
 		}
-		unlock(index);
+		lock_give(&index->lock);
 		if (value != NULL)
 			return 0;
 	}
@@ -248,9 +238,9 @@ uint64_t index_highest(struct index *index)
 {
 	uint64_t highest = 0;
 
-	lock(index);
+	lock_take(&index->lock);
 	(void)memory_each(&index->memory, note_highest, &highest); /* which gives no error */
-	unlock(index);
+	lock_give(&index->lock);
 	if (index->disk.env == NULL || atomic_load(&index->is_disk_void))
 		return highest;
 	return MAX_OF(highest, disk_highest(&index->disk, IDS_END));
@@ -259,9 +249,9 @@ uint64_t index_highest(struct index *index)
 void index_remove(struct index *index, uint64_t object)
 {
 	if (atomic_load(&index->is_in_memory)) {
-		lock(index);
+		lock_take(&index->lock);
 		memory_remove(&index->memory, object);
-		unlock(index);
+		lock_give(&index->lock);
 	}
 	if (index->disk.env != NULL)
 		disk_remove(&index->disk, object);
@@ -271,14 +261,14 @@ void index_clear(struct index *index)
 {
 	bool is_left = false;
 
-	lock(index);
+	lock_take(&index->lock);
 	memory_clear(&index->memory);
 	int error = index->disk.env != NULL ? disk_clear(&index->disk) : 0;
 	if (error != 0) {
 		is_left = leave_disk(index, error);
 		atomic_store(&index->is_disk_void, true);
 	}
-	unlock(index);
+	lock_give(&index->lock);
 	if (is_left)
 		tell(index, error);
 }

@@ -13,13 +13,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "base/macros.h"
-#include "fs/tree/tree.h"
 #include "fs/tree/resync.h"
+#include "fs/tree/tree.h"
+#include "platform/lock.h"
 
 #define OWN_FOLDER	 ".evenkeel"
 #define OWN_XATTR	 "trusted.evenkeel"
@@ -51,8 +51,8 @@ struct tree {
 	struct tree_part roots[ROOTS_MAX];
 	struct index *index;
 	struct cache *cache;
-	pthread_mutex_t naming; /* giving an id to an object that has none */
-	pthread_mutex_t lease_lock;
+	struct lock naming; /* giving an id to an object that has none */
+	struct lock lease_lock;
 	/* Under lease_lock. */
 	uint64_t lease_first; /* the lowest id that this process ever got a lease for; 0: none */
 	uint64_t lease_next, lease_end;

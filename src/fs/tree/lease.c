@@ -18,9 +18,9 @@
 
 static void raise_floor(struct tree *tree, uint64_t floor)
 {
-	CHECK(pthread_mutex_lock(&tree->lease_lock) == 0);
+	lock_take(&tree->lease_lock);
 	tree->id_floor = MAX_OF(tree->id_floor, floor);
-	CHECK(pthread_mutex_unlock(&tree->lease_lock) == 0);
+	lock_give(&tree->lease_lock);
 }
 
 void lease_open(struct tree *tree)
@@ -37,9 +37,9 @@ void lease_open(struct tree *tree)
 
 uint64_t tree_id_floor(struct tree *tree)
 {
-	CHECK(pthread_mutex_lock(&tree->lease_lock) == 0);
+	lock_take(&tree->lease_lock);
 	uint64_t floor = tree->id_floor;
-	CHECK(pthread_mutex_unlock(&tree->lease_lock) == 0);
+	lock_give(&tree->lease_lock);
 	CHECK(floor > ROOTS_MAX);
 	return floor;
 }
@@ -74,29 +74,29 @@ void tree_set_lease(struct tree *tree, uint64_t first, uint64_t end)
 {
 	CHECK(first > ROOTS_MAX);
 	CHECK(first <= end);
-	CHECK(pthread_mutex_lock(&tree->lease_lock) == 0);
+	lock_take(&tree->lease_lock);
 	if (tree->lease_first == 0 || first < tree->lease_first)
 		tree->lease_first = first;
 	tree->lease_next = first;
 	tree->lease_end = end;
-	CHECK(pthread_mutex_unlock(&tree->lease_lock) == 0);
+	lock_give(&tree->lease_lock);
 }
 
 uint64_t tree_lease_left(const struct tree *tree)
 {
 	struct tree *unlocked = (struct tree *)tree; /* the lock is no part of what is asked for */
 
-	CHECK(pthread_mutex_lock(&unlocked->lease_lock) == 0);
+	lock_take(&unlocked->lease_lock);
 	uint64_t left = tree->lease_end - tree->lease_next;
-	CHECK(pthread_mutex_unlock(&unlocked->lease_lock) == 0);
+	lock_give(&unlocked->lease_lock);
 	return left;
 }
 
 bool lease_is_ours(struct tree *tree, uint64_t object)
 {
-	CHECK(pthread_mutex_lock(&tree->lease_lock) == 0);
+	lock_take(&tree->lease_lock);
 	bool is_ours = tree->lease_first != 0 && object >= tree->lease_first;
-	CHECK(pthread_mutex_unlock(&tree->lease_lock) == 0);
+	lock_give(&tree->lease_lock);
 	return is_ours;
 }
 
@@ -104,12 +104,12 @@ static int take_next(struct tree *tree, uint64_t *out_id)
 {
 	int error = -EAGAIN;
 
-	CHECK(pthread_mutex_lock(&tree->lease_lock) == 0);
+	lock_take(&tree->lease_lock);
 	if (tree->lease_next < tree->lease_end) {
 		*out_id = tree->lease_next++;
 		error = 0;
 	}
-	CHECK(pthread_mutex_unlock(&tree->lease_lock) == 0);
+	lock_give(&tree->lease_lock);
 	return error;
 }
 

@@ -1,36 +1,30 @@
 #include "fs/tree/order.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/macros.h"
+#include "platform/lock.h"
 
 #define STRIPES 1024
 
 /*
- * Single operations hold `everything` shared, order_lock_all() holds it alone. Writers are
- * preferred, or a busy application would keep a directory rename waiting for ever; no thread takes
- * the lock twice, which is what that preference forbids.
+ * Single operations hold `everything` shared, order_lock_all() holds it alone. Whoever
+ * wants it alone goes first, or a busy application would keep a directory rename waiting for ever.
  */
 struct order {
-	pthread_rwlock_t everything;
-	pthread_mutex_t stripes[STRIPES];
+	struct shared_lock everything;
+	struct lock stripes[STRIPES];
 };
 
 struct order *order_new(void)
 {
 	struct order *order = calloc(1, sizeof(*order));
-	pthread_rwlockattr_t attributes;
 
 	if (order == NULL)
 		return NULL;
-	(void)pthread_rwlockattr_init(&attributes); /* cannot fail on Linux */
-	(void)pthread_rwlockattr_setkind_np(
-		&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	CHECK(pthread_rwlock_init(&order->everything, &attributes) == 0);
-	(void)pthread_rwlockattr_destroy(&attributes);
+	shared_lock_init(&order->everything, RANK_ORDER_ALL);
 	for (int i = 0; i < STRIPES; i++)
-		CHECK(pthread_mutex_init(&order->stripes[i], NULL) == 0);
+		lock_init(&order->stripes[i], RANK_ORDER);
 	return order;
 }
 
@@ -39,8 +33,8 @@ void order_free(struct order *order)
 	if (order == NULL)
 		return;
 	for (int i = 0; i < STRIPES; i++)
-		(void)pthread_mutex_destroy(&order->stripes[i]);
-	(void)pthread_rwlock_destroy(&order->everything);
+		lock_done(&order->stripes[i]);
+	shared_lock_done(&order->everything);
 	free(order);
 }
 
@@ -79,9 +73,9 @@ void order_lock(struct order *order, const struct order_objects *objects)
 	int stripes[4];
 	int count = stripes_of(objects, stripes);
 
-	CHECK(pthread_rwlock_rdlock(&order->everything) == 0);
+	shared_lock_take(&order->everything);
 	for (int i = 0; i < count; i++)
-		CHECK(pthread_mutex_lock(&order->stripes[stripes[i]]) == 0);
+		lock_take(&order->stripes[stripes[i]]);
 }
 
 void order_unlock(struct order *order, const struct order_objects *objects)
@@ -90,16 +84,16 @@ void order_unlock(struct order *order, const struct order_objects *objects)
 	int count = stripes_of(objects, stripes);
 
 	while (count > 0)
-		CHECK(pthread_mutex_unlock(&order->stripes[stripes[--count]]) == 0);
-	CHECK(pthread_rwlock_unlock(&order->everything) == 0);
+		lock_give(&order->stripes[stripes[--count]]);
+	shared_lock_give(&order->everything);
 }
 
 void order_lock_all(struct order *order)
 {
-	CHECK(pthread_rwlock_wrlock(&order->everything) == 0);
+	shared_lock_take_alone(&order->everything);
 }
 
 void order_unlock_all(struct order *order)
 {
-	CHECK(pthread_rwlock_unlock(&order->everything) == 0);
+	shared_lock_give(&order->everything);
 }

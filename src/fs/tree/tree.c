@@ -118,8 +118,8 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 		part->own_fd = part->orphan_fd = part->limbo_fd = part->kept_fd = -1;
 	}
 	tree->root_count = root_count;
-	CHECK(pthread_mutex_init(&tree->naming, NULL) == 0);
-	CHECK(pthread_mutex_init(&tree->lease_lock, NULL) == 0);
+	lock_init(&tree->naming, RANK_TREE_NAMING);
+	lock_init(&tree->lease_lock, RANK_TREE_LEASE);
 	tree->cache = cache_new();
 	error = tree->cache == NULL ? -ENOMEM : open_parts(tree, roots);
 	if (error == 0)
@@ -154,8 +154,8 @@ void tree_close(struct tree *tree)
 				(void)close(fds[j]);
 		}
 	}
-	(void)pthread_mutex_destroy(&tree->naming);
-	(void)pthread_mutex_destroy(&tree->lease_lock);
+	lock_done(&tree->naming);
+	lock_done(&tree->lease_lock);
 	free(tree);
 }
 
@@ -245,14 +245,14 @@ static int give_id(
 	uint64_t object;
 	int error;
 
-	CHECK(pthread_mutex_lock(&tree->naming) == 0);
+	lock_take(&tree->naming);
 	error = id_known(tree, fd, name, st, &place, &object);
 	if (error == 0 && object == 0) {
 		error = tree_new_id(tree, &object);
 		if (error == 0)
 			error = id_give_somehow(tree, fd, name, st, &place, object);
 	}
-	CHECK(pthread_mutex_unlock(&tree->naming) == 0);
+	lock_give(&tree->naming);
 	if (error == 0)
 		*out_object = object;
 	return error;
