@@ -7,7 +7,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "daemon/parts.h"
+#include "daemon/addresses/addresses.h"
+#include "daemon/admin/admin.h"
+#include "daemon/arbiters/arbiters.h"
+#include "daemon/checks/checks.h"
+#include "daemon/guests/guests.h"
+#include "daemon/mesh/mesh.h"
+#include "daemon/records.h"
+#include "daemon/scripts/scripts.h"
 #include "platform/clock.h"
 
 /* ---- helpers ---- */
@@ -58,12 +65,6 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
 	const char *peer = strcmp(first, daemon->self->name) == 0 ? second : first;
 
 	return config_node_by_name(&daemon->cluster, peer);
-}
-
-int daemon_verify(struct daemon *daemon, struct module *module, uint32_t request)
-{
-	(void)daemon;
-	return fs_verify(module, request);
 }
 
 /* ---- performing ---- */

@@ -1,21 +1,27 @@
 /*
- * What the parts of evenkeeld share: the daemon, and each module it looks after.
+ * What all of evenkeeld shares: the daemon, and each module it looks after.
  *
  * evenkeeld is one thread around one core. Facts come in as events (daemon_post), the core answers
- * with actions, and each action is performed by the file that is named after what it touches:
+ * with actions, and each action is performed by the file or wing named after what it touches:
  *
- *	mesh*.c      beats over libknet            SEND_BEAT
- *	records.c    the modules' durable records  WRITE_RECORD    (a writer thread: a stuck disk
- *	                                                            must not stop beats)
- *	fs*.c        evenkeel-fs, control.sock     ORDER_FS
- *	scripts*.c   scripts, control groups       RUN_SCRIPT, KILL_APPLICATION
- *	addresses*.c virtual addresses, ARP        HOLD_, RELEASE_, PROBE_ADDRESS
- *	arbiter.c    operator, ping                ASK_ARBITER
- *	checks.c     tcp, command                  START_CHECKS, STOP_CHECKS
- *	streams.c    the TCP port                  (hands connections to evenkeel-fs)
- *	admin*.c     admin.sock                    ANSWER_COMMAND
- *	events.c     the event log                 LOG
- *	runtime.c    run/NAME.runtime, NAME.yaml   (what a successor must know)
+ *	daemon.c     events in, actions out  (main.c: start and end; shutdown.c: a planned exit)
+ *	modules.c    the set of modules, and each one's way in and out
+ *	records.c    their durable records   WRITE_RECORD    (a writer thread: a stuck disk must not
+ *	                                                      stop beats)
+ *	runtime.c    run/NAME.runtime, .yaml (what a successor must know)
+ *	hold.c       evenkeel-hold           (descriptors that outlive us)
+ *	events.c     the event log           LOG
+ *	reaper.c     killed children
+ *
+ * and seven wings, each with one header that the others see, and an internal.h of its own:
+ *
+ *	mesh/        beats over libknet      SEND_BEAT
+ *	guests/      evenkeel-fs, TCP port   ORDER_FS
+ *	scripts/     scripts, application    RUN_SCRIPT, KILL_APPLICATION
+ *	checks/      checks of it            START_CHECKS, STOP_CHECKS
+ *	addresses/   virtual addresses       HOLD_, RELEASE_, PROBE_ADDRESS
+ *	arbiters/    operator, ping          ASK_ARBITER
+ *	admin/       admin.sock              ANSWER_COMMAND
  *
  * Actions of one module are performed in order: those after a WRITE_RECORD wait until it is
  * durable, and are dropped if it cannot be. Actions without a module (beats) never wait.
@@ -74,11 +80,11 @@ struct module {
 	int64_t disagreement_ns;
 	bool is_named_by_peer;
 	struct module_record *record;	    /* records.c */
-	struct module_fs *fs;		    /* fs.c */
-	struct module_scripts *scripts;	    /* scripts.c */
-	struct module_addresses *addresses; /* addresses.c */
-	struct module_checks *checks;	    /* checks.c */
-	struct module_arbiter *arbiter;	    /* arbiter.c */
+	struct module_fs *fs;		    /* guests/ */
+	struct module_scripts *scripts;	    /* scripts/ */
+	struct module_addresses *addresses; /* addresses/ */
+	struct module_checks *checks;	    /* checks/ */
+	struct module_arbiter *arbiter;	    /* arbiters/ */
 };
 
 struct daemon {
@@ -112,7 +118,7 @@ struct daemon {
 	struct daemon_netlink *netlink;
 	struct daemon_arbiter *arbiter;
 	struct daemon_hold *hold;
-	struct admin *admin;	    /* admin.c */
+	struct admin *admin;	    /* admin/ */
 	char cgroup[PATH_SIZE_MAX]; /* the group below which each module has its own; empty: none */
 };
 
@@ -135,16 +141,20 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
  * Errors: -EINVAL with a sentence; nothing was changed then. -EBUSY likewise.
  */
 int daemon_reload(struct daemon *daemon, struct config_error *out_error) MUST_CHECK;
-/* Asks the module's evenkeel-fs to compare the copies; the answer comes to admin_verified().
- * Errors: -ENOTCONN: no evenkeel-fs runs. */
-int daemon_verify(struct daemon *daemon, struct module *module, uint32_t request) MUST_CHECK;
-/* Is the link to that node over network index (as in node_config.addresses) up, as libknet sees
- * it? Shown, not believed (R21). */
-bool daemon_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index);
-/* What mesh.c counted since the start: datagrams that were not ours, or of another version. */
-struct mesh_counters {
-	uint64_t beats_sent, beats_heard, garbage, other_version;
-};
-void daemon_mesh_counters(const struct daemon *daemon, struct mesh_counters *out_counters);
+
+/* Performs what waits in the module's queue, as far as it may. */
+void daemon_perform_queue(struct module *module);
+/* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it): its
+ * CONTROL_HELLO, or NULL if nothing runs. */
+void daemon_module_is_known(struct module *module, const struct control_message *hello);
+/* Stopped through and through: nothing is mounted, runs or is being written. Only then it may get
+ * other settings, or go. */
+bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module);
+/* The module's record is on the disk, or cannot be written (records.c calls it). */
+void daemon_record_written(struct module *module, int error);
+void daemon_log(struct daemon *daemon, struct module *module, enum severity severity,
+	const char *id, const char *format, ...) PRINTF_LIKE(5, 6);
+/* Random bytes for nonces. */
+uint64_t daemon_random(void);
 
 #endif

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/parts.h"
+#include "daemon/hold.h"
 #include "platform/clock.h"
 #include "platform/fdstore.h"
 

@@ -22,7 +22,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/parts.h"
+#include "daemon/addresses/addresses.h"
+#include "daemon/admin/admin.h"
+#include "daemon/arbiters/arbiters.h"
+#include "daemon/guests/guests.h"
+#include "daemon/hold.h"
+#include "daemon/mesh/mesh.h"
+#include "daemon/modules.h"
+#include "daemon/records.h"
+#include "daemon/shutdown.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
 #include "platform/process.h"

@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/parts.h"
+#include "daemon/addresses/addresses.h"
+#include "daemon/checks/checks.h"
+#include "daemon/guests/guests.h"
+#include "daemon/modules.h"
+#include "daemon/records.h"
+#include "daemon/runtime.h"
+#include "daemon/scripts/scripts.h"
 #include "platform/clock.h"
 
 #define RESTART_NS (200 * NS_PER_MS) /* so that the answer to `reload` is out */

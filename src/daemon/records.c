@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "core/record.h"
-#include "daemon/parts.h"
+#include "daemon/records.h"
 #include "platform/clock.h"
 #include "platform/lock.h"
 #include "platform/slotfile.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/parts.h"
+#include "daemon/runtime.h"
 
 static const struct runtime_word {
 	const char *word;

@@ -2,7 +2,8 @@
  * A planned exit (SIGTERM: the service is stopped, the machine goes down): every module leaves in
  * order, so that the other node takes over without waiting for silence. They start again with us.
  */
-#include "daemon/parts.h"
+#include "daemon/mesh/mesh.h"
+#include "daemon/shutdown.h"
 #include "platform/clock.h"
 
 #define LOOK_NS	 (50 * NS_PER_MS)

@@ -17,7 +17,8 @@
 #include <cmocka.h>
 
 #include "daemon/admin/admin.h"
-#include "daemon/parts.h"
+#include "daemon/guests/guests.h"
+#include "daemon/mesh/mesh.h"
 #include "platform/clock.h"
 
 static struct daemon *the_daemon;
@@ -62,22 +63,21 @@ int daemon_reload(struct daemon *daemon, struct config_error *out_error)
 	return -EINVAL;
 }
 
-int daemon_verify(struct daemon *daemon, struct module *module, uint32_t request)
+int fs_verify(struct module *module, uint32_t request)
 {
-	(void)daemon;
 	(void)module;
 	posted.command.request = request;
 	return 0;
 }
 
-bool daemon_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index)
+bool mesh_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index)
 {
 	(void)daemon;
 	(void)node;
 	return index == 0;
 }
 
-void daemon_mesh_counters(const struct daemon *daemon, struct mesh_counters *out_counters)
+void mesh_count(const struct daemon *daemon, struct mesh_counters *out_counters)
 {
 	(void)daemon;
 	*out_counters = (struct mesh_counters){ 0 };

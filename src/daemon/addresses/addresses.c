@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "daemon/addresses/internal.h"
+#include "daemon/runtime.h"
 #include "platform/clock.h"
 
 #define RENEW_NS       (500 * NS_PER_MS)

@@ -6,7 +6,7 @@
 #ifndef EVENKEEL_DAEMON_ADDRESSES_INTERNAL_H
 #define EVENKEEL_DAEMON_ADDRESSES_INTERNAL_H
 
-#include "daemon/parts.h"
+#include "daemon/addresses/addresses.h"
 #include "platform/address.h"
 #include "platform/arp.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "daemon/admin/internal.h"
-#include "daemon/parts.h"
+#include "daemon/guests/guests.h"
 
 static const char *const refusal_names[REFUSAL_COUNT] = {
 	[REFUSAL_NONE] = "none",
@@ -94,7 +94,7 @@ static void do_verify(struct admin_client *client, const json_t *request, int ar
 	if (module == NULL)
 		return;
 	client->comparing = module->settings.number;
-	int error = daemon_verify(client->admin->daemon, module, client->request);
+	int error = fs_verify(module, client->request);
 	if (error == -ENOTCONN)
 		admin_reply_refused(client, "not_running",
 			"the module's file system does not run on this node; start the module "

@@ -17,7 +17,6 @@
 
 #include "api/preflight.h"
 #include "daemon/admin/internal.h"
-#include "daemon/parts.h"
 
 struct preflight_job {
 	struct preflight_job *next;

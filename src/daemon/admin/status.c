@@ -9,6 +9,7 @@
 
 #include "api/control.h"
 #include "daemon/admin/internal.h"
+#include "daemon/mesh/mesh.h"
 #include "platform/clock.h"
 
 static void set(json_t *object, const char *key, json_t *value)
@@ -37,7 +38,7 @@ static json_t *node_status(const struct daemon *daemon, const struct node_config
 		json_t *address = json_object();
 		set(address, "address", address_text(node->addresses[i]));
 		if (!is_self)
-			set(address, "is_up", json_boolean(daemon_link_is_up(daemon, node->id, i)));
+			set(address, "is_up", json_boolean(mesh_link_is_up(daemon, node->id, i)));
 		(void)json_array_append_new(addresses, address);
 	}
 	set(json, "name", json_string(node->name));
@@ -246,7 +247,7 @@ static json_t *modules_status(
 static json_t *counters_status(const struct daemon *daemon)
 {
 	struct mesh_counters counters;
-	daemon_mesh_counters(daemon, &counters);
+	mesh_count(daemon, &counters);
 	return json_pack("{s:I,s:I,s:I,s:I}", "beats_sent", (json_int_t)counters.beats_sent,
 		"beats_heard", (json_int_t)counters.beats_heard, "garbage",
 		(json_int_t)counters.garbage, "other_version", (json_int_t)counters.other_version);

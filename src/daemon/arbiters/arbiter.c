@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/parts.h"
+#include "daemon/arbiters/arbiters.h"
 #include "platform/clock.h"
 #include "platform/icmp.h"
 

@@ -20,7 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/parts.h"
+#include "daemon/checks/checks.h"
+#include "daemon/reaper.h"
+#include "daemon/runtime.h"
+#include "daemon/scripts/scripts.h"
 #include "platform/clock.h"
 #include "platform/process.h"
 

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "daemon/admin/admin.h"
-#include "daemon/guests/fs_internal.h"
+#include "daemon/guests/internal.h"
+#include "daemon/hold.h"
+#include "daemon/runtime.h"
 #include "platform/clock.h"
 
 #define SEND_AGAIN_NS (20 * NS_PER_MS)

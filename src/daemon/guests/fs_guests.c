@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/guests/fs_internal.h"
+#include "daemon/guests/internal.h"
 #include "platform/clock.h"
 
 #define GUESTS_MAX     64 /* connections that have not yet said hello */

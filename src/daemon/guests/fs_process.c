@@ -19,8 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/guests/fs_internal.h"
-#include "daemon/scripts/internal.h"
+#include "daemon/guests/internal.h"
+#include "daemon/scripts/scripts.h"
+#include "daemon/admin/admin.h"
+#include "daemon/hold.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
 

@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/guests/internal.h"
 #include "daemon/guests/preface.h"
-#include "daemon/parts.h"
 #include "platform/clock.h"
 
 #define PENDING_MAX	 64

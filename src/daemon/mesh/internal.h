@@ -3,7 +3,7 @@
 #define EVENKEEL_DAEMON_MESH_INTERNAL_H
 
 #include "daemon/mesh/beat_codec.h"
-#include "daemon/parts.h"
+#include "daemon/mesh/mesh.h"
 #include "platform/knet.h"
 
 /* ---- mesh/key.c ---- */

@@ -311,7 +311,7 @@ void mesh_send(struct daemon *daemon, bool is_goodbye)
 	}
 }
 
-bool daemon_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index)
+bool mesh_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index)
 {
 	const struct daemon_mesh *mesh = daemon->mesh;
 
@@ -319,7 +319,7 @@ bool daemon_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index)
 	       mesh->networks[index].is_shown_up[node];
 }
 
-void daemon_mesh_counters(const struct daemon *daemon, struct mesh_counters *out_counters)
+void mesh_count(const struct daemon *daemon, struct mesh_counters *out_counters)
 {
 	*out_counters = daemon->mesh->counters;
 }

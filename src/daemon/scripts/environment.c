@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/parts.h"
+#include "daemon/scripts/scripts.h"
 
 #define ENVIRONMENT_MAX 16
 

@@ -3,9 +3,7 @@
 #ifndef EVENKEEL_DAEMON_SCRIPTS_INTERNAL_H
 #define EVENKEEL_DAEMON_SCRIPTS_INTERNAL_H
 
-#include "daemon/parts.h"
-
-#define SCRIPTS_OUTPUT_NAME "output" /* under which hold keeps the pipe */
+#include "daemon/scripts/scripts.h"
 
 struct script_output {
 	struct module *module;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/scripts/internal.h"
+#include "daemon/hold.h"
 #include "platform/clock.h"
 
 #define OUTPUT_LINES	200 /* of a burst; more are counted only: an application that chatters */

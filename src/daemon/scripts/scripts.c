@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "daemon/scripts/internal.h"
+#include "daemon/reaper.h"
+#include "daemon/runtime.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
 #include "platform/process.h"

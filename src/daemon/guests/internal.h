@@ -1,12 +1,13 @@
 /*
- * What the three files about evenkeel-fs share: fs_guests.c (who connects to control.sock), fs.c
- * (what is said to and by a module's evenkeel-fs), fs_process.c (its process). Not for others; the
+ * What the files of this wing share: fs_guests.c (who connects to control.sock), fs.c (what is said to
+ * and by a module's evenkeel-fs), fs_process.c (its process), streams.c (the TCP port). Not for others; the
  * daemon's thread only.
  */
-#ifndef EVENKEEL_DAEMON_FS_INTERNAL_H
-#define EVENKEEL_DAEMON_FS_INTERNAL_H
+#ifndef EVENKEEL_DAEMON_GUESTS_INTERNAL_H
+#define EVENKEEL_DAEMON_GUESTS_INTERNAL_H
 
-#include "daemon/parts.h"
+#include "daemon/guests/guests.h"
+#include "platform/process.h"
 
 #define FS_PENDING_MAX 16 /* orders that wait for a hello */
 
@@ -45,6 +46,10 @@ void fs_close_socket(struct module_fs *fs);
 void fs_post(struct module *module, const struct event *event);
 /* Tells the core that what ran cannot go on here. */
 void fs_post_unfit(struct module_fs *fs);
+/* Does an evenkeel-fs run here that receives? */
+bool fs_is_secondary(const struct module *module);
+/* Hands an accepted connection over. Takes fd. Errors: -ENOTCONN: there is no secondary here. */
+int fs_hand_stream(struct module *module, uint8_t peer, int fd) MUST_CHECK;
 
 /* ---- fs_process.c ---- */
 

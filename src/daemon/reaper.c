@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "daemon/parts.h"
+#include "daemon/reaper.h"
 
 struct leftover {
 	struct daemon *daemon;

@@ -1,0 +1,20 @@
+/*
+ * Virtual addresses: held, released, asked for. Not for: who may hold one (core). The daemon's thread only.
+ * Close and remove take what is half made.
+ */
+#ifndef EVENKEEL_DAEMON_ADDRESSES_H
+#define EVENKEEL_DAEMON_ADDRESSES_H
+
+#include "daemon/daemon.h"
+
+int addresses_open(struct daemon *daemon) MUST_CHECK;
+void addresses_close(struct daemon *daemon);
+int addresses_add(struct module *module) MUST_CHECK;
+void addresses_remove(struct module *module);
+/* Is any of the module's addresses on one of our interfaces? */
+bool addresses_is_held(struct module *module);
+void addresses_hold(struct module *module);
+void addresses_release(struct module *module);
+void addresses_probe(struct module *module);
+
+#endif

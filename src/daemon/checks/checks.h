@@ -1,0 +1,14 @@
+/*
+ * Checks of a running application. Not for: what a result means (core). The daemon's thread only.
+ */
+#ifndef EVENKEEL_DAEMON_CHECKS_H
+#define EVENKEEL_DAEMON_CHECKS_H
+
+#include "daemon/daemon.h"
+
+int checks_add(struct module *module) MUST_CHECK;
+void checks_remove(struct module *module);
+void checks_start(struct module *module);
+void checks_stop(struct module *module);
+
+#endif

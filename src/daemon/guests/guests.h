@@ -1,0 +1,29 @@
+/*
+ * The guests of this node: the evenkeel-fs of each module, which live beside us and longer than us, and
+ * the peers' connections that are handed on to them. Not for: what is said over these (api/control.h).
+ * The daemon's thread only. Close and remove take what is half made.
+ */
+#ifndef EVENKEEL_DAEMON_GUESTS_H
+#define EVENKEEL_DAEMON_GUESTS_H
+
+#include "daemon/daemon.h"
+
+/* ---- fs.c, fs_guests.c, fs_process.c: evenkeel-fs ---- */
+
+int fs_open(struct daemon *daemon) MUST_CHECK;
+void fs_close(struct daemon *daemon);
+/* Ends in daemon_module_is_known(), at once or when a living evenkeel-fs has said hello. */
+int fs_add(struct module *module) MUST_CHECK;
+void fs_remove(struct module *module);
+void fs_order(struct module *module, const struct action *action);
+/* Runs an evenkeel-fs, or should one? */
+bool fs_is_wanted(const struct module *module);
+/* Asks it to compare the copies; the answer comes to admin_verified(). Errors: -ENOTCONN: none runs. */
+int fs_verify(struct module *module, uint32_t request) MUST_CHECK;
+
+/* ---- streams.c: the TCP port ---- */
+
+int streams_open(struct daemon *daemon) MUST_CHECK;
+void streams_close(struct daemon *daemon);
+
+#endif
