@@ -159,12 +159,8 @@ static void raise_limits(void)
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
-static struct service *service_new(const struct options *options)
+static void init_service(struct service *service, const struct options *options)
 {
-	struct service *service = calloc(1, sizeof(*service));
-
-	if (service == NULL)
-		return NULL;
 	service->options = *options;
 	service->socket = service->lock_fd = -1;
 	lock_init(&service->socket_lock, RANK_SERVICE_SOCKET);
@@ -179,13 +175,14 @@ static struct service *service_new(const struct options *options)
 			.context = service, .store = service_store, .unstore = service_unstore
 		};
 	}
-	return service;
 }
 
 int main(int count, char **words)
 {
+	/* As long as the process: threads that nobody waits for may still be on their way out. */
+	static struct service the_service;
+	struct service *service = &the_service;
 	struct options options;
-	struct service *service;
 	sigset_t ends;
 	int error;
 
@@ -199,9 +196,7 @@ int main(int count, char **words)
 	(void)sigaddset(&ends, SIGINT);
 	if (options.is_standalone)
 		(void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
-	service = service_new(&options);
-	if (service == NULL)
-		return 1;
+	init_service(service, &options);
 	service->handed_count = fdstore_inherited(service->handed, HANDED_MAX);
 	raise_limits();
 	if (take_lock(service) != 0)

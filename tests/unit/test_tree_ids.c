@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -42,15 +43,42 @@ static void the_index_is_rebuilt(void **state)
 	assert_int_equal(tree_stat(trees->here.tree, file, &entry), 0);
 }
 
-static uint64_t create_here(struct side *side, const char *name)
+static uint64_t create_below(struct side *side, uint64_t parent, const char *name, uint32_t mode)
 {
 	struct op op = { .type = OP_CREATE,
-		.parent = 1,
+		.parent = parent,
 		.name = text(name),
-		.attributes = { .mode = S_IFREG | 0644 } };
+		.attributes = { .mode = mode } };
 	assert_int_equal(tree_new_id(side->tree, &op.object), 0);
 	assert_int_equal(tree_apply(side->tree, &op, TREE_LOCAL), 0);
 	return op.object;
+}
+
+static uint64_t create_here(struct side *side, const char *name)
+{
+	return create_below(side, 1, name, S_IFREG | 0644);
+}
+
+/* How deep is its users' choice: neither descriptors nor the stack may set an end to it. */
+static void the_index_of_a_deep_tree_is_rebuilt(void **state)
+{
+	struct trees *trees = *state;
+	struct rlimit limit, few;
+	struct tree_entry entry;
+	uint64_t folder = 1;
+	tree_set_lease(trees->here.tree, 20000, 21000);
+	for (int i = 0; i < 300; i++)
+		folder = create_below(&trees->here, folder, "deep", S_IFDIR | 0755);
+	uint64_t file = create_below(&trees->here, folder, "file", S_IFREG | 0644);
+	side_close(&trees->here);
+	side_lose_index(&trees->here);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = (struct rlimit){ .rlim_cur = 100, .rlim_max = limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	side_open(&trees->here, trees->folder, "here");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(tree_stat(trees->here.tree, file, &entry), 0);
+	assert_int_equal(tree_stat(trees->here.tree, folder, &entry), 0);
 }
 
 static void no_id_is_given_again_after_the_state_was_lost(void **state)
@@ -163,6 +191,7 @@ int main(void)
 		cmocka_unit_test(a_copied_id_is_recognised),
 		cmocka_unit_test(the_index_is_rebuilt),
 		cmocka_unit_test(ids_end_with_the_lease),
+		cmocka_unit_test(the_index_of_a_deep_tree_is_rebuilt),
 		cmocka_unit_test(no_id_is_given_again_after_the_state_was_lost),
 		cmocka_unit_test(the_highest_id_counts_without_a_noted_limit),
 		cmocka_unit_test(what_was_brought_by_hand_shares_no_id),

@@ -176,6 +176,19 @@ static void init_locks(struct replicator *r)
 	condition_init(&r->to_barrier);
 }
 
+static void done_locks(struct replicator *r)
+{
+	condition_done(&r->to_barrier);
+	condition_done(&r->to_lease);
+	condition_done(&r->to_tick);
+	condition_done(&r->to_apply);
+	condition_done(&r->to_send);
+	condition_done(&r->changed);
+	lock_done(&r->answer_lock);
+	lock_done(&r->state_lock);
+	lock_done(&r->lock);
+}
+
 int replicator_open(const struct replicator_config *config,
 	const struct replicator_callbacks *callbacks, struct replicator **out_replicator)
 {
@@ -214,7 +227,7 @@ void replicator_close(struct replicator *r)
 	if (r->slots.fd >= 0)
 		slotfile_close(&r->slots);
 	tls_context_free(r->tls);
-	lock_done(&r->lock);
+	done_locks(r);
 	free(r);
 }
 

@@ -32,8 +32,12 @@ static uint64_t used_bytes(struct resync_source *source)
 	return total;
 }
 
-/* What lives on without a name is never listed; the target does without it (and with it dies with
- * this node at the latest). Names of the orphans are their ids, in decimal. */
+/*
+ * Notes the orphans of the root as absent at the target: they have no names, so no list will ever
+ * show them, and the target does without them. Nothing is lost by that: an orphan ends when whoever
+ * holds it open closes it, and its holders end with this node at the latest. In the folder of
+ * orphans an object's name is its id, in decimal.
+ */
 static int note_orphans(struct resync_source *source, uint64_t root)
 {
 	int fd = -1;

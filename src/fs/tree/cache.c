@@ -79,6 +79,13 @@ static void link_newest(struct cache *cache, struct cached *cached)
 	cache->newest = cached;
 }
 
+/* Nothing is lost by an error here: what must be durable was synced by its own call. */
+static void close_open(int fd)
+{
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 static void destroy(struct cache *cache, struct cached *cached)
 {
 	struct cached **at = bucket_of(cache, cached->object);
@@ -88,11 +95,8 @@ static void destroy(struct cache *cache, struct cached *cached)
 		at = &(*at)->chain;
 	*at = cached->chain;
 	unlink_use(cache, cached);
-	/* Nothing is lost by an error here: what must be durable was synced by its own call. */
-	if (cached->path_fd >= 0)
-		(void)close(cached->path_fd);
-	if (cached->content_fd >= 0)
-		(void)close(cached->content_fd);
+	close_open(cached->path_fd);
+	close_open(cached->content_fd);
 	free(cached);
 	cache->count--;
 }
@@ -227,7 +231,7 @@ static bool take(
 }
 
 /* Adds descriptors (-1: none) that were opened without the lock; another thread may have been
- * faster, whose descriptors then stay. */
+ * faster, whose descriptors then stay. Takes both, unless it fails. */
 static int keep(struct cache *cache, uint64_t object, int path_fd, int content_fd)
 {
 	struct cached *cached = find(cache, object);
@@ -245,12 +249,12 @@ static int keep(struct cache *cache, uint64_t object, int path_fd, int content_f
 	}
 	if (path_fd >= 0 && cached->path_fd < 0)
 		cached->path_fd = path_fd;
-	else if (path_fd >= 0)
-		(void)close(path_fd);
+	else
+		close_open(path_fd);
 	if (content_fd >= 0 && cached->content_fd < 0)
 		cached->content_fd = content_fd;
-	else if (content_fd >= 0)
-		(void)close(content_fd);
+	else
+		close_open(content_fd);
 	return 0;
 }
 
@@ -283,13 +287,15 @@ int tree_grip(struct tree *tree, uint64_t object, enum wants wants, struct grip 
 		leave(cache, find(cache, object));
 	if (error == 0)
 		error = keep(cache, object, new_path_fd, content_fd);
-	else if (new_path_fd >= 0)
-		(void)close(new_path_fd);
 	if (error == 0) {
 		CHECK(take(cache, object, wants, out, &path_fd));
 		make_room(cache);
 	}
 	lock_give(&cache->lock);
+	if (error != 0) {
+		close_open(new_path_fd);
+		close_open(content_fd);
+	}
 	return error;
 }
 

@@ -240,37 +240,61 @@ int id_take_out(struct tree *tree, int fd, uint64_t object)
 	return removexattr(path, OWN_XATTR) == 0 || errno == ENODATA ? 0 : -errno;
 }
 
-/* Puts one name into the index, if it has an id. */
-static int index_name(
-	struct tree *tree, int folder_fd, const char *name, const struct stat *st, bool *out_has_id)
-{
-	struct place place;
-	uint64_t object;
-	int error = id_read(tree, folder_fd, name, st, &place, &object);
+/* ---- building the index anew ---- */
 
-	*out_has_id = false;
-	if (error == -ENOENT)
-		return 0;
-	if (error != 0 || object == 0)
-		return error;
-	if (object <= ROOTS_MAX)
-		return 0; /* was a root once */
-	*out_has_id = true;
-	return index_put(tree->index, object, &place);
+/*
+ * Folders that were seen and have still to be read, by their places: descriptors would run out on a
+ * deep tree, and so would the stack of a walk that calls itself, for the depth is its users' choice.
+ */
+struct to_walk {
+	struct place *places;
+	size_t count, room;
+};
+
+static int walk_later(struct to_walk *to_walk, const struct place *place)
+{
+	if (to_walk->count == to_walk->room) {
+		size_t room = MAX_OF((size_t)64, to_walk->room * 2);
+		struct place *places = realloc(to_walk->places, room * sizeof(places[0]));
+		if (places == NULL)
+			return -ENOMEM;
+		to_walk->places = places;
+		to_walk->room = room;
+	}
+	to_walk->places[to_walk->count++] = *place;
+	return 0;
 }
+
+enum folder { FOLDER_ROOT, FOLDER_OWN, FOLDER_BELOW };
 
 /* Not of the tree: our own folder, which is walked by itself, and in it what was set aside. */
-static bool is_passed_over(const char *name, int depth)
+static bool is_passed_over(const char *name, enum folder folder)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	       (depth == 1 && strcmp(name, OWN_FOLDER) == 0) ||
-	       (depth == 0 && strcmp(name, "kept") == 0);
+	       (folder == FOLDER_ROOT && strcmp(name, OWN_FOLDER) == 0) ||
+	       (folder == FOLDER_OWN && strcmp(name, "kept") == 0);
 }
 
-/* The folders still to be walked: a stack of descriptors would run out of them on a deep tree, so
- * each folder keeps its own stream and the depth is that of the tree: 1 for a root, 0 for our own
- * folder. */
-static int index_folder(struct tree *tree, int fd, int depth)
+/* Puts one name into the index, if it has an id. What was a root once is none below another. */
+static int index_name(struct tree *tree, int folder_fd, const char *name, struct to_walk *to_walk)
+{
+	struct place place;
+	struct stat st;
+	uint64_t object;
+
+	if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return 0; /* removed meanwhile */
+	if (id_root_of(tree, st.st_dev, -1) < 0)
+		return 0; /* another file system */
+	int error = id_read(tree, folder_fd, name, &st, &place, &object);
+	if (error != 0)
+		return error == -ENOENT ? 0 : error;
+	if (object > ROOTS_MAX)
+		error = index_put(tree->index, object, &place);
+	return error == 0 && S_ISDIR(st.st_mode) ? walk_later(to_walk, &place) : error;
+}
+
+static int index_folder(struct tree *tree, int fd, enum folder folder, struct to_walk *to_walk)
 {
 	DIR *stream;
 	const struct dirent *entry;
@@ -279,25 +303,40 @@ static int index_folder(struct tree *tree, int fd, int depth)
 	if (error != 0)
 		return error;
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
-		struct stat st;
-		bool has_id;
-		if (is_passed_over(entry->d_name, depth))
-			continue;
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
-		if (id_root_of(tree, st.st_dev, -1) < 0)
-			continue;
-		error = index_name(tree, fd, entry->d_name, &st, &has_id);
-		if (error != 0 || !S_ISDIR(st.st_mode))
-			continue;
-		int child =
-			openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0)
-			continue;
-		error = index_folder(tree, child, depth + 1);
-		(void)close(child);
+		if (!is_passed_over(entry->d_name, folder))
+			error = index_name(tree, fd, entry->d_name, to_walk);
 	}
 	(void)closedir(stream);
+	return error;
+}
+
+static bool is_short_of_room(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
+/* A folder that cannot be opened is passed over, unless it is for want of room: an index without
+ * what is below would look whole. */
+static int index_next(struct tree *tree, struct to_walk *to_walk)
+{
+	struct place place = to_walk->places[--to_walk->count];
+	int fd = -1, error = place_open(tree, &place, O_RDONLY | O_DIRECTORY, &fd);
+
+	if (error != 0)
+		return is_short_of_room(error) ? error : 0;
+	error = index_folder(tree, fd, FOLDER_BELOW, to_walk);
+	(void)close(fd);
+	return error;
+}
+
+static int index_below(struct tree *tree, int fd, enum folder folder)
+{
+	struct to_walk to_walk = { 0 };
+	int error = index_folder(tree, fd, folder, &to_walk);
+
+	while (error == 0 && to_walk.count > 0)
+		error = index_next(tree, &to_walk);
+	free(to_walk.places);
 	return error;
 }
 
@@ -306,10 +345,10 @@ int id_rebuild_index(struct tree *tree)
 	int error = 0;
 
 	for (int i = 0; i < tree->root_count && error == 0; i++) {
-		error = index_folder(tree, tree->roots[i].fd, 1);
+		error = index_below(tree, tree->roots[i].fd, FOLDER_ROOT);
 		/* Our own folder: orphans and limbo are objects, what was set aside is not. */
 		if (error == 0)
-			error = index_folder(tree, tree->roots[i].own_fd, 0);
+			error = index_below(tree, tree->roots[i].own_fd, FOLDER_OWN);
 	}
 	return error;
 }
