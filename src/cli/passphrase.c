@@ -48,7 +48,7 @@ bool passphrase_given(
 /* A line from the terminal, not shown. Errors: -ENXIO without a terminal. */
 static int read_hidden(const char *prompt, char *out, size_t size)
 {
-	struct termios before, silent;
+	struct termios before;
 	int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (terminal < 0)
 		return -ENXIO;
@@ -56,7 +56,7 @@ static int read_hidden(const char *prompt, char *out, size_t size)
 		close(terminal);
 		return -ENXIO;
 	}
-	silent = before;
+	struct termios silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	(void)tcsetattr(terminal, TCSAFLUSH, &silent); /* at worst it is seen */
 	(void)dprintf(terminal, "%s", prompt);

@@ -220,14 +220,14 @@ static void disconnect(struct service *service)
 static bool connect_once(struct service *service)
 {
 	char path[PATH_SIZE_MAX];
-	int socket, error;
+	int socket;
 
 	(void)snprintf(path, sizeof(path), "%s/control.sock", service->options.run);
 	if (control_connect(path, &socket) != 0)
 		return false;
 	lock_socket(service);
 	service->socket = socket;
-	error = say_hello(service);
+	int error = say_hello(service);
 	if (error == 0)
 		say_what_was_missed(service);
 	unlock_socket(service);

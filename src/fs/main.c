@@ -184,7 +184,6 @@ int main(int count, char **words)
 	struct service *service = &the_service;
 	struct options options;
 	sigset_t ends;
-	int error;
 
 	if (parse_options(count, words, &options) != 0) {
 		(void)fputs(usage, stderr);
@@ -205,7 +204,7 @@ int main(int count, char **words)
 		parts_configure_standalone(service);
 	else if (parts_configure(service) != 0)
 		return 1;
-	error = parts_open(service);
+	int error = parts_open(service);
 	if (error == 0)
 		error = options.is_standalone ? serve_standalone(service, &ends) : serve(service);
 	replicator_close(service->replicator);

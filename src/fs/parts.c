@@ -57,10 +57,9 @@ int parts_configure(struct service *service)
 {
 	char path[PATH_SIZE_MAX], name[NODE_NAME_MAX + 2];
 	struct config_error why = { 0 };
-	int error;
 
 	(void)snprintf(path, sizeof(path), "%s/cluster.yaml", service->options.config);
-	error = config_read_cluster(path, &service->cluster, &why);
+	int error = config_read_cluster(path, &service->cluster, &why);
 	(void)snprintf(path, sizeof(path), "%s/modules/%s", service->options.config,
 		service->options.module);
 	if (error == 0)
@@ -187,14 +186,13 @@ static int open_store(struct service *service)
 	struct tree_root roots[ROOTS_MAX] = { 0 };
 	char index[PATH_SIZE_MAX];
 	struct front *front = &service->front;
-	int error;
 
 	for (int i = 0; i < front->mount_count; i++)
 		roots[i] = (struct tree_root){ .path = front->mounts[i].path,
 			.fd = front->mounts[i].root_fd };
 	(void)snprintf(index, sizeof(index), "%s/%s.index", service->options.state,
 		service->options.module);
-	error = tree_open(roots, front->mount_count, index, &front->tree);
+	int error = tree_open(roots, front->mount_count, index, &front->tree);
 	if (error == -ENOTSUP)
 		service_complain(roots[0].path,
 			"its file system has no trusted.* attributes or file handles; "

@@ -367,11 +367,10 @@ static void note_script(struct story_node *self, const struct event *event)
 static void deliver(struct world *world, int index)
 {
 	static struct story_item item;
-	struct story_node *self;
 
 	item = world->queue[index];
 	world->queue[index] = world->queue[--world->count];
-	self = &world->nodes[item.node];
+	struct story_node *self = &world->nodes[item.node];
 	if (item.is_of_fs && item.incarnation == self->powers &&
 		item.event.fs.report == FS_REPORT_ADOPTED)
 		self->fs_link = FS_LINK_IN_SYNC; /* its hello says so to a later daemon */

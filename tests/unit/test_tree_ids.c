@@ -63,7 +63,7 @@ static uint64_t create_here(struct side *side, const char *name)
 static void the_index_of_a_deep_tree_is_rebuilt(void **state)
 {
 	struct trees *trees = *state;
-	struct rlimit limit, few;
+	struct rlimit limit;
 	struct tree_entry entry;
 	uint64_t folder = 1;
 	tree_set_lease(trees->here.tree, 20000, 21000);
@@ -73,7 +73,7 @@ static void the_index_of_a_deep_tree_is_rebuilt(void **state)
 	side_close(&trees->here);
 	side_lose_index(&trees->here);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	few = (struct rlimit){ .rlim_cur = 100, .rlim_max = limit.rlim_max };
+	struct rlimit few = (struct rlimit){ .rlim_cur = 100, .rlim_max = limit.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	side_open(&trees->here, trees->folder, "here");
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);

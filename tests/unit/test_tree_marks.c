@@ -91,10 +91,10 @@ static void flags_come_back_after_a_crash(void **state)
 		struct file_handle handle;
 		unsigned char bytes[128];
 	} room = { .handle.handle_bytes = 128 };
-	int mount_id, used;
+	int mount_id;
 	make_by_hand(&trees->here, "was protected", path);
 	assert_int_equal(name_to_handle_at(AT_FDCWD, path, &room.handle, &mount_id, 0), 0);
-	used = snprintf(
+	int used = snprintf(
 		text, sizeof(text), "%x 0 %x ", FS_IMMUTABLE_FL, (unsigned)room.handle.handle_type);
 	for (unsigned i = 0; i < room.handle.handle_bytes; i++)
 		used += snprintf(text + used, sizeof(text) - (size_t)used, "%02x", room.bytes[i]);

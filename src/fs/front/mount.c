@@ -34,14 +34,13 @@ void on_init(struct request *request)
 {
 	struct fuse_init_in in = { 0 };
 	struct fuse_init_out out = { .major = FUSE_KERNEL_VERSION };
-	uint64_t offered;
 
 	memcpy(&in, request->argument, MIN_OF(request->argument_size, sizeof(in)));
 	if (in.major != FUSE_KERNEL_VERSION || in.minor < MINOR_MIN) {
 		reply_error(request, -EPROTO);
 		return;
 	}
-	offered = in.flags;
+	uint64_t offered = in.flags;
 	if ((in.flags & FUSE_INIT_EXT) != 0)
 		offered |= (uint64_t)in.flags2 << 32;
 	uint64_t granted = offered & (WANTED_FLAGS | FUSE_HAS_RESEND_BIT);

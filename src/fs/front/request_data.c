@@ -103,7 +103,6 @@ void on_lseek(struct request *request)
 	struct fuse_lseek_out out;
 	struct fuse_lseek_in in;
 	int fd, error = tree_get_fd(request->front->tree, request->object, &fd);
-	off_t offset;
 
 	if (error != 0) {
 		reply_error(request, error);
@@ -111,7 +110,7 @@ void on_lseek(struct request *request)
 	}
 	memcpy(&in, request->argument, sizeof(in));
 	/* The descriptor is shared, its position is not used by anybody. */
-	offset = lseek(fd, (off_t)in.offset, (int)in.whence);
+	off_t offset = lseek(fd, (off_t)in.offset, (int)in.whence);
 	error = offset < 0 ? -errno : 0;
 	tree_put_fd(request->front->tree, request->object);
 	if (error != 0) {

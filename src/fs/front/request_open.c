@@ -52,7 +52,7 @@ void on_open(struct request *request)
 {
 	struct fuse_open_out out;
 	struct fuse_open_in in;
-	int fd, error;
+	int fd;
 
 	memcpy(&in, request->argument, sizeof(in));
 	bool is_change = (in.flags & O_ACCMODE) != O_RDONLY || (in.flags & O_TRUNC) != 0;
@@ -64,7 +64,7 @@ void on_open(struct request *request)
 		open_empty(request, &in);
 		return;
 	}
-	error = tree_get_fd(request->front->tree, request->object, &fd);
+	int error = tree_get_fd(request->front->tree, request->object, &fd);
 	if (error == 0) {
 		if ((in.flags & O_ACCMODE) != O_RDONLY)
 			error = tree_check_writable(fd, (in.flags & O_APPEND) != 0);

@@ -67,12 +67,10 @@ static void attach_slots(struct ring *ring)
 
 int ring_open(struct ring *ring, int fd, bool is_new)
 {
-	int error;
-
 	*ring = (struct ring){ .fd = fd };
 	lock_init(&ring->lock, RANK_RING);
 	condition_init(&ring->freed);
-	error = map(ring, is_new);
+	int error = map(ring, is_new);
 	if (error == 0 && !is_new)
 		attach_slots(ring);
 	if (error != 0)

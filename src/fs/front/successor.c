@@ -123,12 +123,12 @@ static bool match_one(struct mount *mount, uint8_t *scratch, struct unplaced **l
 {
 	ssize_t size = read(mount->fuse_fd, scratch, SLOT_REQUEST_MAX);
 	struct fuse_in_header in;
-	struct slot *known;
 
 	if (size < (ssize_t)sizeof(in))
 		return false;
 	memcpy(&in, scratch, sizeof(in));
-	known = (in.unique & FUSE_UNIQUE_RESENT) != 0 ? slot_of(mount, in.unique) : NULL;
+	struct slot *known =
+		(in.unique & FUSE_UNIQUE_RESENT) != 0 ? slot_of(mount, in.unique) : NULL;
 	if (known != NULL)
 		known->unique = in.unique;
 	else if (is_full(mount))

@@ -131,14 +131,13 @@ int place_open(struct tree *tree, const struct place *place, int flags, int *out
 		struct file_handle handle;
 		uint8_t bytes[sizeof(struct file_handle) + HANDLE_BYTES_MAX];
 	} room;
-	int fd;
 
 	if (place->root >= tree->root_count)
 		return -ESTALE; /* the configuration has fewer directories than it had */
 	room.handle.handle_type = place->type;
 	room.handle.handle_bytes = place->size;
 	memcpy(room.handle.f_handle, place->bytes, place->size);
-	fd = open_by_handle_at(tree->roots[place->root].fd, &room.handle, flags | O_CLOEXEC);
+	int fd = open_by_handle_at(tree->roots[place->root].fd, &room.handle, flags | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT || errno == EINVAL ? -ESTALE : -errno;
 	*out_fd = fd;
@@ -168,13 +167,12 @@ int open_by_place(struct tree *tree, const struct place *place, uint64_t object,
 static int open_path(struct tree *tree, uint64_t object, int *out_fd)
 {
 	struct place place;
-	int error;
 
 	if (object >= 1 && object <= (uint64_t)tree->root_count) {
 		*out_fd = openat(tree->roots[object - 1].fd, ".", O_PATH | O_CLOEXEC);
 		return *out_fd < 0 ? -errno : 0;
 	}
-	error = index_get(tree->index, object, &place);
+	int error = index_get(tree->index, object, &place);
 	if (error != 0)
 		return error == -ENOENT ? -ESTALE : error;
 	return open_by_place(tree, &place, object, out_fd);
@@ -210,13 +208,12 @@ static bool take(
 	struct cache *cache, uint64_t object, enum wants wants, struct grip *out, int *out_path_fd)
 {
 	struct cached *cached = find(cache, object);
-	int fd;
 
 	*out_path_fd = -1;
 	if (cached == NULL)
 		return false;
-	fd = cached->content_fd >= 0 || wants == WANTS_CONTENT ? cached->content_fd
-							       : cached->path_fd;
+	int fd = cached->content_fd >= 0 || wants == WANTS_CONTENT ? cached->content_fd
+								   : cached->path_fd;
 	if (fd < 0) {
 		*out_path_fd = cached->path_fd;
 		if (cached->path_fd >= 0)

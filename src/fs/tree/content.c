@@ -134,11 +134,10 @@ int allocate_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 {
 	const uint32_t known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
 	struct grip grip;
-	int error;
 
 	if ((op->mask & ~known) != 0)
 		return -EOPNOTSUPP;
-	error = tree_grip(tree, op->object, WANTS_CONTENT, &grip);
+	int error = tree_grip(tree, op->object, WANTS_CONTENT, &grip);
 	if (error != 0)
 		return error;
 	error = tree_check_writable(grip.fd, false);

@@ -20,13 +20,12 @@ struct tree_directory {
 
 int tree_directory_open(struct tree *tree, uint64_t object, struct tree_directory **out_directory)
 {
-	struct tree_directory *directory;
 	struct grip grip;
 	int error = tree_grip(tree, object, WANTS_CONTENT, &grip);
 
 	if (error != 0)
 		return error == -EINVAL ? -ENOTDIR : error;
-	directory = malloc(sizeof(*directory));
+	struct tree_directory *directory = malloc(sizeof(*directory));
 	if (directory == NULL) {
 		tree_release(tree, &grip);
 		return -ENOMEM;

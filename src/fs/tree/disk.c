@@ -45,11 +45,10 @@ static int end(MDB_txn *txn, int error)
 static int read_line(int folder_fd, const char *name, char *out, size_t size)
 {
 	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC);
-	ssize_t got;
 
 	if (fd < 0)
 		return -errno;
-	got = read(fd, out, size - 1);
+	ssize_t got = read(fd, out, size - 1);
 	(void)close(fd); /* only read */
 	if (got < 0)
 		return -EIO;
@@ -95,10 +94,9 @@ static bool is_usable(int folder_fd, int own_fd, const char *boot)
 int disk_mark_in_use(struct disk *disk)
 {
 	char boot[BOOT_SIZE];
-	int error;
 
 	read_boot(boot);
-	error = write_mark(disk->folder_fd, boot);
+	int error = write_mark(disk->folder_fd, boot);
 	if (error == 0)
 		(void)unlinkat(disk->own_fd, VOID_MARK, 0); /* most often it is not there */
 	return error;
@@ -171,13 +169,12 @@ static void close_environment(struct disk *disk)
 static int open_usable(struct disk *disk, const char *path, bool *out_is_new)
 {
 	char boot[BOOT_SIZE];
-	int error;
 
 	read_boot(boot);
 	*out_is_new = !is_usable(disk->folder_fd, disk->own_fd, boot);
 	if (*out_is_new)
 		remove_files(disk->folder_fd);
-	error = open_environment(disk, path);
+	int error = open_environment(disk, path);
 	if (error != 0 && !*out_is_new) { /* damaged: it is only a cache */
 		close_environment(disk);
 		remove_files(disk->folder_fd);

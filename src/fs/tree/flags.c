@@ -100,11 +100,11 @@ static int restore(struct tree *tree, const char *text)
 {
 	struct place place;
 	unsigned int flags;
-	int fd, error;
+	int fd;
 
 	if (!parse_note(text, &place, &flags) || place.root >= tree->root_count)
 		return 0; /* not of ours, or of a directory that is not replicated any more */
-	error = place_open(tree, &place, O_RDONLY | O_NONBLOCK, &fd);
+	int error = place_open(tree, &place, O_RDONLY | O_NONBLOCK, &fd);
 	if (error != 0)
 		return error == -ESTALE ? 0 : error;
 	error = set_flags(fd, flags);
@@ -183,14 +183,13 @@ int flags_clear(int fd, const char *name)
 {
 	unsigned int flags;
 	struct stat st;
-	int opened, error;
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0)
 		return -errno;
-	opened = open_for_flags(fd, name, &st);
+	int opened = open_for_flags(fd, name, &st);
 	if (opened < 0)
 		return opened;
-	error = read_flags(opened, &flags);
+	int error = read_flags(opened, &flags);
 	if (error == 0)
 		error = set_flags(opened, flags & ~(unsigned int)PROTECTING);
 	(void)close(opened); /* as above */

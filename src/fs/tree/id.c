@@ -107,14 +107,14 @@ int id_mount_of(int fd, int *out_mount)
 static int place_read(
 	struct tree *tree, int fd, const char *name, const struct stat *st, struct place *out)
 {
-	int mount, root, error;
+	int mount;
 
 	if (id_root_of(tree, st->st_dev, -1) < 0)
 		return -EXDEV; /* another file system is mounted below a root */
-	error = handle_read(fd, name, out, &mount);
+	int error = handle_read(fd, name, out, &mount);
 	if (error != 0)
 		return error;
-	root = id_root_of(tree, st->st_dev, mount);
+	int root = id_root_of(tree, st->st_dev, mount);
 	CHECK(root >= 0);
 	out->root = (uint8_t)root;
 	return 0;
@@ -159,15 +159,14 @@ int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, 
 {
 	char path[PROC_PATH_SIZE];
 	uint8_t bytes[ID_SIZE + 1];
-	ssize_t size;
 	int error = place_read(tree, fd, name, st, place);
 
 	if (error != 0)
 		return error;
 	proc_path(path, fd, name);
 	/* Without a name the descriptor itself is meant: its link is followed, exactly once. */
-	size = name[0] == '\0' ? getxattr(path, OWN_XATTR, bytes, sizeof(bytes))
-			       : lgetxattr(path, OWN_XATTR, bytes, sizeof(bytes));
+	ssize_t size = name[0] == '\0' ? getxattr(path, OWN_XATTR, bytes, sizeof(bytes))
+				       : lgetxattr(path, OWN_XATTR, bytes, sizeof(bytes));
 	if (size < 0 && errno != ENODATA && errno != ERANGE)
 		return -errno;
 	*out_object = size == ID_SIZE ? id_decode(tree, bytes, ID_SIZE, st, place) : 0;
@@ -182,7 +181,6 @@ int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
 	char path[PROC_PATH_SIZE];
 	uint8_t bytes[ID_SIZE];
 	struct buf_writer writer = buf_writer_init(bytes, sizeof(bytes));
-	int result;
 
 	CHECK(object > 0);
 	buf_put_u8(&writer, ID_VERSION);
@@ -192,8 +190,8 @@ int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
 	buf_put_u64(&writer, tree->roots[place->root].uuid);
 	CHECK(!writer.is_overrun && writer.size == ID_SIZE);
 	proc_path(path, fd, name);
-	result = name[0] == '\0' ? setxattr(path, OWN_XATTR, bytes, ID_SIZE, 0)
-				 : lsetxattr(path, OWN_XATTR, bytes, ID_SIZE, 0);
+	int result = name[0] == '\0' ? setxattr(path, OWN_XATTR, bytes, ID_SIZE, 0)
+				     : lsetxattr(path, OWN_XATTR, bytes, ID_SIZE, 0);
 	if (result != 0 && errno == EPERM)
 		return flags_write_id(
 			tree, fd, name, &(struct flags_value){ st, place, bytes, ID_SIZE });

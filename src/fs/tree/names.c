@@ -54,7 +54,6 @@ int create_finish(
 	struct stat parent;
 	char path[PROC_PATH_SIZE];
 	uint64_t object;
-	int error;
 
 	if (fstat(parent_fd, &parent) != 0 ||
 		fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -69,7 +68,7 @@ int create_finish(
 	proc_path(path, parent_fd, name);
 	if (!S_ISLNK(st->st_mode) && (wanted & 06000) != 0 && chmod(path, wanted) != 0)
 		return -errno; /* chown(2) took those bits away */
-	error = id_known(tree, parent_fd, name, st, &place, &object);
+	int error = id_known(tree, parent_fd, name, st, &place, &object);
 	if (error == 0 && object == 0)
 		error = id_give(tree, parent_fd, name, st, &place, op->object);
 	if (error == 0 && fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -136,11 +135,10 @@ static int create_replay_named(
 	struct stat st;
 	struct place place;
 	uint64_t there;
-	int error;
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? create_named(tree, parent_fd, name, op, 0, &st) : -errno;
-	error = id_known(tree, parent_fd, name, &st, &place, &there);
+	int error = id_known(tree, parent_fd, name, &st, &place, &there);
 	if (error != 0)
 		return error;
 	if (there == 0 && (st.st_mode & S_IFMT) == (op->attributes.mode & S_IFMT))
@@ -254,12 +252,11 @@ static int remove_name(struct tree *tree, const struct op *op, int parent_fd, co
 static int unlink_local(struct tree *tree, struct op *op, int parent_fd, const char *name)
 {
 	struct stat st;
-	int error;
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return -errno;
 	attributes_of(&st, &op->attributes);
-	error = remove_name(tree, op, parent_fd, name);
+	int error = remove_name(tree, op, parent_fd, name);
 	if (error == 0 && fstat(parent_fd, &st) == 0)
 		op->parent_mtime_ns = mtime_ns_of(&st);
 	return error;

@@ -270,12 +270,11 @@ static int rename_replay(struct tree *tree, const struct op *op, struct ends *en
 int rename_apply(struct tree *tree, struct op *op, enum tree_mode mode)
 {
 	struct ends ends = { 0 };
-	int error;
 
 	CHECK(op->type == OP_RENAME);
 	if ((op->mask & ~(uint32_t)RENAME_FLAGS_KNOWN) != 0)
 		return -EINVAL;
-	error = open_ends(tree, op, &ends);
+	int error = open_ends(tree, op, &ends);
 	if (error != 0)
 		return error;
 	error = mode == TREE_LOCAL ? rename_local(tree, op, &ends) : rename_replay(tree, op, &ends);

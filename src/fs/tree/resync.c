@@ -27,11 +27,10 @@ static int unbind_once(struct tree *tree, int parent_fd, const char *name)
 	struct place place;
 	struct stat st;
 	uint64_t object;
-	int error;
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
-	error = id_known(tree, parent_fd, name, &st, &place, &object);
+	int error = id_known(tree, parent_fd, name, &st, &place, &object);
 	if (error != 0)
 		return error;
 	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1)
@@ -99,11 +98,10 @@ static int move_directory(int fd, const struct stat *st, int parent_fd, const ch
 {
 	struct terminated old_name;
 	int above_fd = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int error;
 
 	if (above_fd < 0)
 		return -errno;
-	error = name_above(above_fd, st, &old_name);
+	int error = name_above(above_fd, st, &old_name);
 	if (error == 0 &&
 		renameat2(above_fd, old_name.data, parent_fd, name, RENAME_NOREPLACE) != 0)
 		error = -errno;
@@ -269,11 +267,10 @@ static int remove_one(struct tree *tree, int fd, const char *name)
 	struct place place;
 	struct stat st;
 	uint64_t object;
-	int error;
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
-	error = id_known(tree, fd, name, &st, &place, &object);
+	int error = id_known(tree, fd, name, &st, &place, &object);
 	if (error == 0 && S_ISDIR(st.st_mode)) {
 		int child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		error = child < 0 ? -errno : remove_below(tree, child);

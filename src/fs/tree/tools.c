@@ -76,11 +76,9 @@ void entry_of(const struct stat *st, uint64_t object, struct tree_entry *out)
 
 static struct timespec timespec_of(int64_t time_ns)
 {
-	int64_t ns;
-
 	if (time_ns == TIME_OMIT)
 		return (struct timespec){ .tv_nsec = UTIME_OMIT };
-	ns = time_ns % NS_PER_S;
+	int64_t ns = time_ns % NS_PER_S;
 	if (ns < 0)
 		ns += NS_PER_S; /* before 1970: seconds are rounded down */
 	return (struct timespec){ .tv_sec = (time_ns - ns) / NS_PER_S, .tv_nsec = ns };

@@ -16,13 +16,12 @@
 int tree_root_of(struct tree *tree, uint64_t object, uint8_t *out_root)
 {
 	struct place place;
-	int error;
 
 	if (object >= 1 && object <= (uint64_t)tree->root_count) {
 		*out_root = (uint8_t)(object - 1);
 		return 0;
 	}
-	error = index_get(tree->index, object, &place);
+	int error = index_get(tree->index, object, &place);
 	if (error != 0)
 		return error == -ENOENT ? -ESTALE : error;
 	if (place.root >= tree->root_count)
@@ -50,7 +49,6 @@ static int open_own(int fd, const char *name, int *out_fd)
 static int open_part(struct tree_part *part, const struct tree_root *root)
 {
 	struct stat st;
-	int error;
 
 	part->fd = root->fd;
 	part->own_fd = part->orphan_fd = part->limbo_fd = part->kept_fd = -1;
@@ -60,7 +58,7 @@ static int open_part(struct tree_part *part, const struct tree_root *root)
 		return -ENOTDIR;
 	part->device = st.st_dev;
 	part->uuid = id_file_system(root->fd);
-	error = id_mount_of(root->fd, &part->mount);
+	int error = id_mount_of(root->fd, &part->mount);
 	if (error == 0)
 		error = open_own(root->fd, OWN_FOLDER, &part->own_fd);
 	if (error == 0)
@@ -79,11 +77,10 @@ static int name_root(struct tree *tree, int index)
 	struct place place;
 	uint64_t object;
 	int fd = tree->roots[index].fd;
-	int error;
 
 	if (fstat(fd, &st) != 0)
 		return -errno;
-	error = id_read(tree, fd, "", &st, &place, &object);
+	int error = id_read(tree, fd, "", &st, &place, &object);
 	if (error != 0)
 		return error == -EOPNOTSUPP ? -ENOTSUP : error;
 	if (object == (uint64_t)index + 1)
@@ -108,7 +105,6 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
 	bool is_new = false;
-	int error;
 
 	CHECK(root_count >= 1 && root_count <= ROOTS_MAX);
 	if (tree == NULL)
@@ -121,7 +117,7 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 	lock_init(&tree->naming, RANK_TREE_NAMING);
 	lock_init(&tree->lease_lock, RANK_TREE_LEASE);
 	tree->cache = cache_new();
-	error = tree->cache == NULL ? -ENOMEM : open_parts(tree, roots);
+	int error = tree->cache == NULL ? -ENOMEM : open_parts(tree, roots);
 	if (error == 0)
 		error = flags_restore(tree);
 	if (error == 0)
@@ -243,10 +239,9 @@ static int give_id(
 {
 	struct place place;
 	uint64_t object;
-	int error;
 
 	lock_take(&tree->naming);
-	error = id_known(tree, fd, name, st, &place, &object);
+	int error = id_known(tree, fd, name, st, &place, &object);
 	if (error == 0 && object == 0) {
 		error = tree_new_id(tree, &object);
 		if (error == 0)

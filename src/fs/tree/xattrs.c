@@ -42,12 +42,11 @@ static int list_names(const char *path, char **out_names, size_t *out_size)
 static int encode_one(struct buf_writer *writer, const char *path, const char *name)
 {
 	uint8_t *value = malloc(XATTR_SIZE_MAX_);
-	ssize_t size;
 	int error = 0;
 
 	if (value == NULL)
 		return -ENOMEM;
-	size = getxattr(path, name, value, XATTR_SIZE_MAX_);
+	ssize_t size = getxattr(path, name, value, XATTR_SIZE_MAX_);
 	if (size >= 0) {
 		buf_put_bytes(writer, (struct bytes){ (const uint8_t *)name, strlen(name) });
 		buf_put_bytes(writer, (struct bytes){ value, (size_t)size });
