@@ -261,7 +261,7 @@ void application_on_check(struct core *core, struct module *module, const struct
 	bool is_new = (application->checks_down & bit) == 0;
 	application->checks_down |= bit;
 	/* While answers are held nothing can work; that is not the application's fault. */
-	if (!is_new || module->is_held || module->step == STEP_DROPPING)
+	if (!is_new || module->is_held || step_has(module->step, STEP_DISTURBS))
 		return;
 	application_repair(core, module, "a check says that the application does not work");
 }

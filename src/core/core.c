@@ -306,7 +306,8 @@ static void advance_all(struct core *core)
 		module->is_dirty = module->is_dirty || module->wake_ns <= core->now_ns;
 		if (module->is_dirty && core->actions->count + ACTIONS_OF_ADVANCE < ACTIONS_MAX)
 			advance(core, module);
-		core->is_in_trouble = core->is_in_trouble || step_is_trouble(module->step);
+		core->is_in_trouble =
+			core->is_in_trouble || step_has(module->step, STEP_IS_TROUBLE);
 	}
 }
 

@@ -3,7 +3,8 @@
  *
  *	core.c         the step: event in, facts noted, every touched module advanced, actions out
  *	member.c       beats: who is heard both ways, who is silent, own lateness (R16, R21)
- *	mirror.c       the table of legal steps, mirror_move(), what people see, mirror_verify()
+ *	steps.c        the table of a mirror's steps, mirror_move()
+ *	mirror.c       what people see of a mirror, mirror_verify(), one step of it
  *	decide.c       start: whose copy may serve, and why a node waits
  *	probing.c      start: does anybody else answer at the service address
  *	primary.c      serving: pairing, going on alone
@@ -29,6 +30,7 @@
 
 #include "core/core.h"
 #include "core/mirror/generation.h"
+#include "core/mirror/steps.h"
 #include "core/planted.h"
 
 #define RETIRED_NONCES	   8
@@ -60,48 +62,6 @@
 #define RETRY_DOUBLINGS	    7
 #define SWAP_PATIENCE_NS    (30 * NS_PER_S)
 #define PREFERRED_AFTER_NS  (10 * NS_PER_S) /* paired so long: swap to the preferred node (B4) */
-
-/* Where a module stands, finer than what people see; the diagram is in mirror.c. */
-enum step {
-	STEP_STOPPED,
-	STEP_PRESTART,
-	STEP_WAITING,
-	STEP_PROBING,  /* nobody else answers for the address? */
-	STEP_CLAIMING, /* record: this node is the holder */
-	STEP_MOUNTING, /* evenkeel-fs becomes primary */
-	STEP_ALONE,    /* serving; the peer is not good and not connected */
-	STEP_CONNECTING,
-	STEP_RESYNCING,
-	STEP_COMPLETE, /* the target has everything; its record is awaited */
-	STEP_GROWING,  /* record: good = both */
-	STEP_PAIRED,
-	STEP_HELD,	/* no two-way beat: answers held, arbiter wanted (R7) */
-	STEP_DROPPING,	/* the stream is lost, beats go on: the peer is asked to resign */
-	STEP_INTENDING, /* record: intent */
-	STEP_ASKING,	/* the arbiter */
-	STEP_SHRINKING, /* record: good = me */
-	STEP_PARTING,	/* evenkeel-fs goes on alone */
-	STEP_QUIETING,	/* handing over: application stops, address goes */
-	STEP_DRAINING,
-	STEP_YIELDING,	/* record: the peer is the holder */
-	STEP_YIELDED,	/* until the peer serves */
-	STEP_ACCEPTING, /* record: incomplete, follows this primary */
-	STEP_ATTACHING, /* evenkeel-fs becomes secondary */
-	STEP_FOLLOWING, /* being brought up to date */
-	STEP_ADOPTING,	/* record: complete */
-	STEP_ADOPTED,	/* until the primary calls us good */
-	STEP_JOINING,	/* record: good = both */
-	STEP_SECOND,
-	STEP_RESIGNING, /* record: not good since epoch + 1 */
-	STEP_RESIGNED,	/* until the primary goes on without us */
-	STEP_SUSPECTING,
-	STEP_TAKE_INTENDING,
-	STEP_TAKE_ASKING,
-	STEP_STOPPING, /* application stops */
-	STEP_UNMOUNTING,
-	STEP_CLOSING, /* poststop, final record */
-	STEP_COUNT,
-};
 
 enum wait_reason {
 	WAIT_NONE,
@@ -299,14 +259,8 @@ int64_t member_age_at(const struct core *core, uint8_t node, int64_t age_ns);
 int64_t member_suspicion_at(const struct core *core, uint8_t node, int64_t age_ns);
 
 /* mirror.c */
-bool mirror_move(struct core *core, struct module *module, enum step next);
 enum mirror_state mirror_state_of(const struct module *module);
 enum readiness mirror_readiness_of(const struct module *module);
-bool step_is_primary(enum step step);
-bool step_is_secondary(enum step step);
-/* Somebody is suspected: beats go out more often. */
-bool step_is_trouble(enum step step);
-const char *step_name(enum step step);
 void mirror_verify(const struct core *core, const struct module *module);
 /* One step of the module, if one is due. */
 bool mirror_advance(struct core *core, struct module *module);
@@ -327,19 +281,11 @@ bool module_is_chosen(struct core *core, struct module *module);
 /* The same, with the peer not heard. */
 bool module_may_start_alone(const struct core *core, const struct module *module);
 bool module_can_follow(const struct core *core, const struct module *module);
-bool waiting_advance(struct core *core, struct module *module);
 void module_eligible(struct core *core, struct module *module);
 
-/* probing.c */
-bool probing_advance(struct core *core, struct module *module);
-
 /* primary.c */
-bool mounting_advance(struct core *core, struct module *module);
-bool primary_advance(struct core *core, struct module *module);
 /* Dropped too often: the next attempt to bring the peer up to date waits (R20). */
 bool module_is_resting(const struct core *core, const struct module *module);
-/* What every serving step does first: outranked, failed, told to stop. */
-bool primary_common(struct core *core, struct module *module);
 /* The address and the scripts are wanted here. */
 void serve(struct module *module);
 /* The other node serves and counts: nothing runs on here. */
@@ -349,18 +295,14 @@ bool has_fs_failed(struct core *core, struct module *module);
 enum wait_reason fs_failure(const struct module *module);
 
 /* handover.c */
-bool yielding_advance(struct core *core, struct module *module);
 /* The record that hands over cannot be written. */
 bool yielding_unrecorded(struct core *core, struct module *module);
 
 /* loss.c */
 /* Records that the peer is stale, then tells evenkeel-fs. */
 bool go_alone(struct core *core, struct module *module);
-bool loss_advance(struct core *core, struct module *module);
-bool primary_guard(struct core *core, struct module *module);
 
 /* secondary.c */
-bool secondary_advance(struct core *core, struct module *module);
 bool accept_primary(struct core *core, struct module *module);
 /* When the primary falls silent, takeover.c goes on. */
 bool suspect_if_silent(struct core *core, struct module *module);
@@ -370,7 +312,6 @@ bool peer_has_handed_over(const struct core *core, const struct module *module);
 /* takeover.c */
 /* Age of the last two-way beat at which a secondary suspects its primary. */
 int64_t suspect_after_ns(const struct core *core);
-bool takeover_advance(struct core *core, struct module *module);
 void address_probe(struct core *core, struct module *module);
 /* The service was handed over, and the peer had heard of it before it fell silent. */
 bool peer_may_hold(const struct module *module);
@@ -379,7 +320,6 @@ bool ask_arbiter(struct core *core, struct module *module);
 /* leave.c */
 bool leave(struct core *core, struct module *module);
 bool fence(struct core *core, struct module *module, enum wait_reason reason);
-bool leave_advance(struct core *core, struct module *module);
 void module_block(struct core *core, struct module *module, enum wait_reason reason);
 
 /* application.c */

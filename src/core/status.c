@@ -72,7 +72,9 @@ static void say_primary(const struct core *core, const struct module *module, st
 						 "`evenkeel prim --force` here; or bring it back");
 		break;
 	}
-	if (!application_is_settled(module) && module->step <= STEP_PAIRED)
+	bool is_starting =
+		step_is_in(module->step, GROUP_CLAIMING) || step_is_in(module->step, GROUP_SERVING);
+	if (is_starting && !application_is_settled(module))
 		text_add(&status->now, "; the application is being started");
 }
 
@@ -155,9 +157,9 @@ static void say_now(const struct core *core, const struct module *module, struct
 		say_primary(core, module, status);
 	} else if (step_is_secondary(step)) {
 		say_secondary(module, status);
-	} else if (step >= STEP_SUSPECTING && step <= STEP_TAKE_ASKING) {
+	} else if (step_is_in(step, GROUP_SUSPECTING)) {
 		say_suspecting(core, module, status);
-	} else if (step >= STEP_STOPPING) {
+	} else if (step_is_in(step, GROUP_LEAVING)) {
 		text_add(&status->now,
 			module->is_refused ? "cannot release the directory: " : "leaving its role");
 		if (module->is_refused)
@@ -198,10 +200,8 @@ static void say_if_dies(const struct core *core, const struct module *module, st
 {
 	enum step step = module->step;
 	bool is_pair = step == STEP_PAIRED || step == STEP_SECOND;
-	bool is_alone = (step >= STEP_ALONE && step <= STEP_GROWING) || step == STEP_SHRINKING ||
-			step == STEP_PARTING;
 
-	if (is_alone) {
+	if (step_has(step, STEP_IS_SOLE)) {
 		text_add(text, "if this node dies, the service stops until it is back: the other "
 			       "copy is not up to date");
 		return;

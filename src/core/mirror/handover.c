@@ -26,7 +26,7 @@ static bool is_peer_usable(const struct module *module)
 	return !module->is_held && !module->is_peer_lost;
 }
 
-static bool quieting_advance(struct core *core, struct module *module)
+bool quieting_advance(struct core *core, struct module *module)
 {
 	if (!is_peer_usable(module) || !peer_is_good_second(core, module))
 		return take_back(core, module);
@@ -38,7 +38,7 @@ static bool quieting_advance(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_DRAINING);
 }
 
-static bool draining_advance(struct core *core, struct module *module)
+bool draining_advance(struct core *core, struct module *module)
 {
 	if (!is_peer_usable(module))
 		return take_back(core, module);
@@ -48,7 +48,7 @@ static bool draining_advance(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_YIELDING);
 }
 
-static bool yielded_advance(struct core *core, struct module *module)
+bool yielded_advance(struct core *core, struct module *module)
 {
 	bool is_serving_there =
 		peer_is_primary(core, module) && module_relation(core, module) == RELATION_OLDER;
@@ -68,7 +68,7 @@ static bool yielded_advance(struct core *core, struct module *module)
 	return leave(core, module);
 }
 
-static bool yield(struct core *core, struct module *module)
+bool yielding_advance(struct core *core, struct module *module)
 {
 	module->wants_swap = false;
 	if (planted(PLANTED_BOTH_HOLD)) {
@@ -96,16 +96,13 @@ bool yielding_unrecorded(struct core *core, struct module *module)
 	return leave(core, module);
 }
 
-bool yielding_advance(struct core *core, struct module *module)
+bool handover_common(struct core *core, struct module *module)
 {
 	if (module->step == STEP_YIELDING)
-		return yield(core, module);
-	if (module->step == STEP_YIELDED)
-		return yielded_advance(core, module);
+		return false; /* its record decided */
 	if (peer_outranks(core, module))
 		return give_way(core, module);
 	if (has_fs_failed(core, module))
 		return fence(core, module, fs_failure(module));
-	return module->step == STEP_QUIETING ? quieting_advance(core, module)
-					     : draining_advance(core, module);
+	return false;
 }

@@ -49,7 +49,7 @@ bool fence(struct core *core, struct module *module, enum wait_reason reason)
 	return leave(core, module);
 }
 
-static bool stopping_advance(struct core *core, struct module *module)
+bool stopping_advance(struct core *core, struct module *module)
 {
 	if (!application_is_down(module))
 		return false;
@@ -63,7 +63,7 @@ static bool stopping_advance(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_UNMOUNTING);
 }
 
-static bool unmounting_advance(struct core *core, struct module *module)
+bool unmounting_advance(struct core *core, struct module *module)
 {
 	if (!module->is_order_open)
 		return mirror_move(core, module, STEP_CLOSING);
@@ -114,7 +114,7 @@ static bool is_closed(const struct module *module)
 	       module->record.should_run == module->should_run;
 }
 
-static bool closing_advance(struct core *core, struct module *module)
+bool closing_advance(struct core *core, struct module *module)
 {
 	struct application *application = &module->application;
 
@@ -142,16 +142,4 @@ static bool closing_advance(struct core *core, struct module *module)
 	module->is_second_only = false;
 	module->reason = WAIT_NONE;
 	return mirror_move(core, module, STEP_STOPPED);
-}
-
-bool leave_advance(struct core *core, struct module *module)
-{
-	switch (module->step) {
-	case STEP_STOPPING: return stopping_advance(core, module);
-	case STEP_UNMOUNTING: return unmounting_advance(core, module);
-	case STEP_CLOSING: return closing_advance(core, module);
-	default: break; /* EXCEPTION: the other steps have files of their own */
-	}
-	CHECK(false);
-	return false;
 }

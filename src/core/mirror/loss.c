@@ -20,11 +20,6 @@ static int64_t hold_after_ns(const struct core *core)
 	return core->config.silence_ns - core->config.margin_ns;
 }
 
-static bool is_held_step(enum step step)
-{
-	return step >= STEP_GROWING && step <= STEP_DRAINING;
-}
-
 /* A daemon that was killed while answers were held took that knowledge with it: without this they
  * would wait for ever. */
 static void resume_predecessors_hold(struct core *core, struct module *module)
@@ -35,20 +30,18 @@ static void resume_predecessors_hold(struct core *core, struct module *module)
 	order_fs(core, module, FS_ORDER_RESUME);
 }
 
-/* Holds answers in time, even while a record is being written. Never moves. */
-bool primary_guard(struct core *core, struct module *module)
+void loss_guard(struct core *core, struct module *module)
 {
 	uint8_t peer = module->config.peer;
 	bool is_peer_good = record_is_good(&module->record, peer) ||
 			    (module->is_writing && record_is_good(&module->writing, peer));
 
-	if (!is_held_step(module->step) || module->is_held || !is_peer_good ||
-		module->step == STEP_SHRINKING || module->step == STEP_PARTING)
-		return false;
+	if (module->is_held || !is_peer_good)
+		return;
 	if (member_age_ns(core, peer) < hold_after_ns(core) && !core->members[peer].is_gone) {
 		wake_at(module, member_age_at(core, peer, hold_after_ns(core)));
 		resume_predecessors_hold(core, module);
-		return false;
+		return;
 	}
 	order_fs(core, module, FS_ORDER_HOLD);
 	module->is_perhaps_held = false;
@@ -60,7 +53,6 @@ bool primary_guard(struct core *core, struct module *module)
 	text_add(log_add(core, module, "module.held", SEVERITY_WARNING),
 		"the other node is not heard: answers to the application wait until it is clear "
 		"who goes on");
-	return false;
 }
 
 static bool resume(struct core *core, struct module *module)
@@ -200,7 +192,7 @@ static bool is_heard_in_time(const struct core *core, const struct module *modul
 	       !core->members[module->config.peer].is_gone;
 }
 
-static bool asking_advance(struct core *core, struct module *module)
+bool asking_advance(struct core *core, struct module *module)
 {
 	if (peer_has_resigned(core, module))
 		return go_alone(core, module);
@@ -252,7 +244,7 @@ static bool is_stream_awaited(struct core *core, struct module *module)
 	return !has_passed(core, module, module->returned_ns, RETURN_PATIENCE_NS);
 }
 
-static bool held_advance(struct core *core, struct module *module)
+bool held_advance(struct core *core, struct module *module)
 {
 	if (peer_has_resigned(core, module) || module->wants_forced_prim)
 		return go_alone(core, module);
@@ -265,7 +257,7 @@ static bool held_advance(struct core *core, struct module *module)
 	return step_down_slowly(core, module);
 }
 
-static bool dropping_advance(struct core *core, struct module *module)
+bool dropping_advance(struct core *core, struct module *module)
 {
 	bool has_word = peer_has_resigned(core, module) || planted(PLANTED_NO_WORD);
 	if (has_word || module->wants_forced_prim)
@@ -278,7 +270,7 @@ static bool dropping_advance(struct core *core, struct module *module)
 	return core->members[module->config.peer].two_way_ns != 0 && ask(core, module);
 }
 
-static bool part(struct core *core, struct module *module)
+bool shrinking_advance(struct core *core, struct module *module)
 {
 	bool was_ordered = planted(PLANTED_RECORD_AFTER) &&
 			   module->fs_epoch.number == module->record.epoch.number;
@@ -299,7 +291,7 @@ static bool is_told_already(const struct module *module)
 	return module->is_resumed && module->is_refused;
 }
 
-static bool parting_advance(struct core *core, struct module *module)
+bool parting_advance(struct core *core, struct module *module)
 {
 	if (module->is_order_open && !is_told_already(module))
 		return false;
@@ -310,23 +302,15 @@ static bool parting_advance(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_ALONE);
 }
 
-bool loss_advance(struct core *core, struct module *module)
+bool intending_advance(struct core *core, struct module *module)
+{
+	(void)ask_arbiter(core, module);
+	return mirror_move(core, module, STEP_ASKING);
+}
+
+bool loss_common(struct core *core, struct module *module)
 {
 	if (module->step == STEP_PARTING && is_told_already(module))
-		return parting_advance(core, module);
-	if (primary_common(core, module))
-		return true;
-	switch (module->step) {
-	case STEP_HELD: return held_advance(core, module);
-	case STEP_DROPPING: return dropping_advance(core, module);
-	case STEP_INTENDING:
-		(void)ask_arbiter(core, module);
-		return mirror_move(core, module, STEP_ASKING);
-	case STEP_ASKING: return asking_advance(core, module);
-	case STEP_SHRINKING: return part(core, module);
-	case STEP_PARTING: return parting_advance(core, module);
-	default: break; /* EXCEPTION: the other steps have files of their own */
-	}
-	CHECK(false);
-	return false;
+		return false;
+	return primary_common(core, module);
 }

@@ -36,7 +36,7 @@ bool give_way(struct core *core, struct module *module)
 	return fence(core, module, WAIT_NONE);
 }
 
-static bool mount(struct core *core, struct module *module)
+bool claiming_advance(struct core *core, struct module *module)
 {
 	enum fs_order order = FS_ORDER_PRIMARY;
 
@@ -67,8 +67,6 @@ static bool give_up_claim(struct core *core, struct module *module)
 
 bool mounting_advance(struct core *core, struct module *module)
 {
-	if (module->step == STEP_CLAIMING)
-		return mount(core, module);
 	if (peer_outranks(core, module))
 		return give_way(core, module);
 	if (has_fs_failed(core, module) || module->is_rolled_back)
@@ -124,11 +122,6 @@ static bool on_application_failed(struct core *core, struct module *module)
 	return leave(core, module);
 }
 
-static bool is_loss_step(enum step step)
-{
-	return step >= STEP_HELD && step <= STEP_PARTING;
-}
-
 static bool on_stop(struct core *core, struct module *module)
 {
 	if (can_hand_over(core, module))
@@ -136,7 +129,7 @@ static bool on_stop(struct core *core, struct module *module)
 	/* Answers are held and nobody may let them go, so no script that writes could end. */
 	if (module->is_held)
 		return fence(core, module, WAIT_NONE);
-	if (module->is_peer_lost || is_loss_step(module->step))
+	if (module->is_peer_lost || step_is_in(module->step, GROUP_LOSING))
 		return false; /* that first: then scripts can end */
 	return leave(core, module);
 }
@@ -153,7 +146,7 @@ bool primary_common(struct core *core, struct module *module)
 		return false;
 	if (module->wants_stop)
 		return on_stop(core, module);
-	if (module->application.is_failed && !is_loss_step(module->step))
+	if (module->application.is_failed && !step_is_in(module->step, GROUP_LOSING))
 		return on_application_failed(core, module);
 	return false;
 }
@@ -198,7 +191,7 @@ static bool is_adopted_there(const struct core *core, const struct module *modul
 	       generation_is_equal(theirs->generation, module->record.generation);
 }
 
-static bool alone_advance(struct core *core, struct module *module)
+bool alone_advance(struct core *core, struct module *module)
 {
 	bool is_target = is_peer_following(core, module) && !module->peer.record.is_complete;
 
@@ -219,7 +212,7 @@ static bool alone_advance(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_CONNECTING);
 }
 
-static bool connecting_advance(struct core *core, struct module *module)
+bool connecting_advance(struct core *core, struct module *module)
 {
 	if (module->is_peer_lost)
 		return give_up_target(core, module);
@@ -230,7 +223,7 @@ static bool connecting_advance(struct core *core, struct module *module)
 	return false;
 }
 
-static bool resyncing_advance(struct core *core, struct module *module)
+bool resyncing_advance(struct core *core, struct module *module)
 {
 	if (module->is_peer_lost)
 		return give_up_target(core, module);
@@ -247,7 +240,7 @@ static bool resyncing_advance(struct core *core, struct module *module)
 	return false;
 }
 
-static bool complete_advance(struct core *core, struct module *module)
+bool complete_advance(struct core *core, struct module *module)
 {
 	if (module->is_peer_lost)
 		return give_up_target(core, module);
@@ -260,6 +253,12 @@ static bool complete_advance(struct core *core, struct module *module)
 }
 
 /* ---- paired ---- */
+
+bool growing_advance(struct core *core, struct module *module)
+{
+	order_fs(core, module, FS_ORDER_PAIR);
+	return mirror_move(core, module, STEP_PAIRED);
+}
 
 static bool is_swap_wanted(struct core *core, struct module *module)
 {
@@ -281,7 +280,7 @@ static void log_drop(struct core *core, struct module *module)
 	text_add(text, ": answers wait until it is recorded as stale");
 }
 
-static bool paired_advance(struct core *core, struct module *module)
+bool paired_advance(struct core *core, struct module *module)
 {
 	if (module->is_held)
 		return mirror_move(core, module, STEP_HELD);
@@ -295,24 +294,5 @@ static bool paired_advance(struct core *core, struct module *module)
 	serve(module);
 	if (is_swap_wanted(core, module) && can_hand_over(core, module))
 		return hand_over(core, module);
-	return false;
-}
-
-bool primary_advance(struct core *core, struct module *module)
-{
-	if (primary_common(core, module))
-		return true;
-	switch (module->step) {
-	case STEP_ALONE: return alone_advance(core, module);
-	case STEP_CONNECTING: return connecting_advance(core, module);
-	case STEP_RESYNCING: return resyncing_advance(core, module);
-	case STEP_COMPLETE: return complete_advance(core, module);
-	case STEP_GROWING:
-		order_fs(core, module, FS_ORDER_PAIR);
-		return mirror_move(core, module, STEP_PAIRED);
-	case STEP_PAIRED: return paired_advance(core, module);
-	default: break; /* EXCEPTION: the other steps have files of their own */
-	}
-	CHECK(false);
 	return false;
 }

@@ -66,7 +66,7 @@ static void resume_application(struct module *module, const struct event *event)
 
 static void enter(struct core *core, struct module *module, enum step step)
 {
-	bool is_serving = step_is_primary(step) && step != STEP_STOPPED;
+	bool is_serving = step_is_primary(step);
 
 	(void)mirror_move(core, module, step);
 	if (step == STEP_STOPPING && module->application.up != 0)

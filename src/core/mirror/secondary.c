@@ -36,7 +36,7 @@ static bool on_failure(struct core *core, struct module *module)
 
 /* ---- on the way to SECOND ---- */
 
-static bool attaching_advance(struct core *core, struct module *module)
+bool attaching_advance(struct core *core, struct module *module)
 {
 	if (has_fs_failed(core, module))
 		return on_failure(core, module);
@@ -93,7 +93,7 @@ static bool is_following_over(struct core *core, struct module *module, bool *ou
 	return !is_epoch_equal(module) || !module->is_peer_known;
 }
 
-static bool following_advance(struct core *core, struct module *module)
+bool following_advance(struct core *core, struct module *module)
 {
 	bool has_moved;
 
@@ -105,7 +105,7 @@ static bool following_advance(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_ADOPTING);
 }
 
-static bool adopted_advance(struct core *core, struct module *module)
+bool adopted_advance(struct core *core, struct module *module)
 {
 	bool has_moved;
 
@@ -191,7 +191,7 @@ static bool on_behind(struct core *core, struct module *module)
 	return resign(core, module);
 }
 
-static bool second_advance(struct core *core, struct module *module)
+bool second_advance(struct core *core, struct module *module)
 {
 	module_eligible(core, module);
 	if (module->is_behind)
@@ -212,7 +212,7 @@ static bool second_advance(struct core *core, struct module *module)
 	return suspect_if_silent(core, module);
 }
 
-static bool resigned_advance(struct core *core, struct module *module)
+bool resigned_advance(struct core *core, struct module *module)
 {
 	bool is_peer_on = module->is_peer_known &&
 			  module->peer.record.epoch.number >= module->record.epoch.number;
@@ -230,24 +230,26 @@ static bool resigned_advance(struct core *core, struct module *module)
 	return is_primary_gone(core, module) ? leave(core, module) : false;
 }
 
-bool secondary_advance(struct core *core, struct module *module)
+/* ---- records on their way, and what follows them ---- */
+
+bool accepting_advance(struct core *core, struct module *module)
 {
-	switch (module->step) {
-	case STEP_ACCEPTING:
-		order_fs(core, module, FS_ORDER_SECONDARY);
-		return mirror_move(core, module, STEP_ATTACHING);
-	case STEP_ATTACHING: return attaching_advance(core, module);
-	case STEP_FOLLOWING: return following_advance(core, module);
-	case STEP_ADOPTING:
-		module->is_rolled_back = false;
-		return mirror_move(core, module, STEP_ADOPTED);
-	case STEP_ADOPTED: return adopted_advance(core, module);
-	case STEP_JOINING: return mirror_move(core, module, STEP_SECOND);
-	case STEP_SECOND: return second_advance(core, module);
-	case STEP_RESIGNING: return mirror_move(core, module, STEP_RESIGNED);
-	case STEP_RESIGNED: return resigned_advance(core, module);
-	default: break; /* EXCEPTION: the other steps have files of their own */
-	}
-	CHECK(false);
-	return false;
+	order_fs(core, module, FS_ORDER_SECONDARY);
+	return mirror_move(core, module, STEP_ATTACHING);
+}
+
+bool adopting_advance(struct core *core, struct module *module)
+{
+	module->is_rolled_back = false;
+	return mirror_move(core, module, STEP_ADOPTED);
+}
+
+bool joining_advance(struct core *core, struct module *module)
+{
+	return mirror_move(core, module, STEP_SECOND);
+}
+
+bool resigning_advance(struct core *core, struct module *module)
+{
+	return mirror_move(core, module, STEP_RESIGNED);
 }

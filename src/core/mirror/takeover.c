@@ -209,7 +209,7 @@ static bool wait_for_person(struct core *core, struct module *module)
 	return leave(core, module);
 }
 
-static bool suspecting_advance(struct core *core, struct module *module)
+bool suspecting_advance(struct core *core, struct module *module)
 {
 	if (module->is_behind && peer_is_heard(core, module) && !peer_is_primary(core, module))
 		return wait_for_person(core, module);
@@ -239,7 +239,7 @@ static bool take_over(struct core *core, struct module *module)
 	return secondary_claim(core, module, false);
 }
 
-static bool take_asking_advance(struct core *core, struct module *module)
+bool take_asking_advance(struct core *core, struct module *module)
 {
 	if (is_heard_again(core, module) || is_primary_talking(core, module) || module->is_behind)
 		return mirror_move(core, module, STEP_SUSPECTING);
@@ -257,18 +257,10 @@ static bool take_asking_advance(struct core *core, struct module *module)
 	return mirror_move(core, module, STEP_SUSPECTING);
 }
 
-bool takeover_advance(struct core *core, struct module *module)
+bool take_intending_advance(struct core *core, struct module *module)
 {
-	switch (module->step) {
-	case STEP_SUSPECTING: return suspecting_advance(core, module);
-	case STEP_TAKE_INTENDING:
-		if (is_heard_again(core, module))
-			return mirror_move(core, module, STEP_SUSPECTING);
-		(void)ask_arbiter(core, module);
-		return mirror_move(core, module, STEP_TAKE_ASKING);
-	case STEP_TAKE_ASKING: return take_asking_advance(core, module);
-	default: break; /* EXCEPTION: the other steps have files of their own */
-	}
-	CHECK(false);
-	return false;
+	if (is_heard_again(core, module))
+		return mirror_move(core, module, STEP_SUSPECTING);
+	(void)ask_arbiter(core, module);
+	return mirror_move(core, module, STEP_TAKE_ASKING);
 }
