@@ -216,7 +216,7 @@ static void find_cgroup(struct daemon *daemon)
 static void on_core_due(void *owner)
 {
 	struct daemon *daemon = owner;
-	int64_t late_ns = clock_boot_ns() - daemon->core_timer.due_ns;
+	int64_t late_ns = clock_boot_ns() - loop_due_ns(&daemon->core_timer);
 
 	if (late_ns >= LATE_NS)
 		daemon_log(daemon, NULL, SEVERITY_WARNING, "daemon.late",

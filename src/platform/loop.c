@@ -33,9 +33,16 @@ void loop_close(struct loop *loop)
 	loop->timer_fd = loop->epoll_fd = -1;
 }
 
+static struct timer *first_timer(const struct loop *loop)
+{
+	_Static_assert(offsetof(struct timer, node) == 0, "a timer begins with its node");
+	return (struct timer *)loop->timers.first;
+}
+
 static void set_timer_fd(struct loop *loop)
 {
-	int64_t due_ns = loop->timers == NULL ? INT64_MAX : loop->timers->due_ns;
+	const struct timer *first = first_timer(loop);
+	int64_t due_ns = first == NULL ? INT64_MAX : loop_due_ns(first);
 	struct itimerspec spec = { 0 };
 
 	if (due_ns == loop->timer_set_ns)
@@ -50,21 +57,14 @@ static void set_timer_fd(struct loop *loop)
 	loop->timer_set_ns = due_ns;
 }
 
-static void call_after(struct loop *loop)
-{
-	if (loop->after_each != NULL)
-		loop->after_each(loop->owner);
-}
-
 static void run_timers(struct loop *loop)
 {
 	int64_t now_ns = clock_boot_ns();
 
-	while (loop->timers != NULL && loop->timers->due_ns <= now_ns) {
-		struct timer *timer = loop->timers;
+	for (struct timer *timer;
+		(timer = first_timer(loop)) != NULL && loop_due_ns(timer) <= now_ns;) {
 		loop_disarm(loop, timer);
 		timer->on_due(timer->owner);
-		call_after(loop);
 	}
 }
 
@@ -85,7 +85,6 @@ static int run_round(struct loop *loop)
 		uint64_t expirations;
 		if (watch != NULL) {
 			watch->on_ready(watch->owner, events[i].events);
-			call_after(loop);
 		} else if (read(loop->timer_fd, &expirations, sizeof(expirations)) > 0) {
 			loop->timer_set_ns = INT64_MAX - 1; /* it is spent: set it anew */
 		}
@@ -138,28 +137,23 @@ void loop_remove(struct loop *loop, struct watch *watch)
 
 void loop_arm(struct loop *loop, struct timer *timer, int64_t due_ns)
 {
-	struct timer **at = &loop->timers;
-
 	CHECK(timer->on_due != NULL);
-	loop_disarm(loop, timer);
-	timer->due_ns = due_ns;
-	while (*at != NULL && (*at)->due_ns <= due_ns)
-		at = &(*at)->next;
-	timer->next = *at;
-	*at = timer;
-	timer->is_armed = true;
+	heap_remove(&loop->timers, &timer->node);
+	timer->node.key = due_ns;
+	heap_add(&loop->timers, &timer->node);
 }
 
 void loop_disarm(struct loop *loop, struct timer *timer)
 {
-	struct timer **at = &loop->timers;
+	heap_remove(&loop->timers, &timer->node);
+}
 
-	if (!timer->is_armed)
-		return;
-	while (*at != timer) {
-		CHECK(*at != NULL);
-		at = &(*at)->next;
-	}
-	*at = timer->next;
-	timer->is_armed = false;
+bool loop_is_armed(const struct timer *timer)
+{
+	return heap_has(&timer->node);
+}
+
+int64_t loop_due_ns(const struct timer *timer)
+{
+	return timer->node.key;
 }

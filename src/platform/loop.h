@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#include "base/heap.h"
 #include "base/macros.h"
 
 #define LOOP_BATCH 64 /* descriptors handled a round */
@@ -25,24 +26,19 @@ struct watch {
 };
 
 struct timer {
-	int64_t due_ns; /* boot clock */
+	struct heap_node node; /* its key: when it is due, on the boot clock */
 	void *owner;
 	void (*on_due)(void *owner);
-	struct timer *next;
-	bool is_armed;
 };
 
 struct loop {
 	int epoll_fd;
 	int timer_fd;
 	int64_t timer_set_ns;
-	struct timer *timers; /* rising due_ns */
+	struct heap timers;
 	struct watch *batch[LOOP_BATCH];
 	int batch_count;
 	bool should_stop;
-	/* After each handler, so that what it caused happens before the next one; may be NULL. */
-	void *owner;
-	void (*after_each)(void *owner);
 };
 
 int loop_open(struct loop *loop) MUST_CHECK;
@@ -57,8 +53,12 @@ int loop_change(struct loop *loop, struct watch *watch, uint32_t events) MUST_CH
 /* Nothing happens if it is not watched. */
 void loop_remove(struct loop *loop, struct watch *watch);
 
-/* The timer has owner and on_due set; armed again, it only moves. */
+/* The timer has owner and on_due set; armed again, it only moves. Of timers that are due at once, the
+ * one armed first is called first. */
 void loop_arm(struct loop *loop, struct timer *timer, int64_t due_ns);
 void loop_disarm(struct loop *loop, struct timer *timer);
+bool loop_is_armed(const struct timer *timer);
+/* When it is due, or was. */
+int64_t loop_due_ns(const struct timer *timer);
 
 #endif

@@ -289,7 +289,7 @@ void fs_order(struct module *module, const struct action *action)
 
 	memcpy(message.order.set_id, action->fs.set_id, SET_ID_SIZE);
 	message.order.is_forced = action->fs.is_forced;
-	bool is_nobody = fs->process.pidfd < 0 && !fs->start.is_armed;
+	bool is_nobody = fs->process.pidfd < 0 && !loop_is_armed(&fs->start);
 	bool was_unfit = fs->is_unfit;
 	if (was_unfit && action->fs.order != FS_ORDER_STOP) {
 		fs_post_unfit(fs);

@@ -242,7 +242,7 @@ static void on_adopt(void *owner)
 			return;
 		}
 		fs->is_wanted = true;
-		if (!fs->start.is_armed)
+		if (!loop_is_armed(&fs->start))
 			fs_process_start(fs);
 	}
 	if (now_ns - fs->adopt_since_ns > ADOPT_LIMIT_NS && !fs->is_wait_said) {
