@@ -44,10 +44,7 @@ uint64_t daemon_random(void)
 
 struct module *daemon_module_by_number(struct daemon *daemon, uint16_t number)
 {
-	for (int i = 0; i < daemon->module_count; i++)
-		if (daemon->modules[i]->settings.number == number)
-			return daemon->modules[i];
-	return NULL;
+	return number <= MODULES_MAX ? daemon->by_number[number] : NULL;
 }
 
 struct module *daemon_module_by_name(struct daemon *daemon, const char *name)

@@ -98,6 +98,7 @@ struct daemon {
 	int module_count;
 	struct module
 		*modules[MODULES_MAX]; /* in no order; settings.number names one to the core */
+	struct module *by_number[MODULES_MAX + 1];
 	struct config_wrong *wrong; /* whose module.yaml is: they stay out, or go on as they were */
 	int wrong_count;
 	struct actions *actions; /* of the step under way */

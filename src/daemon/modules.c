@@ -132,6 +132,7 @@ static int add_module(struct daemon *daemon, const struct module_settings *setti
 		return error;
 	}
 	daemon->modules[daemon->module_count++] = module;
+	daemon->by_number[settings->number] = module;
 	/* Its lifetime has been running since our predecessor died. Finding out what else runs may
 	 * take longer than that; meanwhile our beats tell the other node that we live. */
 	if (module->runtime.is_address_held && addresses_is_held(module))
@@ -140,6 +141,7 @@ static int add_module(struct daemon *daemon, const struct module_settings *setti
 	CHECK(error == 0 || !module->is_added);
 	if (error != 0) {
 		daemon->module_count--;
+		daemon->by_number[settings->number] = NULL;
 		free_module(module);
 	}
 	return error;
@@ -221,6 +223,7 @@ static void remove_at(struct daemon *daemon, int index)
 	daemon_post(daemon,
 		&(struct event){ .type = EVENT_MODULE_REMOVED, .module = module->settings.number });
 	daemon->modules[index] = daemon->modules[--daemon->module_count];
+	daemon->by_number[module->settings.number] = NULL;
 	runtime_remove(module);
 	free_module(module);
 }
@@ -373,6 +376,7 @@ int daemon_reload(struct daemon *daemon, struct config_error *out_error)
 
 void modules_close(struct daemon *daemon)
 {
+	memset(daemon->by_number, 0, sizeof(daemon->by_number));
 	while (daemon->module_count > 0)
 		free_module(daemon->modules[--daemon->module_count]);
 	forget_wrong(daemon);

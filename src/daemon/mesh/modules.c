@@ -123,13 +123,23 @@ static void take_as_ours(struct module *module, const struct node_config *node,
 	summary->module = module->settings.number;
 }
 
+/* Where the numbers agree, as they should, nothing is searched for: a beat may name 500 modules. */
+static struct module *find_by_name(struct daemon *daemon, uint16_t their_number, const char *name)
+{
+	struct module *module = daemon_module_by_number(daemon, their_number);
+
+	return module != NULL && strcmp(module->settings.name, name) == 0
+		       ? module
+		       : daemon_module_by_name(daemon, name);
+}
+
 uint16_t mesh_find_ours(struct daemon *daemon, const struct node_config *node,
 	struct summary *summaries, const struct beat_name *names, uint16_t count)
 {
 	uint16_t found = 0;
 
 	for (uint16_t i = 0; i < count; i++) {
-		struct module *module = daemon_module_by_name(daemon, names[i].text);
+		struct module *module = find_by_name(daemon, summaries[i].module, names[i].text);
 		if (module != NULL && daemon_peer(daemon, module) == node) {
 			summaries[found] = summaries[i];
 			take_as_ours(module, node, &summaries[found++], &names[i]);
