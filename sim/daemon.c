@@ -209,21 +209,9 @@ static void send_beat(struct world *world, struct node *node)
 
 static void say_order(struct world *world, struct node *node, const struct action *action)
 {
-	static const char *const orders[FS_ORDER_COUNT] = {
-		[FS_ORDER_STOP] = "stop",
-		[FS_ORDER_PRIMARY] = "primary",
-		[FS_ORDER_SECONDARY] = "secondary",
-		[FS_ORDER_PROMOTE] = "promote",
-		[FS_ORDER_CONNECT] = "connect",
-		[FS_ORDER_PAIR] = "pair",
-		[FS_ORDER_GO_ALONE] = "go alone",
-		[FS_ORDER_HOLD] = "hold",
-		[FS_ORDER_RESUME] = "resume",
-		[FS_ORDER_DRAIN] = "drain",
-	};
-
 	if (action->type == ACTION_ORDER_FS)
-		SAY(world, "node %d: order '%s' epoch %llu", node->id, orders[action->fs.order],
+		SAY(world, "node %d: order '%s' epoch %llu", node->id,
+			fs_order_name(action->fs.order),
 			(unsigned long long)action->fs.epoch.number);
 	if (action->type == ACTION_WRITE_RECORD)
 		SAY(world,
@@ -287,11 +275,11 @@ static void add_module(struct world *world, struct node *node)
 		.module = MODULE,
 		.module_added = { .config = module_config(node),
 			.record = node->record,
-			.fs_role = node->fs.is_running ? node->fs.role : FS_NONE,
-			.fs_link = node->fs.link,
-			.fs_epoch = node->fs.epoch,
-			.is_fs_behind = node->fs.is_running && node->fs.role == FS_SECONDARY &&
-					!node->fs.receiver.is_in_sync,
+			.fs = { .role = node->fs.is_running ? node->fs.role : FS_NONE,
+				.link = node->fs.link,
+				.epoch = node->fs.epoch,
+				.is_behind = node->fs.is_running && node->fs.role == FS_SECONDARY &&
+					     !node->fs.receiver.is_in_sync },
 			.is_application_running = node->is_application_running,
 			.is_address_held = node_has_address(world, node) },
 	};

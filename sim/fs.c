@@ -11,24 +11,6 @@
 #define TICK_NS	      (200 * NS_PER_MS)
 #define SYNC_EVERY_NS (5 * NS_PER_S)
 
-static const char *const report_names[] = {
-	[FS_REPORT_IS_PRIMARY] = "is primary",
-	[FS_REPORT_IS_SECONDARY] = "is secondary",
-	[FS_REPORT_IS_STOPPED] = "is stopped",
-	[FS_REPORT_CONNECTED] = "connected",
-	[FS_REPORT_RESYNC_PROGRESS] = "resync progress",
-	[FS_REPORT_TARGET_COMPLETE] = "target complete",
-	[FS_REPORT_ADOPTED] = "adopted",
-	[FS_REPORT_PEER_LOST] = "peer lost",
-	[FS_REPORT_PEER_FAILED] = "peer failed",
-	[FS_REPORT_LOCAL_FAILED] = "local failed",
-	[FS_REPORT_IS_ALONE] = "is alone",
-	[FS_REPORT_DRAINED] = "drained",
-	[FS_REPORT_DIED] = "died",
-	[FS_REPORT_REFUSED] = "refused",
-	[FS_REPORT_WRONG_COPY] = "wrong copy",
-};
-
 static enum fs_link link_after(enum fs_report report, enum fs_link link)
 {
 	/* EXCEPTION: the reports that are not named leave it as it is. */
@@ -68,7 +50,7 @@ static void say(struct world *world, struct node *node, enum fs_report report, b
 			.peer_barrier = node->peer_barrier },
 	};
 
-	SAY(world, "node %d: fs: %s", node->id, report_names[report]);
+	SAY(world, "node %d: fs: %s", node->id, fs_report_name(report));
 	fs->link = link_after(report, fs->link);
 	if (report == FS_REPORT_IS_STOPPED)
 		node->daemon.has_role_order = false;

@@ -15,36 +15,6 @@
 #include <jansson.h>
 
 /* clang-format off */
-static const char *const role_names[] = {
-	[FS_NONE] = "none", [FS_PRIMARY] = "primary", [FS_SECONDARY] = "secondary", [FS_FAILED] = "failed",
-};
-static const char *const link_names[] = {
-	[FS_LINK_NONE] = "none", [FS_LINK_CONNECTED] = "connected", [FS_LINK_RESYNCING] = "resyncing",
-	[FS_LINK_IN_SYNC] = "in_sync",
-};
-static const char *const report_names[] = {
-	[FS_REPORT_IS_PRIMARY] = "is_primary", [FS_REPORT_IS_SECONDARY] = "is_secondary",
-	[FS_REPORT_IS_STOPPED] = "is_stopped", [FS_REPORT_CONNECTED] = "connected",
-	[FS_REPORT_RESYNC_PROGRESS] = "resync_progress", [FS_REPORT_TARGET_COMPLETE] = "target_complete",
-	[FS_REPORT_ADOPTED] = "adopted", [FS_REPORT_PEER_LOST] = "peer_lost",
-	[FS_REPORT_PEER_FAILED] = "peer_failed", [FS_REPORT_LOCAL_FAILED] = "local_failed",
-	[FS_REPORT_IS_ALONE] = "is_alone", [FS_REPORT_DRAINED] = "drained",
-	[FS_REPORT_DIED] = "died", [FS_REPORT_REFUSED] = "refused",
-	[FS_REPORT_WRONG_COPY] = "wrong_copy",
-	[FS_REPORT_NOTICE] = "notice",
-};
-static const char *const order_names[] = {
-	[FS_ORDER_STOP] = "stop", [FS_ORDER_PRIMARY] = "primary", [FS_ORDER_SECONDARY] = "secondary",
-	[FS_ORDER_PROMOTE] = "promote", [FS_ORDER_CONNECT] = "connect", [FS_ORDER_PAIR] = "pair",
-	[FS_ORDER_GO_ALONE] = "go_alone", [FS_ORDER_HOLD] = "hold", [FS_ORDER_RESUME] = "resume",
-	[FS_ORDER_DRAIN] = "drain",
-};
-static const char *const plan_names[] = {
-	[RESYNC_COMPARE] = "compare", [RESYNC_SET_ASIDE] = "set_aside",
-};
-
-_Static_assert(ARRAY_COUNT(order_names) == FS_ORDER_COUNT, "each order has its word");
-
 enum field_type { FIELD_TEXT, FIELD_U64, FIELD_U32, FIELD_U8, FIELD_I64, FIELD_ERROR, FIELD_BOOL, FIELD_WORD,
 		  FIELD_EPOCH, FIELD_GENERATION, FIELD_SET_ID };
 
@@ -62,12 +32,12 @@ struct field {
 	sizeof(((struct control_message *)0)->field), names, ARRAY_COUNT(names) }
 
 static const struct field hello_fields[] = {
-	F("module", FIELD_TEXT, hello.module), F("pid", FIELD_I64, hello.pid), W("role", hello.role, role_names),
-	W("link", hello.link, link_names), F("epoch", FIELD_EPOCH, hello.epoch), F("behind", FIELD_BOOL, hello.is_behind),
-	F("barrier", FIELD_U64, hello.barrier), F("peer_barrier", FIELD_U64, hello.peer_barrier), { 0 },
+	F("module", FIELD_TEXT, hello.module), F("pid", FIELD_I64, hello.pid), W("role", hello.fs.role, fs_role_names),
+	W("link", hello.fs.link, fs_link_names), F("epoch", FIELD_EPOCH, hello.fs.epoch), F("behind", FIELD_BOOL, hello.fs.is_behind),
+	F("barrier", FIELD_U64, hello.fs.barrier), F("peer_barrier", FIELD_U64, hello.fs.peer_barrier), { 0 },
 };
 static const struct field report_fields[] = {
-	W("report", report.report, report_names), F("epoch", FIELD_EPOCH, report.epoch),
+	W("report", report.report, fs_report_names), F("epoch", FIELD_EPOCH, report.epoch),
 	F("behind", FIELD_BOOL, report.is_behind), F("continued", FIELD_BOOL, report.is_continued),
 	F("barrier", FIELD_U64, report.barrier), F("peer_barrier", FIELD_U64, report.peer_barrier),
 	F("done", FIELD_U64, report.done), F("total", FIELD_U64, report.total), F("error", FIELD_ERROR, report.error),
@@ -80,8 +50,8 @@ static const struct field verified_fields[] = {
 	F("differences", FIELD_U64, verified.differences), F("detail", FIELD_TEXT, verified.detail), { 0 },
 };
 static const struct field order_fields[] = {
-	W("order", order.order, order_names), F("epoch", FIELD_EPOCH, order.epoch),
-	F("generation", FIELD_GENERATION, order.generation), W("plan", order.plan, plan_names),
+	W("order", order.order, fs_order_names), F("epoch", FIELD_EPOCH, order.epoch),
+	F("generation", FIELD_GENERATION, order.generation), W("plan", order.plan, resync_plan_names),
 	F("set_id", FIELD_SET_ID, order.set_id), F("forced", FIELD_BOOL, order.is_forced), { 0 },
 };
 static const struct field stream_fields[] = { F("peer", FIELD_U8, stream.peer), { 0 } };
@@ -97,26 +67,6 @@ static const struct {
 	[CONTROL_STREAM] = { "stream", stream_fields },	   [CONTROL_VERIFY] = { "verify", verify_fields },
 };
 /* clang-format on */
-
-const char *fs_role_name(enum fs_role role)
-{
-	return role_names[role];
-}
-
-const char *fs_link_name(enum fs_link link)
-{
-	return link_names[link];
-}
-
-const char *fs_report_name(enum fs_report report)
-{
-	return report_names[report];
-}
-
-const char *fs_order_name(enum fs_order order)
-{
-	return order_names[order];
-}
 
 /* ---- numbers and sets of bytes ---- */
 
@@ -190,7 +140,7 @@ static json_t *json_from_text(const char *text)
 	json_t *json = json_string(text);
 	if (json != NULL)
 		return json;
-	char clean[CONTROL_DETAIL_MAX + CONTROL_NAME_MAX];
+	char clean[FS_DETAIL_MAX + CONTROL_NAME_MAX];
 	size_t i = 0;
 	for (; text[i] != '\0' && i < sizeof(clean) - 1; i++)
 		clean[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';

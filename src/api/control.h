@@ -16,14 +16,13 @@
 
 #include "base/limits.h"
 #include "base/macros.h"
-#include "core/core.h"
+#include "core/fs.h"
 
 /* What evenkeel-fs ends with if no process of its version can carry on what its predecessor left. */
 #define CONTROL_EXIT_UNFIT 3
 
 #define CONTROL_PACKET_MAX 4096 /* bytes of one packet */
 #define CONTROL_NAME_MAX   96	/* bytes of a stored descriptor's name, without the terminator */
-#define CONTROL_DETAIL_MAX 128	/* as the core's detail, terminator included */
 
 enum control_type {
 	/* from evenkeel-fs */
@@ -46,41 +45,21 @@ struct control_message {
 		struct {
 			char module[MODULE_NAME_MAX + 1];
 			int64_t pid;
-			enum fs_role role;
-			enum fs_link link;
-			struct epoch epoch;
-			bool is_behind; /* as in EVENT_FS_REPORTED (core/core.h) */
-			uint64_t barrier, peer_barrier;
+			struct fs_hello fs;
 		} hello;
-		struct {
-			enum fs_report
-				report; /* never FS_REPORT_DIED: the daemon sees that itself */
-			struct epoch epoch;
-			bool is_behind, is_continued; /* as in EVENT_FS_REPORTED (core/core.h) */
-			uint64_t barrier, peer_barrier;
-			uint64_t done, total;
-			int error; /* 0 or a negative errno */
-			char detail[CONTROL_DETAIL_MAX];
-		} report;
+		struct fs_reported report; /* never FS_REPORT_DIED: the daemon sees that itself */
 		struct {
 			char name[CONTROL_NAME_MAX + 1]; /* fuse.0, ring.0, root.0, send_log, ... */
 		} store;				 /* CONTROL_STORE and CONTROL_UNSTORE */
 		struct {
 			uint32_t request;
-			int error;	      /* 0: compared; else why it could not be done */
-			uint64_t objects;     /* looked at */
-			uint64_t bytes;	      /* hashed */
-			uint64_t differences; /* objects that differ */
-			char detail[CONTROL_DETAIL_MAX]; /* the first difference, or why not */
+			int error;		    /* 0: compared; else why it could not be done */
+			uint64_t objects;	    /* looked at */
+			uint64_t bytes;		    /* hashed */
+			uint64_t differences;	    /* objects that differ */
+			char detail[FS_DETAIL_MAX]; /* the first difference, or why not */
 		} verified;
-		struct {
-			enum fs_order order;
-			struct epoch epoch;
-			struct generation generation;
-			enum resync_plan plan;
-			uint8_t set_id[SET_ID_SIZE];
-			bool is_forced;
-		} order;
+		struct fs_ordered order;
 		struct {
 			uint8_t peer; /* node id of the caller */
 		} stream;
@@ -116,11 +95,5 @@ int control_receive(int socket, struct control_message *out_message, int *out_fd
 int control_listen(const char *path, int *out_socket) MUST_CHECK;
 /* A connected socket, non-blocking. Errors: as of connect(2): -ENOENT, -ECONNREFUSED. */
 int control_connect(const char *path, int *out_socket) MUST_CHECK;
-
-/* The words on the wire, for logs. */
-const char *fs_role_name(enum fs_role role);
-const char *fs_link_name(enum fs_link link);
-const char *fs_report_name(enum fs_report report);
-const char *fs_order_name(enum fs_order order);
 
 #endif

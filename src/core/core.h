@@ -22,6 +22,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "core/fs.h"
 #include "core/record.h"
 
 /* ---- words that people see ---- */
@@ -91,10 +92,6 @@ enum script {
 
 /* ---- what nodes tell each other ---- */
 
-/* How far evenkeel-fs of a module is; it reports each change. */
-enum fs_role { FS_NONE, FS_PRIMARY, FS_SECONDARY, FS_FAILED };
-enum fs_link { FS_LINK_NONE, FS_LINK_CONNECTED, FS_LINK_RESYNCING, FS_LINK_IN_SYNC };
-
 struct summary {
 	uint16_t module; /* the same number on all nodes */
 	enum mirror_state state;
@@ -145,29 +142,6 @@ enum event_type {
 	EVENT_TYPE_COUNT,
 };
 
-enum fs_report {
-	FS_REPORT_IS_PRIMARY,	   /* mounted and serving, alone or awaiting its peer */
-	FS_REPORT_IS_SECONDARY,	   /* mounted read-only, ready to receive */
-	FS_REPORT_IS_STOPPED,	   /* unmounted; clean */
-	FS_REPORT_CONNECTED,	   /* the stream to the peer stands */
-	FS_REPORT_RESYNC_PROGRESS, /* done, total: bytes looked at */
-	FS_REPORT_TARGET_COMPLETE, /* source: the target has everything, durably, and adopted the
-				      generation */
-	FS_REPORT_ADOPTED,   /* target: everything is here and durable; answers wait for us from now
-				on */
-	FS_REPORT_PEER_LOST, /* the stream is down or without progress; answers are held */
-	FS_REPORT_PEER_FAILED,	/* the peer could not do what we did (full disk, I/O error); answers
-				   are held */
-	FS_REPORT_LOCAL_FAILED, /* our own disk failed; nothing was answered */
-	FS_REPORT_IS_ALONE,	/* answers FS_ORDER_GO_ALONE */
-	FS_REPORT_DRAINED,	/* answers FS_ORDER_DRAIN: everything is durable on both */
-	FS_REPORT_DIED,		/* the process is gone; the daemon starts a successor by itself */
-	FS_REPORT_REFUSED,	/* the order cannot be carried out; detail says why */
-	FS_REPORT_WRONG_COPY,	/* refused: what lies in the directories is not the copy that this
-				   node's state speaks of (another disk, an old image); detail: how */
-	FS_REPORT_NOTICE,	/* detail is for a person; the daemon logs it, nothing is decided */
-};
-
 enum command {
 	COMMAND_START,
 	COMMAND_STOP,
@@ -191,12 +165,8 @@ struct event {
 		struct {
 			struct module_config config;
 			struct record record;
-			enum fs_role
-				fs_role; /* what still runs from before a restart of the daemon */
-			enum fs_link fs_link;
-			struct epoch fs_epoch; /* that evenkeel-fs works in, from its hello; number
-						  0: not known */
-			bool is_fs_behind;     /* as in fs, below */
+			struct fs_hello
+				fs; /* what still runs from before a restart of the daemon */
 			bool is_application_running;
 			bool is_address_held;
 			uint64_t random[4]; /* for set id, tags and nonces of this module's life */
@@ -205,17 +175,7 @@ struct event {
 		struct {
 			int error;
 		} record_written;
-		struct {
-			enum fs_report report;
-			struct epoch epoch; /* the epoch that it works in */
-			bool is_behind;	    /* secondary: not all that was acknowledged is here */
-			bool is_continued;  /* CONNECTED: the session goes on, nothing between the
-					       copies was lost */
-			uint64_t barrier, peer_barrier;
-			uint64_t done, total;
-			int error;
-			char detail[128]; /* for the sentence */
-		} fs;
+		struct fs_reported fs;
 		struct {
 			enum script script;
 			bool is_forced;
@@ -268,28 +228,6 @@ enum action_type {
 	ACTION_TYPE_COUNT,
 };
 
-enum fs_order {
-	FS_ORDER_STOP,	    /* unmount; the directory is plain again */
-	FS_ORDER_PRIMARY,   /* mount and serve, alone, in this epoch */
-	FS_ORDER_SECONDARY, /* mount read-only; receive from the primary of this epoch */
-	FS_ORDER_PROMOTE, /* secondary: finish what was received, then serve alone in this epoch */
-	FS_ORDER_CONNECT, /* primary: connect to the peer; compare and bring it up to date as plan
-			     says */
-	FS_ORDER_PAIR, /* primary: the peer is good again; from now on losing it must be asked about
-			*/
-	FS_ORDER_GO_ALONE, /* primary: the peer is recorded as stale; answer what is held */
-	FS_ORDER_HOLD,	   /* primary: hold answers (R7) */
-	FS_ORDER_RESUME,
-	FS_ORDER_DRAIN, /* primary whose application has stopped: sync everything on both */
-	FS_ORDER_COUNT,
-};
-
-enum resync_plan {
-	RESYNC_COMPARE,	  /* same set: send what differs */
-	RESYNC_SET_ASIDE, /* foreign or diverged: the target keeps its old tree aside, whole, and is
-			     filled anew */
-};
-
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };
 
 struct action {
@@ -299,14 +237,7 @@ struct action {
 		struct {
 			struct record record;
 		} write_record;
-		struct {
-			enum fs_order order;
-			struct epoch epoch;
-			struct generation generation;
-			enum resync_plan plan;
-			uint8_t set_id[SET_ID_SIZE];
-			bool is_forced; /* PRIMARY: whatever lies in the directories (a person) */
-		} fs;
+		struct fs_ordered fs;
 		struct {
 			enum script script;
 			bool is_forced;

@@ -146,8 +146,8 @@ int daemon_reload(struct daemon *daemon, struct config_error *out_error) MUST_CH
 /* Performs what waits in the module's queue, as far as it may. */
 void daemon_perform_queue(struct module *module);
 /* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it): its
- * CONTROL_HELLO, or NULL if nothing runs. */
-void daemon_module_is_known(struct module *module, const struct control_message *hello);
+ * hello, or NULL if nothing runs. */
+void daemon_module_is_known(struct module *module, const struct fs_hello *hello);
 /* Stopped through and through: nothing is mounted, runs or is being written. Only then it may get
  * other settings, or go. */
 bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module);

@@ -54,7 +54,7 @@ static struct module_config config_of(const struct module *module)
 _Static_assert(SCRIPT_COUNT <= ARRAY_COUNT(((struct module_config *)0)->has_script),
 	"each script has its place");
 
-void daemon_module_is_known(struct module *module, const struct control_message *hello)
+void daemon_module_is_known(struct module *module, const struct fs_hello *hello)
 {
 	struct event event = { .type = EVENT_MODULE_ADDED, .module = module->settings.number };
 
@@ -62,12 +62,8 @@ void daemon_module_is_known(struct module *module, const struct control_message 
 	module->is_added = true;
 	event.module_added.config = config_of(module);
 	event.module_added.record = module->first_record;
-	if (hello != NULL) {
-		event.module_added.fs_role = hello->hello.role;
-		event.module_added.fs_link = hello->hello.link;
-		event.module_added.fs_epoch = hello->hello.epoch;
-		event.module_added.is_fs_behind = hello->hello.is_behind;
-	}
+	if (hello != NULL)
+		event.module_added.fs = *hello;
 	event.module_added.is_application_running =
 		module->runtime.is_application_running && scripts_is_application_running(module);
 	event.module_added.is_address_held =

@@ -114,46 +114,13 @@ void service_unstore(void *context, const char *name)
 	unlock_socket(service);
 }
 
-static enum fs_link link_after(const struct replicator_report *report, enum fs_link link)
+void service_say(struct service *service, const struct fs_reported *report)
 {
-	switch (report->report) {
-	case FS_REPORT_CONNECTED:
-		if (report->is_continued)
-			return FS_LINK_IN_SYNC;
-		return link == FS_LINK_NONE ? FS_LINK_CONNECTED : link;
-	case FS_REPORT_RESYNC_PROGRESS: return FS_LINK_RESYNCING;
-	case FS_REPORT_TARGET_COMPLETE:
-	case FS_REPORT_ADOPTED: return FS_LINK_IN_SYNC;
-	case FS_REPORT_IS_PRIMARY:
-	case FS_REPORT_IS_SECONDARY:
-	case FS_REPORT_IS_STOPPED:
-	case FS_REPORT_IS_ALONE:
-	case FS_REPORT_PEER_LOST:
-	case FS_REPORT_PEER_FAILED: return FS_LINK_NONE;
-	case FS_REPORT_LOCAL_FAILED:
-	case FS_REPORT_DRAINED:
-	case FS_REPORT_DIED:
-	case FS_REPORT_REFUSED:
-	case FS_REPORT_WRONG_COPY:
-	case FS_REPORT_NOTICE: return link;
-	}
-	return link;
-}
+	struct control_message message = { .type = CONTROL_REPORT, .report = *report };
 
-void service_say(struct service *service, const struct replicator_report *report)
-{
-	struct control_message message = { .type = CONTROL_REPORT,
-		.report = { .report = report->report,
-			.is_continued = report->is_continued,
-			.done = report->done,
-			.total = report->total,
-			.error = report->error } };
-
-	_Static_assert(sizeof(report->detail) == CONTROL_DETAIL_MAX, "the same room");
-	memcpy(message.report.detail, report->detail, sizeof(report->detail));
 	lock_take(&service->role_lock);
 	message.report.epoch = service->epoch;
-	service->link = link_after(report, service->link);
+	service->link = fs_link_after(report, service->link);
 	lock_give(&service->role_lock);
 	lock_socket(service); /* before looking: reports go out in the order of what they saw */
 	if (service->replicator != NULL) {
@@ -170,7 +137,7 @@ void service_say(struct service *service, const struct replicator_report *report
 
 void service_report(struct service *service, enum fs_report report, int error, const char *detail)
 {
-	struct replicator_report said = { .report = report, .error = error };
+	struct fs_reported said = { .report = report, .error = error };
 
 	(void)snprintf(said.detail, sizeof(said.detail), "%s", detail);
 	service_say(service, &said);
@@ -184,13 +151,13 @@ static int say_hello(struct service *service)
 
 	(void)snprintf(
 		message.hello.module, sizeof(message.hello.module), "%s", service->options.module);
-	message.hello.is_behind = replicator_is_behind(service->replicator);
+	message.hello.fs.is_behind = replicator_is_behind(service->replicator);
 	replicator_barriers(
-		service->replicator, &message.hello.barrier, &message.hello.peer_barrier);
+		service->replicator, &message.hello.fs.barrier, &message.hello.fs.peer_barrier);
 	lock_take(&service->role_lock);
-	message.hello.role = service->role;
-	message.hello.link = service->link;
-	message.hello.epoch = service->epoch;
+	message.hello.fs.role = service->role;
+	message.hello.fs.link = service->link;
+	message.hello.fs.epoch = service->epoch;
 	lock_give(&service->role_lock);
 	return send_now(service, &message, -1);
 }
@@ -301,7 +268,7 @@ static void *verify_run(void *context)
 	answer.verified.objects = result.objects;
 	answer.verified.bytes = result.bytes;
 	answer.verified.differences = result.differences;
-	_Static_assert(sizeof(result.detail) == CONTROL_DETAIL_MAX, "the same room");
+	_Static_assert(sizeof(result.detail) == FS_DETAIL_MAX, "the same room");
 	memcpy(answer.verified.detail, result.detail, sizeof(result.detail));
 	lock_socket(service);
 	(void)!send_now(service, &answer, -1); /* the one who asked sees the connection end */

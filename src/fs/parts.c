@@ -167,7 +167,7 @@ static int open_roots(struct service *service)
 static void on_index(void *context, int error)
 {
 	struct service *service = context;
-	char detail[CONTROL_DETAIL_MAX];
+	char detail[FS_DETAIL_MAX];
 
 	if (error != 0)
 		(void)snprintf(detail, sizeof(detail),
@@ -218,7 +218,7 @@ static void on_synced(void *context, uint64_t sequence, int error)
 	answers_on_synced(&service->front, sequence, error);
 }
 
-static void on_report(void *context, const struct replicator_report *report)
+static void on_report(void *context, const struct fs_reported *report)
 {
 	struct service *service = context;
 

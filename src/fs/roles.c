@@ -43,7 +43,7 @@ static enum fs_role role_of(struct service *service)
 
 static void refuse(struct service *service, int error, const char *what)
 {
-	char detail[CONTROL_DETAIL_MAX];
+	char detail[FS_DETAIL_MAX];
 
 	(void)snprintf(detail, sizeof(detail), "%s: %s", what, strerror(-error));
 	service_report(service, FS_REPORT_REFUSED, error,
@@ -86,7 +86,7 @@ static void be_primary(struct service *service, const struct control_message *or
 
 	if (role_of(service) != FS_NONE)
 		error = unmount(service);
-	char doubt[REPORT_DETAIL_MAX];
+	char doubt[FS_DETAIL_MAX];
 	if (error == 0 && !order->order.is_forced &&
 		replicator_has_doubt(service->replicator, true, doubt, sizeof(doubt))) {
 		service_report(service, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);

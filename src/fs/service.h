@@ -88,7 +88,7 @@ void parts_on_local_failed(void *context, int error);
 void control_run(struct service *service);
 /* To the daemon, now or when it is there again. From any thread. */
 void service_report(struct service *service, enum fs_report report, int error, const char *detail);
-void service_say(struct service *service, const struct replicator_report *report);
+void service_say(struct service *service, const struct fs_reported *report);
 /* Keeps a descriptor for a successor. */
 void service_store(void *context, const char *name, int fd);
 void service_unstore(void *context, const char *name);

@@ -110,12 +110,8 @@ static const char *command_at(int i)
 
 static const char *report_at(int i)
 {
-	static const char *const names[] = { "is_primary", "is_secondary", "is_stopped",
-		"connected", "resync_progress", "target_complete", "adopted", "peer_lost",
-		"peer_failed", "local_failed", "is_alone", "drained", "died", "refused",
-		"continued" };
-
-	return names[i];
+	/* A connection whose session goes on is a word of its own in the stories. */
+	return i == FS_REPORT_COUNT ? "continued" : fs_report_name((enum fs_report)i);
 }
 
 /* ---- lines that prepare ---- */
@@ -164,10 +160,10 @@ static void on_fs(struct world *world, const struct line *line)
 	struct event event = { .type = EVENT_FS_REPORTED, .module = STORY_MODULE };
 	int node = node_of(line->words[1]);
 
-	int report = name_index(line->words[2], report_at, 15);
+	int report = name_index(line->words[2], report_at, FS_REPORT_COUNT + 1);
 
-	event.fs.is_continued = report == 14;
-	event.fs.report = report == 14 ? FS_REPORT_CONNECTED : (enum fs_report)report;
+	event.fs.is_continued = report == FS_REPORT_COUNT;
+	event.fs.report = event.fs.is_continued ? FS_REPORT_CONNECTED : (enum fs_report)report;
 	event.fs.epoch = world->nodes[node].fs_epoch;
 	event.fs.is_behind = world->nodes[node].is_fs_behind;
 	snprintf(event.fs.detail, sizeof(event.fs.detail), "%s",

@@ -78,19 +78,6 @@ static void report_in(struct world *world, int node, int64_t delay_ns, enum fs_r
 
 /* ---- what an action brings about ---- */
 
-static const char *const order_names[FS_ORDER_COUNT] = {
-	[FS_ORDER_STOP] = "stop",
-	[FS_ORDER_PRIMARY] = "primary",
-	[FS_ORDER_SECONDARY] = "secondary",
-	[FS_ORDER_PROMOTE] = "promote",
-	[FS_ORDER_CONNECT] = "connect",
-	[FS_ORDER_PAIR] = "pair",
-	[FS_ORDER_GO_ALONE] = "go_alone",
-	[FS_ORDER_HOLD] = "hold",
-	[FS_ORDER_RESUME] = "resume",
-	[FS_ORDER_DRAIN] = "drain",
-};
-
 static const char *good_words(uint64_t good)
 {
 	static const char *const words[] = { "-", "a", "b", "a,b" };
@@ -198,7 +185,7 @@ static void do_order(struct world *world, int node, const struct action *action)
 {
 	struct story_node *self = &world->nodes[node];
 
-	world_say(world, node, "fs       %s epoch %llu/%c%s", order_names[action->fs.order],
+	world_say(world, node, "fs       %s epoch %llu/%c%s", fs_order_name(action->fs.order),
 		(unsigned long long)action->fs.epoch.number, node_letter(action->fs.epoch.node),
 		action->fs.order == FS_ORDER_CONNECT && action->fs.plan == RESYNC_SET_ASIDE
 			? " set aside"
@@ -505,10 +492,10 @@ static void add_module(struct world *world, int node)
 	event.module_added.config = world->module;
 	event.module_added.config.peer = world->nodes[1 - node].id;
 	event.module_added.record = self->disk;
-	event.module_added.fs_role = self->fs_role;
-	event.module_added.fs_link = self->fs_link;
-	event.module_added.fs_epoch = self->fs_epoch;
-	event.module_added.is_fs_behind = self->is_fs_behind;
+	event.module_added.fs.role = self->fs_role;
+	event.module_added.fs.link = self->fs_link;
+	event.module_added.fs.epoch = self->fs_epoch;
+	event.module_added.fs.is_behind = self->is_fs_behind;
 	event.module_added.is_application_running = self->scripts_up != 0;
 	event.module_added.is_address_held = self->is_address_held;
 	for (int i = 0; i < 4; i++)

@@ -52,7 +52,7 @@ static void on_synced(void *context, uint64_t sequence, int error)
 	lock_give(&node->lock);
 }
 
-static void on_report(void *context, const struct replicator_report *report)
+static void on_report(void *context, const struct fs_reported *report)
 {
 	struct pair_node *node = context;
 	if (report->report != FS_REPORT_RESYNC_PROGRESS || report->detail[0] != '\0')

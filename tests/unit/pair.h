@@ -58,7 +58,7 @@ struct pair_node {
 
 	struct lock lock; /* below */
 	struct condition changed;
-	unsigned seen[FS_REPORT_NOTICE + 1];
+	unsigned seen[FS_REPORT_COUNT];
 	uint64_t answerable;
 	uint64_t synced[64];
 	unsigned synced_count;

@@ -44,12 +44,12 @@ static void each_message_comes_back_as_it_was(void **state)
 	struct control_message message = zeroed(CONTROL_HELLO);
 	snprintf(message.hello.module, sizeof(message.hello.module), "%s", "postgresql");
 	message.hello.pid = 4711;
-	message.hello.role = FS_PRIMARY;
-	message.hello.link = FS_LINK_IN_SYNC;
-	message.hello.epoch = (struct epoch){ .number = 8, .node = 1 };
-	message.hello.is_behind = true;
-	message.hello.barrier = 12;
-	message.hello.peer_barrier = 11;
+	message.hello.fs.role = FS_PRIMARY;
+	message.hello.fs.link = FS_LINK_IN_SYNC;
+	message.hello.fs.epoch = (struct epoch){ .number = 8, .node = 1 };
+	message.hello.fs.is_behind = true;
+	message.hello.fs.barrier = 12;
+	message.hello.fs.peer_barrier = 11;
 	expect_same_after(&message,
 		"{\"type\":\"hello\",\"module\":\"postgresql\",\"pid\":4711,\"role\":\"primary\","
 		"\"link\":\"in_sync\",\"epoch\":[8,1],\"behind\":true,"
@@ -91,7 +91,7 @@ static void every_report_and_order_has_its_word(void **state)
 	message.report.is_continued = true;
 	snprintf(message.report.detail, sizeof(message.report.detail), "%s",
 		"a \"quoted\" path\nof two lines");
-	for (int report = 0; report <= FS_REPORT_NOTICE; report++) {
+	for (int report = 0; report < FS_REPORT_COUNT; report++) {
 		message.report.report = (enum fs_report)report;
 		assert_non_null(fs_report_name(message.report.report));
 		expect_same_after(&message, NULL);

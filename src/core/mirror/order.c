@@ -247,5 +247,6 @@ void order_on_report(struct core *core, struct module *module, const struct even
 		break;
 	case FS_REPORT_REFUSED: on_refused(module, event); break;
 	case FS_REPORT_NOTICE: break; /* for people */
+	case FS_REPORT_COUNT: CHECK(false);
 	}
 }

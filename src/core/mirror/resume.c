@@ -94,10 +94,10 @@ void module_on_added(struct core *core, struct module *module, const struct even
 	module->barrier = module->record.barrier;
 	module->peer_barrier = module->record.peer_barrier;
 	module->clean_barrier = module->record.is_clean ? module->record.barrier : 0;
-	module->fs_role = event->module_added.fs_role;
-	module->fs_link = event->module_added.fs_link;
-	module->fs_epoch = event->module_added.fs_epoch;
-	module->is_behind = event->module_added.is_fs_behind;
+	module->fs_role = event->module_added.fs.role;
+	module->fs_link = event->module_added.fs.link;
+	module->fs_epoch = event->module_added.fs.epoch;
+	module->is_behind = event->module_added.fs.is_behind;
 	module->is_mounted = module->fs_role != FS_NONE;
 	module->has_run = module->is_mounted;
 	module->since_ns = core->now_ns;

@@ -100,20 +100,10 @@ static void log_notice(struct module_fs *fs, const char *detail)
 
 static void on_report(struct module_fs *fs, const struct control_message *message)
 {
-	struct event event = { .type = EVENT_FS_REPORTED,
+	const struct event event = { .type = EVENT_FS_REPORTED,
 		.module = fs->module->settings.number,
-		.fs = { .report = message->report.report,
-			.epoch = message->report.epoch,
-			.is_behind = message->report.is_behind,
-			.is_continued = message->report.is_continued,
-			.barrier = message->report.barrier,
-			.peer_barrier = message->report.peer_barrier,
-			.done = message->report.done,
-			.total = message->report.total,
-			.error = message->report.error } };
+		.fs = message->report };
 
-	_Static_assert(sizeof(event.fs.detail) == CONTROL_DETAIL_MAX, "the same room");
-	memcpy(event.fs.detail, message->report.detail, sizeof(event.fs.detail));
 	if (message->report.report == FS_REPORT_NOTICE) {
 		log_notice(fs, message->report.detail);
 		return;
@@ -133,24 +123,24 @@ static bool is_stop(const struct control_message *order)
 }
 
 /* A successor says where it stands; what the core had ordered meanwhile follows. */
-static void on_hello(struct module_fs *fs, const struct control_message *message)
+static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 {
 	struct module *module = fs->module;
 	struct event event = { .type = EVENT_FS_REPORTED,
 		.module = module->settings.number,
-		.fs = { .epoch = message->hello.epoch,
-			.is_behind = message->hello.is_behind,
-			.barrier = message->hello.barrier,
-			.peer_barrier = message->hello.peer_barrier } };
+		.fs = { .epoch = hello->epoch,
+			.is_behind = hello->is_behind,
+			.barrier = hello->barrier,
+			.peer_barrier = hello->peer_barrier } };
 
-	fs->role = message->hello.role;
+	fs->role = hello->role;
 	if (fs->is_adopting) {
 		fs->is_adopting = false;
 		fs->is_wanted = fs->role != FS_NONE;
 		if (fs->is_wanted)
 			runtime_keep_settings(module);
 		loop_disarm(&module->daemon->loop, &fs->adopt);
-		daemon_module_is_known(module, message);
+		daemon_module_is_known(module, hello);
 		send_pending(fs);
 		return;
 	}
@@ -165,7 +155,7 @@ static void on_hello(struct module_fs *fs, const struct control_message *message
 	event.fs.report = fs->role == FS_PRIMARY ? FS_REPORT_IS_PRIMARY : FS_REPORT_IS_SECONDARY;
 	fs_post(module, &event);
 	event.fs.report = FS_REPORT_CONNECTED;
-	if (message->hello.link != FS_LINK_NONE)
+	if (hello->link != FS_LINK_NONE)
 		fs_post(module, &event);
 }
 
@@ -174,7 +164,7 @@ static void on_message(struct module_fs *fs, const struct control_message *messa
 	struct module *module = fs->module;
 
 	switch (message->type) {
-	case CONTROL_HELLO: on_hello(fs, message); break;
+	case CONTROL_HELLO: on_hello(fs, &message->hello.fs); break;
 	case CONTROL_REPORT: on_report(fs, message); break;
 	case CONTROL_STORE:
 		if (fd >= 0)
@@ -230,7 +220,7 @@ bool fs_welcome(struct module *module, pid_t pid, int socket, const struct contr
 	fs->socket_watch = (struct watch){ .fd = fs->socket, .owner = fs, .on_ready = fs_hear };
 	int error = loop_add(loop, &fs->socket_watch, EPOLLIN);
 	CHECK(error == 0);
-	on_hello(fs, hello);
+	on_hello(fs, &hello->hello.fs);
 	return true;
 }
 
@@ -281,14 +271,7 @@ static void report_stopped(struct module_fs *fs, struct epoch epoch)
 void fs_order(struct module *module, const struct action *action)
 {
 	struct module_fs *fs = module->fs;
-	struct control_message message = { .type = CONTROL_ORDER,
-		.order = { .order = action->fs.order,
-			.epoch = action->fs.epoch,
-			.generation = action->fs.generation,
-			.plan = action->fs.plan } };
-
-	memcpy(message.order.set_id, action->fs.set_id, SET_ID_SIZE);
-	message.order.is_forced = action->fs.is_forced;
+	const struct control_message message = { .type = CONTROL_ORDER, .order = action->fs };
 	bool is_nobody = fs->process.pidfd < 0 && !loop_is_armed(&fs->start);
 	bool was_unfit = fs->is_unfit;
 	if (was_unfit && action->fs.order != FS_ORDER_STOP) {

@@ -29,7 +29,7 @@ struct module_fs {
 	int pending_count;
 	int64_t started_ns, adopt_since_ns, backoff_ns;
 	struct timer start, send_again, adopt;
-	char notice[CONTROL_DETAIL_MAX]; /* the last one logged, and when */
+	char notice[FS_DETAIL_MAX]; /* the last one logged, and when */
 	int64_t notice_ns;
 };
 

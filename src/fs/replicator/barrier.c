@@ -18,7 +18,8 @@ static uint64_t done_here(const struct replicator *r)
 	case FS_PRIMARY: return r->sender.next_sequence - 1;
 	case FS_SECONDARY: return r->receiver.applied;
 	case FS_NONE:
-	case FS_FAILED: break;
+	case FS_FAILED:
+	case FS_ROLE_COUNT: break;
 	}
 	return MAX_OF(r->sender.next_sequence - 1, r->receiver.applied);
 }
@@ -48,7 +49,7 @@ int replicator_take_barrier(struct replicator *r)
 		return error;
 	uint64_t peer = 0;
 	note_barrier(r, barrier, &peer);
-	char why[REPORT_DETAIL_MAX];
+	char why[FS_DETAIL_MAX];
 	if (replicator_has_doubt(r, true, why, sizeof(why)))
 		return 0; /* nothing is said of data that are not this state's */
 	error = replicator_mark_roots(r, barrier);

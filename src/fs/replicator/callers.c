@@ -26,7 +26,7 @@
 /* A wrong certificate may be a mistake of ours; the rest is noise, and must not drown it. */
 static void say_turned_away(struct replicator *r, int error, const char *why)
 {
-	struct replicator_report said = { .report = FS_REPORT_NOTICE };
+	struct fs_reported said = { .report = FS_REPORT_NOTICE };
 	int64_t now_ns = clock_boot_ns();
 
 	lock_take(&r->lock);

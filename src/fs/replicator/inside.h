@@ -178,7 +178,7 @@ struct replicator {
 
 /* ---- replicator.c ---- */
 
-void replicator_say(struct replicator *r, const struct replicator_report *report);
+void replicator_say(struct replicator *r, const struct fs_reported *report);
 void replicator_say_simple(
 	struct replicator *r, enum fs_report report, int error, const char *detail);
 /*

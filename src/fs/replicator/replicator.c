@@ -11,7 +11,7 @@
 
 /* ---- small things for all files ---- */
 
-void replicator_say(struct replicator *r, const struct replicator_report *report)
+void replicator_say(struct replicator *r, const struct fs_reported *report)
 {
 	r->callbacks.on_report(r->callbacks.context, report);
 }
@@ -19,14 +19,14 @@ void replicator_say(struct replicator *r, const struct replicator_report *report
 void replicator_say_simple(
 	struct replicator *r, enum fs_report report, int error, const char *detail)
 {
-	struct replicator_report said = { .report = report, .error = error };
+	struct fs_reported said = { .report = report, .error = error };
 	(void)snprintf(said.detail, sizeof(said.detail), "%s", detail);
 	replicator_say(r, &said);
 }
 
 static void say_state(struct replicator *r, int error)
 {
-	struct replicator_report said = { .report = FS_REPORT_NOTICE, .error = error };
+	struct fs_reported said = { .report = FS_REPORT_NOTICE, .error = error };
 	if (error != 0)
 		(void)snprintf(said.detail, sizeof(said.detail),
 			"%.60s cannot be written: %.30s; repair that disk", r->state_path,

@@ -5,7 +5,7 @@
  * On the primary the front does an operation here, under order locks, hands it to
  * replicator_submit() before it unlocks, and answers its caller when on_answerable() has named its
  * sequence. On the secondary the replicator receives, applies and acknowledges by itself. Roles
- * follow the daemon's orders (struct fs_order in core/core.h), which the control loop turns into
+ * follow the daemon's orders (core/fs.h), which the control loop turns into
  * the calls below. Thread-safe unless it says otherwise.
  */
 #ifndef EVENKEEL_FS_REPLICATOR_H
@@ -15,21 +15,11 @@
 #include <stdint.h>
 
 #include "api/config.h"
-#include "core/core.h"
+#include "core/fs.h"
 #include "fs/tree/order.h"
 #include "fs/tree/tree.h"
 
 struct replicator;
-
-#define REPORT_DETAIL_MAX 128 /* terminator included */
-
-struct replicator_report { /* becomes EVENT_FS_REPORTED at the daemon */
-	enum fs_report report;
-	bool is_continued; /* CONNECTED: the session goes on, both copies are what they were */
-	uint64_t done, total;
-	int error;
-	char detail[REPORT_DETAIL_MAX];
-};
 
 struct replicator_callbacks {
 	void *context;
@@ -39,8 +29,9 @@ struct replicator_callbacks {
 	/* OP_SYNC of this sequence is durable at the peer (or no longer needed there): error 0 or
 	 * the peer's, negative. */
 	void (*on_synced)(void *context, uint64_t sequence, int error);
-	/* Something for the daemon. */
-	void (*on_report)(void *context, const struct replicator_report *report);
+	/* Something for the daemon: report, is_continued, done, total, error and detail; the
+	 * rest is for whoever passes it on. */
+	void (*on_report)(void *context, const struct fs_reported *report);
 	/* The secondary changed this object through the applier: kernel caches of the read-only
 	 * mount are stale. */
 	void (*on_applied)(void *context, const struct op *op);

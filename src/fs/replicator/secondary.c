@@ -193,7 +193,7 @@ static int shake_hands(
 		replicator_send_error(stream, -ESTALE, why_not);
 		return -ESTALE;
 	}
-	char doubt[REPORT_DETAIL_MAX];
+	char doubt[FS_DETAIL_MAX];
 	if (theirs->wants == STREAM_COMPARE &&
 		replicator_has_doubt(r, false, doubt, sizeof(doubt))) {
 		replicator_send_error(stream, -EUCLEAN, doubt);
@@ -287,8 +287,8 @@ static void put_stream_up(struct replicator *r, struct stream *stream)
 	condition_wake_one(&r->to_barrier);
 	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
-	replicator_say(r, &(struct replicator_report){
-				  .report = FS_REPORT_CONNECTED, .is_continued = is_in_sync });
+	replicator_say(r,
+		&(struct fs_reported){ .report = FS_REPORT_CONNECTED, .is_continued = is_in_sync });
 	replicator_send_ack(r);
 	if (is_in_sync) {
 		const struct frame complete = { .kind = FRAME_COMPLETE,

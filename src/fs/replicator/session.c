@@ -229,7 +229,7 @@ void replicator_paired(struct replicator *r)
 void replicator_run_session(struct replicator *r, uint8_t *batch)
 {
 	pthread_t receiver;
-	struct replicator_report connected = { .report = FS_REPORT_CONNECTED };
+	struct fs_reported connected = { .report = FS_REPORT_CONNECTED };
 	lock_take(&r->lock);
 	connected.is_continued = r->sender.mode == SENDER_PAIRED;
 	lock_give(&r->lock);

@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
-#include "core/core.h"
+#include "core/fs.h"
 #include "fs/replicator/stream_frame.h"
 #include "repl/op.h"
 

@@ -60,7 +60,7 @@ static int begin(struct resync_target *target, const struct op *op)
 	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
 		error = replicator_mark_roots(target->r, 0);
 	if (error == 0 && kept[0] != '\0') {
-		struct replicator_report report = { .report = FS_REPORT_NOTICE };
+		struct fs_reported report = { .report = FS_REPORT_NOTICE };
 		(void)snprintf(
 			report.detail, sizeof(report.detail), "the old tree is kept in %s", kept);
 		replicator_say(target->r, &report);

@@ -291,7 +291,7 @@ static void report(struct resync_source *source)
 	if (now_ns - source->walk.reported_ns < REPORT_EVERY_NS)
 		return;
 	source->walk.reported_ns = now_ns;
-	const struct replicator_report said = { .report = FS_REPORT_RESYNC_PROGRESS,
+	const struct fs_reported said = { .report = FS_REPORT_RESYNC_PROGRESS,
 		.done = source->walk.done,
 		.total = MAX_OF(source->walk.total, source->walk.done) };
 	replicator_say(source->r, &said);

@@ -1,0 +1,122 @@
+/*
+ * The contract with evenkeel-fs: what it is ordered to do and what it reports, in one place for the
+ * core, the control socket, evenkeeld, evenkeel-fs, the simulator and the stories.
+ *
+ * A row of a list below is a word of the contract: the constant, how it is written wherever a
+ * person or a program reads it, and what it means. The structs travel whole, from the one who fills
+ * them to the one who decides on them; api/control.c says how they are written on control.sock.
+ *
+ * Not for: the daemon's own part of that talk (descriptors, streams; api/control.h).
+ */
+#ifndef EVENKEEL_CORE_FS_H
+#define EVENKEEL_CORE_FS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/record.h"
+
+#define FS_DETAIL_MAX 128 /* bytes of a report's detail, terminator included */
+
+/* clang-format off */
+#define FS_ROLES(X) \
+	X(FS_NONE,	"none",		"nothing is mounted") \
+	X(FS_PRIMARY,	"primary",	"mounted, serves") \
+	X(FS_SECONDARY,	"secondary",	"mounted read-only, receives") \
+	X(FS_FAILED,	"failed",	"its disk failed")
+
+#define FS_LINKS(X) \
+	X(FS_LINK_NONE,		"none",		"no stream to the peer") \
+	X(FS_LINK_CONNECTED,	"connected",	"the stream stands") \
+	X(FS_LINK_RESYNCING,	"resyncing",	"the secondary is brought up to date") \
+	X(FS_LINK_IN_SYNC,	"in_sync",	"both copies hold what was acknowledged")
+
+#define FS_REPORTS(X) \
+	X(FS_REPORT_IS_PRIMARY,	     "is_primary",	"mounted and serving, alone or awaiting its peer") \
+	X(FS_REPORT_IS_SECONDARY,    "is_secondary",	"mounted read-only, ready to receive") \
+	X(FS_REPORT_IS_STOPPED,	     "is_stopped",	"unmounted; clean") \
+	X(FS_REPORT_CONNECTED,	     "connected",	"the stream to the peer stands") \
+	X(FS_REPORT_RESYNC_PROGRESS, "resync_progress",	"done, total: bytes looked at") \
+	X(FS_REPORT_TARGET_COMPLETE, "target_complete",	"source: the target has everything, durably, and adopted the generation") \
+	X(FS_REPORT_ADOPTED,	     "adopted",		"target: everything is here and durable; answers wait for us from now on") \
+	X(FS_REPORT_PEER_LOST,	     "peer_lost",	"the stream is down or without progress; answers are held") \
+	X(FS_REPORT_PEER_FAILED,     "peer_failed",	"the peer could not do what we did (full disk, I/O error); answers are held") \
+	X(FS_REPORT_LOCAL_FAILED,    "local_failed",	"our own disk failed; nothing was answered") \
+	X(FS_REPORT_IS_ALONE,	     "is_alone",	"answers the order go_alone") \
+	X(FS_REPORT_DRAINED,	     "drained",		"answers the order drain: everything is durable on both") \
+	X(FS_REPORT_DIED,	     "died",		"the process is gone (said by evenkeeld, which starts a successor by itself)") \
+	X(FS_REPORT_REFUSED,	     "refused",		"the order cannot be carried out; detail says why") \
+	X(FS_REPORT_WRONG_COPY,	     "wrong_copy",	"refused: what lies in the directories is not the copy that this node's state speaks of (another disk, an old image); detail says how") \
+	X(FS_REPORT_NOTICE,	     "notice",		"detail is for a person; evenkeeld logs it, nothing is decided")
+
+#define FS_ORDERS(X) \
+	X(FS_ORDER_STOP,      "stop",	   "unmount; the directory is plain again") \
+	X(FS_ORDER_PRIMARY,   "primary",   "mount and serve, alone, in this epoch") \
+	X(FS_ORDER_SECONDARY, "secondary", "mount read-only; receive from the primary of this epoch") \
+	X(FS_ORDER_PROMOTE,   "promote",   "secondary: finish what was received, then serve alone in this epoch") \
+	X(FS_ORDER_CONNECT,   "connect",   "primary: connect to the peer; compare and bring it up to date as plan says") \
+	X(FS_ORDER_PAIR,      "pair",	   "primary: the peer is good again; from now on losing it must be asked about") \
+	X(FS_ORDER_GO_ALONE,  "go_alone",  "primary: the peer is recorded as stale; answer what is held") \
+	X(FS_ORDER_HOLD,      "hold",	   "primary: hold answers (R7)") \
+	X(FS_ORDER_RESUME,    "resume",	   "primary: answer again") \
+	X(FS_ORDER_DRAIN,     "drain",	   "primary whose application has stopped: sync everything on both")
+
+#define RESYNC_PLANS(X) \
+	X(RESYNC_COMPARE,   "compare",	 "same set: send what differs") \
+	X(RESYNC_SET_ASIDE, "set_aside", "foreign or diverged: the target keeps its old tree aside, whole, and is filled anew")
+/* clang-format on */
+
+#define FS_CONSTANT(constant, name, meaning) constant,
+enum fs_role { FS_ROLES(FS_CONSTANT) FS_ROLE_COUNT };
+enum fs_link { FS_LINKS(FS_CONSTANT) FS_LINK_COUNT };
+enum fs_report { FS_REPORTS(FS_CONSTANT) FS_REPORT_COUNT };
+enum fs_order { FS_ORDERS(FS_CONSTANT) FS_ORDER_COUNT };
+enum resync_plan { RESYNC_PLANS(FS_CONSTANT) RESYNC_PLAN_COUNT };
+#undef FS_CONSTANT
+
+/* Where an evenkeel-fs stands when it meets evenkeeld, for the first time or again. */
+struct fs_hello {
+	enum fs_role role;
+	enum fs_link link;
+	struct epoch epoch; /* that it works in; number 0: not known */
+	bool is_behind;	    /* as in struct fs_reported */
+	uint64_t barrier, peer_barrier;
+};
+
+struct fs_reported {
+	enum fs_report report;
+	struct epoch epoch; /* that it works in */
+	bool is_behind;	    /* secondary: not all that was acknowledged is here */
+	bool is_continued; /* CONNECTED: the session goes on, nothing between the copies was lost */
+	uint64_t barrier;  /* highest sequence durable here, */
+	uint64_t peer_barrier; /* and at the peer */
+	uint64_t done, total;
+	int error;		    /* 0 or a negative errno */
+	char detail[FS_DETAIL_MAX]; /* for the sentence */
+};
+
+struct fs_ordered {
+	enum fs_order order;
+	struct epoch epoch;
+	struct generation generation;
+	enum resync_plan plan;
+	uint8_t set_id[SET_ID_SIZE];
+	bool is_forced; /* PRIMARY: whatever lies in the directories (a person) */
+};
+
+/* The words, by constant. */
+extern const char *const fs_role_names[FS_ROLE_COUNT];
+extern const char *const fs_link_names[FS_LINK_COUNT];
+extern const char *const fs_report_names[FS_REPORT_COUNT];
+extern const char *const fs_order_names[FS_ORDER_COUNT];
+extern const char *const resync_plan_names[RESYNC_PLAN_COUNT];
+
+const char *fs_role_name(enum fs_role role);
+const char *fs_link_name(enum fs_link link);
+const char *fs_report_name(enum fs_report report);
+const char *fs_order_name(enum fs_order order);
+
+/* What the link is once this has been reported. */
+enum fs_link fs_link_after(const struct fs_reported *reported, enum fs_link link);
+
+#endif
