@@ -11,22 +11,6 @@
 #define TICK_NS	      (200 * NS_PER_MS)
 #define SYNC_EVERY_NS (5 * NS_PER_S)
 
-static enum fs_link link_after(enum fs_report report, enum fs_link link)
-{
-	/* EXCEPTION: the reports that are not named leave it as it is. */
-	if (report == FS_REPORT_CONNECTED)
-		return link == FS_LINK_NONE ? FS_LINK_CONNECTED : link;
-	if (report == FS_REPORT_RESYNC_PROGRESS)
-		return FS_LINK_RESYNCING;
-	if (report == FS_REPORT_TARGET_COMPLETE || report == FS_REPORT_ADOPTED)
-		return FS_LINK_IN_SYNC;
-	if (report == FS_REPORT_IS_PRIMARY || report == FS_REPORT_IS_SECONDARY ||
-		report == FS_REPORT_IS_STOPPED || report == FS_REPORT_IS_ALONE ||
-		report == FS_REPORT_PEER_LOST || report == FS_REPORT_PEER_FAILED)
-		return FS_LINK_NONE;
-	return link;
-}
-
 static void tell(struct world *world, struct node *node, const struct event *event)
 {
 	int64_t delay = chance_between(&world->chance, 50 * NS_PER_US, 2 * NS_PER_MS);
@@ -51,7 +35,7 @@ static void say(struct world *world, struct node *node, enum fs_report report, b
 	};
 
 	SAY(world, "node %d: fs: %s", node->id, fs_report_name(report));
-	fs->link = link_after(report, fs->link);
+	fs->link = fs_link_after(&event.fs, fs->link);
 	if (report == FS_REPORT_IS_STOPPED)
 		node->daemon.has_role_order = false;
 	if (node->daemon.is_running)
