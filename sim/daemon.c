@@ -150,6 +150,7 @@ static void ask_arbiter(struct world *world, struct node *node, const struct act
 	int64_t delay = chance_between(&world->chance, NS_PER_MS, 30 * NS_PER_MS);
 	struct happening *try = happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, delay);
 
+	promise_on_asked(world, node, action);
 	try->number = action->arbiter.nonce;
 	try->extra = world->arbiter == ARBITER_PING ? PING_TRIES : 0;
 }

@@ -42,6 +42,8 @@ void network_send_beat(struct world *world, struct node *from, const struct happ
 {
 	struct node *to = other_node(world, from);
 
+	if (beat->core.event.beat.summary_count > 0)
+		promise_on_told(world, from, &beat->core.summary.record);
 	for (int link = 0; link < LINKS; link++) {
 		bool is_lost = chance_is(&world->chance, world->weather.loss_permille);
 		bool is_twice = chance_is(&world->chance, world->weather.twice_permille);

@@ -266,6 +266,40 @@ void promise_on_record(struct world *world, struct node *node, const struct reco
 				node->id, other->id, world->promise.acknowledged[i], i);
 }
 
+/* ---- what is durable before it is used ---- */
+
+static bool is_same_epoch(struct epoch a, struct epoch b)
+{
+	return a.number == b.number && a.node == b.node;
+}
+
+/* R4: after a crash nobody else knows that this node may have been granted. */
+void promise_on_asked(struct world *world, struct node *node, const struct action *question)
+{
+	const struct record *record = &node->record;
+
+	if (!record->has_intent || record->intent_nonce != question->arbiter.nonce ||
+		record->intent_good != question->arbiter.good ||
+		!is_same_epoch(record->intent_epoch, question->arbiter.epoch))
+		promise_broken(world, 3,
+			"node %d asks the arbiter with an intent that is not durable", node->id);
+}
+
+/* The other node goes on with what it is told, and no crash here takes it back. */
+void promise_on_told(struct world *world, struct node *node, const struct record *told)
+{
+	const struct record *record = &node->record;
+
+	if (told->good != record->good || told->holder != record->holder ||
+		told->is_complete != record->is_complete ||
+		told->generation.tag != record->generation.tag ||
+		!is_same_epoch(told->epoch, record->epoch))
+		promise_broken(world, 3,
+			"node %d tells of a record (epoch %llu, good %llx) that is not durable",
+			node->id, (unsigned long long)told->epoch.number,
+			(unsigned long long)told->good);
+}
+
 /* ---- the end ---- */
 
 static bool is_equal_and_complete(const struct world *world)

@@ -448,6 +448,9 @@ void promise_on_serving(struct world *world, struct node *node, bool is_promotio
 void promise_on_acknowledged(struct world *world, struct node *node, uint32_t client);
 /* A copy is brought up to date: what it alone had is gone, which somebody who insisted was told. */
 void promise_on_overwritten(struct world *world, struct node *target);
+void promise_on_asked(struct world *world, struct node *node, const struct action *question);
+/* What a node tells the other of its record is durable. */
+void promise_on_told(struct world *world, struct node *node, const struct record *told);
 void promise_on_record(struct world *world, struct node *node, const struct record *before);
 bool world_is_ready(struct world *world);
 bool world_is_converged(struct world *world);

@@ -14,12 +14,14 @@
  *	 9  a secondary takes over before its primary holds its answers (R7 turned round)
  *	10  a target calls itself good when it has adopted, without the primary's word
  *	11  going on alone begins no new generation, and the handshake asks not who was good
+ *	13  a secondary shows that it is no longer good before that is durable
+ *	15  the arbiter is asked with an intent that is not durable (R4)
+ *	16  a tree that holds what the primary never had is overwritten, not set aside (R12)
+ *	17  a secondary counts the primary's silence from its last echo, not from its last beat (R7)
  *
- * Three more break no promise that the simulator checks, and are not among its numbers:
+ * Two more break no promise that the simulator checks, and are not among its numbers:
  *
  *	12  the lateness guard is ignored (needless failovers)
- *	13  a secondary shows that it is no longer good before that is durable (covered by: a restarted
- *	    daemon never asks before it heard the other node)
  *	14  a beat of an earlier boot or with an old counter is believed, R21 (covered by: only an echo of
  *	    ours proves that a node is heard, and what counts in a record only rises)
  */
@@ -43,6 +45,9 @@ enum {
 	PLANTED_NO_GUARD = 12,
 	PLANTED_SHOWN_EARLY = 13,
 	PLANTED_OLD_BEATS = 14,
+	PLANTED_VOLATILE_INTENT = 15,
+	PLANTED_OVERWRITTEN = 16,
+	PLANTED_ECHO_SILENCE = 17,
 };
 
 static inline bool planted(int number)

@@ -71,7 +71,7 @@ uint64_t sender_answerable(const struct sender *sender)
 int sender_on_acknowledged(
 	struct sender *sender, uint64_t epoch, uint64_t applied, uint64_t durable)
 {
-	if (epoch != sender->epoch)
+	if (epoch != sender->epoch && !IS_PLANTED(PLANTED_STRANGE_ACK))
 		return -ERROR_STALE;
 	if (applied > last_given(sender) || durable > applied)
 		return -ERROR_INVALID;
@@ -121,7 +121,7 @@ int sender_reconnected(struct sender *sender, uint64_t received)
 
 int sender_go_alone(struct sender *sender, uint64_t epoch)
 {
-	if (epoch <= sender->epoch)
+	if (epoch <= sender->epoch && !IS_PLANTED(PLANTED_STALE_ALONE))
 		return -ERROR_INVALID;
 	int error = sender_move(sender, SENDER_ALONE);
 	if (error == 0)

@@ -142,7 +142,10 @@ void tenure_intend(struct core *core, struct module *module)
 	next.intent_good = node_mask(core->config.self);
 	next.intent_nonce = module_random(module);
 	CHECK(next.intent_epoch.number > next.epoch.number);
-	tenure_write(core, module, &next);
+	if (planted(PLANTED_VOLATILE_INTENT))
+		module->record = next;
+	else
+		tenure_write(core, module, &next);
 }
 
 void tenure_shrink(struct core *core, struct module *module)
@@ -201,6 +204,8 @@ static bool is_foreign_to(const struct core *core, const struct module *module)
 	const struct record *mine = &module->record;
 	const struct record *theirs = &module->peer.record;
 
+	if (planted(PLANTED_OVERWRITTEN))
+		return false;
 	bool is_same_set = set_id_is_equal(mine, theirs);
 	if (!mine->is_complete && is_same_set) /* it goes on where it was interrupted */
 		return mine->is_foreign;
