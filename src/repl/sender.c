@@ -4,20 +4,33 @@
 #include "repl/planted.h"
 
 static const struct mode_rule {
+	const char *name;
 	uint32_t next;	 /* modes that may follow */
 	bool is_sending; /* operations go into the log and to the peer */
 } rules[SENDER_MODE_COUNT] = {
 	/* clang-format off */
-	[SENDER_ALONE]       = { BIT(SENDER_ALONE) | BIT(SENDER_CATCHING_UP),   false },
-	[SENDER_CATCHING_UP] = { BIT(SENDER_ALONE) | BIT(SENDER_PAIRED),        true },
-	[SENDER_PAIRED]      = { BIT(SENDER_ALONE) | BIT(SENDER_HELD),          true },
-	[SENDER_HELD]        = { BIT(SENDER_ALONE) | BIT(SENDER_PAIRED),        true },
+	[SENDER_ALONE]       = { "alone",       BIT(SENDER_ALONE) | BIT(SENDER_CATCHING_UP), false },
+	[SENDER_CATCHING_UP] = { "catching_up", BIT(SENDER_ALONE) | BIT(SENDER_PAIRED),      true },
+	[SENDER_PAIRED]      = { "paired",      BIT(SENDER_ALONE) | BIT(SENDER_HELD),        true },
+	[SENDER_HELD]        = { "held",        BIT(SENDER_ALONE) | BIT(SENDER_PAIRED),      true },
 	/* clang-format on */
 };
 
+const char *sender_mode_name(enum sender_mode mode)
+{
+	CHECK(mode < SENDER_MODE_COUNT);
+	return rules[mode].name;
+}
+
+bool sender_mode_may_follow(enum sender_mode mode, enum sender_mode next)
+{
+	CHECK(mode < SENDER_MODE_COUNT && next < SENDER_MODE_COUNT);
+	return (rules[mode].next & BIT(next)) != 0;
+}
+
 static int sender_move(struct sender *sender, enum sender_mode next)
 {
-	if ((rules[sender->mode].next & BIT(next)) == 0)
+	if (!sender_mode_may_follow(sender->mode, next))
 		return -ERROR_INVALID;
 	sender->mode = next;
 	sender_verify(sender);

@@ -2,14 +2,12 @@
  * What the primary decides about each operation: its sequence, whether it goes to the peer, and
  * when its caller may be answered. Pure: descriptors only. The simulator runs this very code.
  *
- *	             connect (peer stale)               target complete
- *	    ALONE ----------------------> CATCHING_UP -----------------> PAIRED
- *	      ^  answers at once           answers at once,                |  answers wait for the
- *	      |                            everything is sent              |  acknowledgement
- *	      |                                  |                         |
- *	      |                                  | lost                    | peer lost or failed
- *	      |                                  v                         v
- *	      +----------------------------------+<------ go_alone ----- HELD   no answers leave
+ *	ALONE		no peer, or a stale one: answers leave at once, nothing is sent
+ *	CATCHING_UP	a stale peer is brought up to date: answers leave at once, all is sent
+ *	PAIRED		a good peer: answers wait for its acknowledgement
+ *	HELD		a good peer is lost and nobody has decided yet: no answer leaves
+ *
+ * Which may follow which is drawn from the table in docs/states.md.
  *
  * PAIRED begins at the sequence of OP_RESYNC_END: answers wait for the peer from there on, although
  * only the core's compare-and-swap makes the peer good. Not for: freshness and roles (core). Under
@@ -56,7 +54,7 @@ uint64_t sender_answerable(const struct sender *sender);
 int sender_on_acknowledged(
 	struct sender *sender, uint64_t epoch, uint64_t applied, uint64_t durable) MUST_CHECK;
 void sender_on_synced_here(struct sender *sender, uint64_t up_to);
-/* Errors: ERROR_INVALID where the diagram has no such move. */
+/* Errors: ERROR_INVALID where the table has no such move. */
 int sender_catch_up(struct sender *sender) MUST_CHECK;
 int sender_pair(struct sender *sender) MUST_CHECK;
 void sender_peer_lost(struct sender *sender); /* PAIRED: HELD; CATCHING_UP: ALONE */
@@ -66,5 +64,7 @@ int sender_reconnected(
  * before. */
 int sender_go_alone(struct sender *sender, uint64_t epoch) MUST_CHECK;
 void sender_verify(const struct sender *sender);
+const char *sender_mode_name(enum sender_mode mode);
+bool sender_mode_may_follow(enum sender_mode mode, enum sender_mode next);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * The table of a mirror's steps. The main ways through it; every arrow is a move of the table, which
- * has more:
+ * The table of a mirror's steps. The main ways through it; docs/states.md has every move:
  *
  *	STOPPED -> PRESTART -> WAITING -> PROBING -> CLAIMING -> MOUNTING -> ALONE
  *	                          |                     ^
@@ -105,11 +104,17 @@ static const struct step_rule *rule_of(enum step step)
 	return &rules[step];
 }
 
+bool step_may_follow(enum step step, enum step next)
+{
+	CHECK(next < STEP_COUNT);
+	return (rule_of(step)->next & BIT64(next)) != 0;
+}
+
 /* While a record is on its way a mirror goes only where that is waited for, or where it gives
  * something up. */
 bool mirror_move(struct core *core, struct module *module, enum step next)
 {
-	CHECK((rule_of(module->step)->next & BIT64(next)) != 0);
+	CHECK(step_may_follow(module->step, next));
 	CHECK(!module->is_writing || step_has(next, STEP_IS_RECORDING) ||
 		step_has(next, STEP_IS_SAFER));
 	module->step = next;

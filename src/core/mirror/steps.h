@@ -84,6 +84,7 @@ enum step_trait {
 /* The only function that changes a mirror's step. Stops the process at a move that the table does
  * not have. Always true: "moved". */
 bool mirror_move(struct core *core, struct module *module, enum step next);
+bool step_may_follow(enum step step, enum step next);
 bool step_is_in(enum step step, enum step_group group);
 bool step_has(enum step step, enum step_trait trait);
 /* In one of the groups from CLAIMING to HANDING: this node is, or becomes, the primary. */
