@@ -52,11 +52,12 @@ static int negative_errno(void)
 	return errno == 0 ? -EIO : -errno;
 }
 
-/* Which host a datagram is for: its first byte. The signature is libknet's. */
+/* Which host a datagram is for: its first byte. */
 static int filter_by_first_byte(void *owner, const unsigned char *data, ssize_t size,
 	uint8_t direction, knet_node_id_t self, knet_node_id_t from, int8_t *channel,
 	knet_node_id_t *out_ids, size_t *out_count)
 {
+	/* EXCEPTION: the parameters are libknet's. */
 	(void)owner;
 	(void)direction;
 	(void)self;
@@ -73,6 +74,7 @@ static int filter_by_first_byte(void *owner, const unsigned char *data, ssize_t 
 static void ignore_socket_notice(
 	void *owner, int fd, int8_t channel, uint8_t direction, int error, int error_number)
 {
+	/* EXCEPTION: the parameters are libknet's. */
 	(void)owner;
 	(void)fd;
 	(void)channel;

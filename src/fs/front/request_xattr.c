@@ -39,7 +39,7 @@ void on_getxattr(struct request *request)
 {
 	struct fuse_getxattr_in in;
 	struct bytes name;
-	size_t size = 0;
+	size_t size = XATTR_SIZE_MAX_;
 	int error = request_name(request, sizeof(in), &name);
 
 	memcpy(&in, request->argument, sizeof(in));
@@ -47,7 +47,7 @@ void on_getxattr(struct request *request)
 		error = -ENODATA;
 	if (error == 0)
 		error = tree_get_xattr(request->front->tree, request_reachable(request),
-			(const char *)name.data, request->scratch, XATTR_SIZE_MAX_, &size);
+			(const char *)name.data, request->scratch, &size);
 	if (error != 0)
 		reply_error(request, error);
 	else

@@ -153,7 +153,9 @@ int open_by_place(struct tree *tree, const struct place *place, uint64_t object,
 
 	if (error != 0)
 		return error;
-	error = fstat(fd, &st) == 0 ? id_read(tree, fd, "", &st, &place_now, &object_now) : -errno;
+	error = fstat(fd, &st) == 0
+			? id_read(tree, (struct met){ fd, "", &st }, &place_now, &object_now)
+			: -errno;
 	if (error == 0 && object_now != object)
 		error = -ESTALE;
 	if (error != 0) {

@@ -119,7 +119,9 @@ uint64_t tree_directory_identify(struct tree_directory *directory, const struct 
 	if (fstatat(directory->fd, text, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return 0;
 	int error = strcmp(text, "..") == 0 /* which may be a root */
-			    ? id_read(directory->tree, directory->fd, text, &st, &place, &object)
-			    : id_known(directory->tree, directory->fd, text, &st, &place, &object);
+			    ? id_read(directory->tree, (struct met){ directory->fd, text, &st },
+				      &place, &object)
+			    : id_known(directory->tree, (struct met){ directory->fd, text, &st },
+				      &place, &object);
 	return error != 0 ? 0 : object;
 }

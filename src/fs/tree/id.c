@@ -104,17 +104,16 @@ int id_mount_of(int fd, int *out_mount)
 	return handle_read(fd, "", &place, out_mount);
 }
 
-static int place_read(
-	struct tree *tree, int fd, const char *name, const struct stat *st, struct place *out)
+static int place_read(struct tree *tree, struct met met, struct place *out)
 {
 	int mount;
 
-	if (id_root_of(tree, st->st_dev, -1) < 0)
+	if (id_root_of(tree, met.st->st_dev, -1) < 0)
 		return -EXDEV; /* another file system is mounted below a root */
-	int error = handle_read(fd, name, out, &mount);
+	int error = handle_read(met.fd, met.name, out, &mount);
 	if (error != 0)
 		return error;
-	int root = id_root_of(tree, st->st_dev, mount);
+	int root = id_root_of(tree, met.st->st_dev, mount);
 	CHECK(root >= 0);
 	out->root = (uint8_t)root;
 	return 0;
@@ -154,29 +153,27 @@ static uint64_t id_elsewhere(struct tree *tree, const struct place *place)
 	return is_same_inode(tree, &known, place) ? object : 0;
 }
 
-int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, struct place *place,
-	uint64_t *out_object)
+int id_read(struct tree *tree, struct met met, struct place *place, uint64_t *out_object)
 {
 	char path[PROC_PATH_SIZE];
 	uint8_t bytes[ID_SIZE + 1];
-	int error = place_read(tree, fd, name, st, place);
+	int error = place_read(tree, met, place);
 
 	if (error != 0)
 		return error;
-	proc_path(path, fd, name);
+	proc_path(path, met.fd, met.name);
 	/* Without a name the descriptor itself is meant: its link is followed, exactly once. */
-	ssize_t size = name[0] == '\0' ? getxattr(path, OWN_XATTR, bytes, sizeof(bytes))
-				       : lgetxattr(path, OWN_XATTR, bytes, sizeof(bytes));
+	ssize_t size = met.name[0] == '\0' ? getxattr(path, OWN_XATTR, bytes, sizeof(bytes))
+					   : lgetxattr(path, OWN_XATTR, bytes, sizeof(bytes));
 	if (size < 0 && errno != ENODATA && errno != ERANGE)
 		return -errno;
-	*out_object = size == ID_SIZE ? id_decode(tree, bytes, ID_SIZE, st, place) : 0;
+	*out_object = size == ID_SIZE ? id_decode(tree, bytes, ID_SIZE, met.st, place) : 0;
 	if (*out_object == 0)
 		*out_object = id_elsewhere(tree, place);
 	return 0;
 }
 
-int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
-	const struct place *place, uint64_t object)
+int id_write(struct tree *tree, struct met met, const struct place *place, uint64_t object)
 {
 	char path[PROC_PATH_SIZE];
 	uint8_t bytes[ID_SIZE];
@@ -185,35 +182,33 @@ int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
 	CHECK(object > 0);
 	buf_put_u8(&writer, ID_VERSION);
 	buf_put_u64(&writer, object);
-	buf_put_u64(&writer, st->st_ino);
+	buf_put_u64(&writer, met.st->st_ino);
 	buf_put_u64(&writer, hash_of(place));
 	buf_put_u64(&writer, tree->roots[place->root].uuid);
 	CHECK(!writer.is_overrun && writer.size == ID_SIZE);
-	proc_path(path, fd, name);
-	int result = name[0] == '\0' ? setxattr(path, OWN_XATTR, bytes, ID_SIZE, 0)
-				     : lsetxattr(path, OWN_XATTR, bytes, ID_SIZE, 0);
+	proc_path(path, met.fd, met.name);
+	int result = met.name[0] == '\0' ? setxattr(path, OWN_XATTR, bytes, ID_SIZE, 0)
+					 : lsetxattr(path, OWN_XATTR, bytes, ID_SIZE, 0);
 	if (result != 0 && errno == EPERM)
-		return flags_write_id(
-			tree, fd, name, &(struct flags_value){ st, place, bytes, ID_SIZE });
+		return flags_write_id(tree, met.fd, met.name,
+			&(struct flags_value){ met.st, place, bytes, ID_SIZE });
 	return result == 0 ? 0 : -errno;
 }
 
-int id_give(struct tree *tree, int fd, const char *name, const struct stat *st,
-	const struct place *place, uint64_t object)
+int id_give(struct tree *tree, struct met met, const struct place *place, uint64_t object)
 {
 	int error = index_put(tree->index, object, place);
 
 	if (error == 0)
-		error = id_write(tree, fd, name, st, place, object);
+		error = id_write(tree, met, place, object);
 	if (error != 0)
 		index_remove(tree->index, object);
 	return error;
 }
 
-int id_give_somehow(struct tree *tree, int fd, const char *name, const struct stat *st,
-	const struct place *place, uint64_t object)
+int id_give_somehow(struct tree *tree, struct met met, const struct place *place, uint64_t object)
 {
-	int error = id_give(tree, fd, name, st, place, object);
+	int error = id_give(tree, met, place, object);
 
 	/* ext4 has one block for what does not fit into the inode, and its users may have filled
 	 * it. */
@@ -228,7 +223,8 @@ int id_take_out(struct tree *tree, int fd, uint64_t object)
 	char path[PROC_PATH_SIZE];
 	struct place place = { 0 };
 	struct stat st;
-	int error = fstat(fd, &st) != 0 ? -errno : place_read(tree, fd, "", &st, &place);
+	int error = fstat(fd, &st) != 0 ? -errno
+					: place_read(tree, (struct met){ fd, "", &st }, &place);
 
 	if (error == 0)
 		error = index_put_alias(tree->index, hash_of(&place), object);
@@ -284,7 +280,7 @@ static int index_name(struct tree *tree, int folder_fd, const char *name, struct
 		return 0; /* removed meanwhile */
 	if (id_root_of(tree, st.st_dev, -1) < 0)
 		return 0; /* another file system */
-	int error = id_read(tree, folder_fd, name, &st, &place, &object);
+	int error = id_read(tree, (struct met){ folder_fd, name, &st }, &place, &object);
 	if (error != 0)
 		return error == -ENOENT ? 0 : error;
 	if (object > ROOTS_MAX)

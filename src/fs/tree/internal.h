@@ -88,23 +88,30 @@ void index_listen(struct index *index, struct tree_listener listener);
 
 /* ---- tree/id.c ---- */
 
-/* The valid id of a name or, with an empty name, of a descriptor (also O_PATH); 0 if there is none.
- * Fills place. Errors: the system call's. */
-int id_read(struct tree *tree, int fd, const char *name, const struct stat *st, struct place *place,
-	uint64_t *out_object) MUST_CHECK;
-int id_write(struct tree *tree, int fd, const char *name, const struct stat *st,
-	const struct place *place, uint64_t object) MUST_CHECK;
+/* An inode as it was just met: a name below a directory or, with an empty name, what the descriptor
+ * itself (also O_PATH) stands for. */
+struct met {
+	int fd;
+	const char *name;
+	const struct stat *st;
+};
+
+/* The valid id of an inode; 0 if there is none. Fills place. Errors: the system call's. */
+int id_read(
+	struct tree *tree, struct met met, struct place *place, uint64_t *out_object) MUST_CHECK;
+int id_write(
+	struct tree *tree, struct met met, const struct place *place, uint64_t object) MUST_CHECK;
 /* As id_read(), but gives 0 for an id that is not this object's alone: see there. What it gives is
  * in the index. */
-int id_known(struct tree *tree, int fd, const char *name, const struct stat *st,
-	struct place *place, uint64_t *out_object) MUST_CHECK;
+int id_known(
+	struct tree *tree, struct met met, struct place *place, uint64_t *out_object) MUST_CHECK;
 /* Into the index, then into the inode: an id that can be read anywhere is known already. */
-int id_give(struct tree *tree, int fd, const char *name, const struct stat *st,
-	const struct place *place, uint64_t object) MUST_CHECK;
+int id_give(
+	struct tree *tree, struct met met, const struct place *place, uint64_t object) MUST_CHECK;
 /* As id_give(); an inode that takes no id gets it in the index alone, as long as that lasts. For
  * what was not made by us. */
-int id_give_somehow(struct tree *tree, int fd, const char *name, const struct stat *st,
-	const struct place *place, uint64_t object) MUST_CHECK;
+int id_give_somehow(
+	struct tree *tree, struct met met, const struct place *place, uint64_t object) MUST_CHECK;
 /* Makes room in the inode: its id is in the index alone from now on. */
 int id_take_out(struct tree *tree, int fd, uint64_t object) MUST_CHECK;
 uint64_t id_file_system(int fd);
@@ -192,9 +199,17 @@ void object_is_gone(struct tree *tree, uint64_t object);
 
 int create_local(struct tree *tree, struct op *op) MUST_CHECK;
 int create_replay(struct tree *tree, const struct op *op) MUST_CHECK;
-/* Makes a new inode at a name: id, owner, mode. umask_bits as of umask(2). */
-int create_named(struct tree *tree, int parent_fd, const char *name, const struct op *op,
-	mode_t umask_bits, struct stat *out_st) MUST_CHECK;
+/* A new inode that an operation wants below a directory; umask_bits as of umask(2). */
+struct creation {
+	int parent_fd;
+	const char *name;
+	const struct op *op;
+	mode_t umask_bits;
+};
+
+/* Makes it: id, owner, mode. */
+int create_named(
+	struct tree *tree, const struct creation *creation, struct stat *out_st) MUST_CHECK;
 int create_finish(struct tree *tree, int parent_fd, const char *name, const struct op *op,
 	struct stat *st) MUST_CHECK;
 int link_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;

@@ -68,23 +68,25 @@ int create_finish(
 	proc_path(path, parent_fd, name);
 	if (!S_ISLNK(st->st_mode) && (wanted & 06000) != 0 && chmod(path, wanted) != 0)
 		return -errno; /* chown(2) took those bits away */
-	int error = id_known(tree, parent_fd, name, st, &place, &object);
+	int error = id_known(tree, (struct met){ parent_fd, name, st }, &place, &object);
 	if (error == 0 && object == 0)
-		error = id_give(tree, parent_fd, name, st, &place, op->object);
+		error = id_give(tree, (struct met){ parent_fd, name, st }, &place, op->object);
 	if (error == 0 && fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
 		error = -errno;
 	return error;
 }
 
-int create_named(struct tree *tree, int parent_fd, const char *name, const struct op *op,
-	mode_t umask_bits, struct stat *out_st)
+int create_named(struct tree *tree, const struct creation *creation, struct stat *out_st)
 {
+	int parent_fd = creation->parent_fd;
+	const char *name = creation->name;
+	const struct op *op = creation->op;
 	struct stat parent;
 
 	CHECK(op->object > ROOTS_MAX);
 	if (fstat(parent_fd, &parent) != 0)
 		return -errno;
-	mode_t before = set_umask(umask_bits);
+	mode_t before = set_umask(creation->umask_bits);
 	int error = make_inode(parent_fd, name, op);
 	(void)set_umask(before);
 	if (error != 0)
@@ -112,7 +114,7 @@ int create_local(struct tree *tree, struct op *op)
 		error = tree_grip(tree, op->parent, WANTS_CONTENT, &parent);
 	if (error != 0)
 		return error;
-	error = create_named(tree, parent.fd, name.data, op, op->umask, &st);
+	error = create_named(tree, &(struct creation){ parent.fd, name.data, op, op->umask }, &st);
 	if (error == 0) {
 		attributes_of(&st, &op->attributes);
 		if (fstat(parent.fd, &st) == 0)
@@ -137,8 +139,10 @@ static int create_replay_named(
 	uint64_t there;
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? create_named(tree, parent_fd, name, op, 0, &st) : -errno;
-	int error = id_known(tree, parent_fd, name, &st, &place, &there);
+		return errno == ENOENT ? create_named(tree,
+						 &(struct creation){ parent_fd, name, op, 0 }, &st)
+				       : -errno;
+	int error = id_known(tree, (struct met){ parent_fd, name, &st }, &place, &there);
 	if (error != 0)
 		return error;
 	if (there == 0 && (st.st_mode & S_IFMT) == (op->attributes.mode & S_IFMT))

@@ -181,9 +181,9 @@ static int own_whiteout(struct tree *tree, int parent_fd, const char *name,
 	if (st->st_uid != wanted->uid &&
 		fchownat(parent_fd, name, wanted->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) != 0)
 		return -errno;
-	int error = id_known(tree, parent_fd, name, st, &place, &object);
+	int error = id_known(tree, (struct met){ parent_fd, name, st }, &place, &object);
 	if (error == 0 && object == 0)
-		error = id_give(tree, parent_fd, name, st, &place, wanted->object);
+		error = id_give(tree, (struct met){ parent_fd, name, st }, &place, wanted->object);
 	if (error == 0 && fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
 		error = -errno;
 	return error;

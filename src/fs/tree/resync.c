@@ -30,7 +30,7 @@ static int unbind_once(struct tree *tree, int parent_fd, const char *name)
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
-	int error = id_known(tree, parent_fd, name, &st, &place, &object);
+	int error = id_known(tree, (struct met){ parent_fd, name, &st }, &place, &object);
 	if (error != 0)
 		return error;
 	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1)
@@ -185,11 +185,13 @@ int tree_adopt(struct tree *tree, uint64_t parent, struct bytes name, uint64_t o
 	if (fstatat(grip.fd, terminated.data, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		error = -errno;
 	if (error == 0)
-		error = id_known(tree, grip.fd, terminated.data, &st, &place, &there);
+		error = id_known(
+			tree, (struct met){ grip.fd, terminated.data, &st }, &place, &there);
 	if (error == 0 && there != 0)
 		error = -EEXIST;
 	if (error == 0)
-		error = id_give_somehow(tree, grip.fd, terminated.data, &st, &place, object);
+		error = id_give_somehow(
+			tree, (struct met){ grip.fd, terminated.data, &st }, &place, object);
 	tree_release(tree, &grip);
 	return error;
 }
@@ -228,7 +230,8 @@ int tree_create_placeholder(struct tree *tree, uint64_t object, uint64_t near,
 	/* What a killed predecessor had begun has no id yet. */
 	(void)unlinkat(tree->roots[root].limbo_fd, name.data,
 		S_ISDIR(attributes->mode) ? AT_REMOVEDIR : 0);
-	error = create_named(tree, tree->roots[root].limbo_fd, name.data, &op, 0, &st);
+	error = create_named(
+		tree, &(struct creation){ tree->roots[root].limbo_fd, name.data, &op, 0 }, &st);
 	if (error != 0)
 		return error;
 	return set_all(tree, object, S_ISREG(attributes->mode) ? ATTRIBUTE_SIZE : 0, attributes);
@@ -270,7 +273,7 @@ static int remove_one(struct tree *tree, int fd, const char *name)
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
-	int error = id_known(tree, fd, name, &st, &place, &object);
+	int error = id_known(tree, (struct met){ fd, name, &st }, &place, &object);
 	if (error == 0 && S_ISDIR(st.st_mode)) {
 		int child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		error = child < 0 ? -errno : remove_below(tree, child);

@@ -80,12 +80,12 @@ static int name_root(struct tree *tree, int index)
 
 	if (fstat(fd, &st) != 0)
 		return -errno;
-	int error = id_read(tree, fd, "", &st, &place, &object);
+	int error = id_read(tree, (struct met){ fd, "", &st }, &place, &object);
 	if (error != 0)
 		return error == -EOPNOTSUPP ? -ENOTSUP : error;
 	if (object == (uint64_t)index + 1)
 		return 0;
-	error = id_write(tree, fd, "", &st, &place, (uint64_t)index + 1);
+	error = id_write(tree, (struct met){ fd, "", &st }, &place, (uint64_t)index + 1);
 	return error == -EOPNOTSUPP ? -ENOTSUP : error;
 }
 
@@ -198,13 +198,12 @@ static int is_elsewhere(
  * one was brought here by hand, out of what was set aside or from another module. Ids of our own
  * leases are in the index before they are in an inode, so one that is not there is no object's yet.
  */
-int id_known(struct tree *tree, int fd, const char *name, const struct stat *st,
-	struct place *place, uint64_t *out_object)
+int id_known(struct tree *tree, struct met met, struct place *place, uint64_t *out_object)
 {
 	struct place known;
 	uint64_t object;
 	bool is_anothers;
-	int error = id_read(tree, fd, name, st, place, &object);
+	int error = id_read(tree, met, place, &object);
 
 	if (error != 0)
 		return error;
@@ -241,11 +240,11 @@ static int give_id(
 	uint64_t object;
 
 	lock_take(&tree->naming);
-	int error = id_known(tree, fd, name, st, &place, &object);
+	int error = id_known(tree, (struct met){ fd, name, st }, &place, &object);
 	if (error == 0 && object == 0) {
 		error = tree_new_id(tree, &object);
 		if (error == 0)
-			error = id_give_somehow(tree, fd, name, st, &place, object);
+			error = id_give_somehow(tree, (struct met){ fd, name, st }, &place, object);
 	}
 	lock_give(&tree->naming);
 	if (error == 0)
@@ -260,7 +259,7 @@ static int lookup_name(
 
 	if (fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
 		return -errno;
-	return id_known(tree, parent_fd, name, st, &place, out_object);
+	return id_known(tree, (struct met){ parent_fd, name, st }, &place, out_object);
 }
 
 int tree_lookup(struct tree *tree, uint64_t parent, struct bytes name, struct tree_entry *out_entry)

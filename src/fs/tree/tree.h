@@ -132,9 +132,11 @@ bool tree_is_hidden_xattr(const char *name);
 int tree_xattrs_encode(struct tree *tree, uint64_t object, uint8_t *out, size_t size_max,
 	size_t *out_size) MUST_CHECK;
 
-/* One value, or all names (terminated each, ours left out). Errors: -ENODATA, -ERANGE, others. */
+/* One value: size is the room in out, and then what was filled of it. Errors: -ENODATA, -ERANGE,
+ * others. */
 int tree_get_xattr(struct tree *tree, uint64_t object, const char *name, uint8_t *out,
-	size_t size_max, size_t *out_size) MUST_CHECK;
+	size_t *size) MUST_CHECK;
+/* All names (terminated each, ours left out). Errors: -ERANGE, others. */
 int tree_list_xattrs(struct tree *tree, uint64_t object, char *out, size_t size_max,
 	size_t *out_size) MUST_CHECK;
 /* Has it lost its last name, and is it kept for its users? */

@@ -191,8 +191,7 @@ int tree_xattrs_apply(struct tree *tree, uint64_t object, struct bytes encoded)
 	return error;
 }
 
-int tree_get_xattr(struct tree *tree, uint64_t object, const char *name, uint8_t *out,
-	size_t size_max, size_t *out_size)
+int tree_get_xattr(struct tree *tree, uint64_t object, const char *name, uint8_t *out, size_t *size)
 {
 	char path[PROC_PATH_SIZE];
 	struct grip grip;
@@ -201,11 +200,11 @@ int tree_get_xattr(struct tree *tree, uint64_t object, const char *name, uint8_t
 	if (error != 0)
 		return error;
 	proc_path(path, grip.fd, "");
-	ssize_t size = getxattr(path, name, out, size_max);
-	error = size < 0 ? -errno : 0;
+	ssize_t got = getxattr(path, name, out, *size);
+	error = got < 0 ? -errno : 0;
 	tree_release(tree, &grip);
 	if (error == 0)
-		*out_size = (size_t)size;
+		*size = (size_t)got;
 	return error;
 }
 
