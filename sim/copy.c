@@ -92,6 +92,7 @@ void copy_excuse(struct world *world)
 		uint32_t *acknowledged = &world->promise.acknowledged[i];
 		while (*acknowledged != 0 && is_excused(world, *acknowledged)) {
 			world->counters.excused++;
+			world->writes[*acknowledged].is_excused = true;
 			do
 				*acknowledged = world->writes[*acknowledged].previous;
 			while (*acknowledged != 0 && !world->writes[*acknowledged].is_acknowledged);

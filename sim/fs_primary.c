@@ -290,6 +290,7 @@ void primary_on_connected(struct world *world, struct node *node, uint64_t conne
 		.session = fs->want == LINK_RESYNC ? ++world->last_session : header(fs)->session,
 		.received = fs->sender.next_sequence - 1,
 		.wants_compare = fs->want == LINK_RESYNC,
+		.wants_set_aside = fs->plan == RESYNC_SET_ASIDE,
 	};
 	(void)network_send(world, node, &frame); /* a full channel: silence ends the connection */
 }
@@ -481,6 +482,7 @@ void primary_order(struct world *world, struct node *node, const struct action *
 	/* EXCEPTION: the other orders are those of fs_order(). */
 	if (order->fs.order == FS_ORDER_CONNECT && node->fs.sender.mode == SENDER_ALONE) {
 		node->fs.want = LINK_RESYNC;
+		node->fs.plan = order->fs.plan;
 		node->fs.is_loss_told = false;
 	} else if (order->fs.order == FS_ORDER_GO_ALONE)
 		go_alone(world, node, order->fs.epoch);

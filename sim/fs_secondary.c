@@ -210,7 +210,7 @@ static void begin_session(struct world *world, struct node *node, const struct f
 {
 	struct fs *fs = &node->fs;
 
-	promise_on_overwritten(world, node);
+	promise_on_overwritten(world, node, frame->wants_set_aside);
 	receiver_init(&fs->receiver, fs->receiver.epoch, frame->received);
 	set_in_sync(node, false);
 	fs->is_adopted = false;

@@ -11,6 +11,7 @@
  *	2  a stale copy never serves by itself                 promise_on_serving
  *	3  one writer                                          promise_on_acknowledged
  *	4  promoted: a prefix with all that was acknowledged   promise_on_serving
+ *	5  what the winner never had is kept                   promise_on_overwritten
  */
 
 #define RECENT_NS      (15 * NS_PER_S)
@@ -232,10 +233,32 @@ void promise_on_acknowledged(struct world *world, struct node *node, uint32_t cl
 		note_written(world, node, request->write);
 }
 
-void promise_on_overwritten(struct world *world, struct node *target)
+/* What was acknowledged here and the source never had: set aside with the whole tree, or lost. */
+static void keep_losing(struct world *world, const struct node *target, int object, bool is_kept)
+{
+	const struct node *source = other_node(world, target);
+	uint32_t write = target->copy.cached[object];
+
+	for (; !copy_contains(world, source->copy.cached[object], write);
+		write = world->writes[write].previous) {
+		world->writes[write].is_kept |= is_kept;
+		if (world->writes[write].is_acknowledged && !world->writes[write].is_kept &&
+			!world->writes[write].is_excused)
+			promise_broken(world, 5,
+				"node %d overwrites write %u, which was acknowledged and lies "
+				"nowhere else",
+				target->id, write);
+	}
+}
+
+void promise_on_overwritten(struct world *world, struct node *target, bool is_set_aside)
 {
 	struct node *source = other_node(world, target);
 
+	for (int i = 0; i < OBJECTS; i++)
+		keep_losing(world, target, i, is_set_aside);
+	if (is_set_aside)
+		memset(target->copy.cached, 0, sizeof(target->copy.cached));
 	/* One history again. */
 	target->is_loss_announced = source->is_loss_announced = false;
 	if (world->has_insisted)

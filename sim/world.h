@@ -114,7 +114,7 @@ struct frame {
 	uint64_t connection;
 	int64_t ready_at;
 	uint64_t epoch, session, received, durable, sequence;
-	bool wants_compare;
+	bool wants_compare, wants_set_aside;
 	uint16_t size;
 	uint8_t bytes[FRAME_OP_MAX];
 };
@@ -146,6 +146,8 @@ struct written {	   /* one write of the application; its id is its place in the 
 	uint32_t tenure;
 	uint8_t object, node;
 	bool is_acknowledged, is_synced;
+	bool is_kept;	 /* in a tree that was set aside */
+	bool is_excused; /* lost with both servers at once */
 };
 
 struct tenure { /* a node serving, from when it began */
@@ -193,6 +195,7 @@ struct fs {
 	bool is_connecting;
 	int64_t heard_at, lost_at, progress_at;
 	enum link_want want;
+	enum resync_plan plan; /* of the last order to connect */
 	bool is_loss_told, is_draining, is_applying, is_syncing, is_sync_wanted;
 	uint64_t sync_to; /* what the running sync will have made durable */
 	uint32_t syncing[OBJECTS];
@@ -447,7 +450,7 @@ void promise_broken(struct world *world, int promise, const char *format, ...) P
 void promise_on_serving(struct world *world, struct node *node, bool is_promotion);
 void promise_on_acknowledged(struct world *world, struct node *node, uint32_t client);
 /* A copy is brought up to date: what it alone had is gone, which somebody who insisted was told. */
-void promise_on_overwritten(struct world *world, struct node *target);
+void promise_on_overwritten(struct world *world, struct node *target, bool is_set_aside);
 void promise_on_asked(struct world *world, struct node *node, const struct action *question);
 /* What a node tells the other of its record is durable. */
 void promise_on_told(struct world *world, struct node *node, const struct record *told);
