@@ -1,7 +1,7 @@
 /*
  * What evenkeeld and evenkeel-fs tell each other over control.sock: one JSON object a packet of a
- * SOCK_SEQPACKET socket, with at most one descriptor beside it. The words and the keys stand in
- * docs/architecture.md; here they become C structs, and back.
+ * SOCK_SEQPACKET socket, with at most one descriptor beside it. What is ordered and reported is
+ * core/fs.h; here stands what a message is, and how it becomes JSON and back (docs/reference.md).
  *
  * Used by both sides, so that neither builds JSON by hand. Unknown keys are ignored (a newer peer
  * may say more), unknown words and missing keys are refused. Not for: the command line's socket
@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/fields.h"
 #include "base/limits.h"
 #include "base/macros.h"
 #include "core/fs.h"
@@ -53,11 +54,8 @@ struct control_message {
 		} store;				 /* CONTROL_STORE and CONTROL_UNSTORE */
 		struct {
 			uint32_t request;
-			int error;		    /* 0: compared; else why it could not be done */
-			uint64_t objects;	    /* looked at */
-			uint64_t bytes;		    /* hashed */
-			uint64_t differences;	    /* objects that differ */
-			char detail[FS_DETAIL_MAX]; /* the first difference, or why not */
+			int error; /* 0: compared; else why it could not be done */
+			struct fs_verified copies;
 		} verified;
 		struct fs_ordered order;
 		struct {
@@ -69,12 +67,20 @@ struct control_message {
 	};
 };
 
+extern const struct control_row {
+	const char *name;
+	struct fields fields; /* of struct control_message */
+	bool is_from_fs;      /* else to it */
+	const char *help;
+} control_rows[CONTROL_TYPE_COUNT];
+
 /* Writes the JSON (no terminator). Errors: -ERANGE if size_max is too small, -ENOMEM. */
 int control_encode(const struct control_message *message, char *out, size_t size_max,
 	size_t *out_size) MUST_CHECK;
-/* Errors: -EBADMSG if it is not JSON, -EPROTO if a key is missing, of a wrong type or out of range.
- */
-int control_decode(const char *data, size_t size, struct control_message *out_message) MUST_CHECK;
+/* Errors: -EBADMSG if it is not JSON, -EPROTO if a key is missing, of a wrong type or out of range;
+ * out_error names it. */
+int control_decode(const char *data, size_t size, struct control_message *out_message,
+	struct fields_error *out_error) MUST_CHECK;
 
 /*
  * Sends one packet, with the descriptor fd beside it unless fd is -1 (borrowed: the caller still
@@ -88,7 +94,8 @@ int control_send(int socket, const struct control_message *message, int fd) MUST
  * side is gone; -EBADMSG, -EPROTO: as of control_decode() (the packet is used up, its descriptors
  * are closed; the socket is still good).
  */
-int control_receive(int socket, struct control_message *out_message, int *out_fd) MUST_CHECK;
+int control_receive(int socket, struct control_message *out_message, int *out_fd,
+	struct fields_error *out_error) MUST_CHECK;
 
 /* A listening socket at path, 0600, non-blocking; an old one there is replaced (the caller holds
  * evenkeeld.lock). Errors: -ENAMETOOLONG (sockets take 107 bytes), others as of bind(2). */

@@ -4,6 +4,7 @@
 #include "api/control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -53,7 +54,8 @@ static int take_descriptor(struct msghdr *header)
 	return fd;
 }
 
-int control_receive(int socket, struct control_message *out_message, int *out_fd)
+int control_receive(int socket, struct control_message *out_message, int *out_fd,
+	struct fields_error *out_error)
 {
 	char packet[CONTROL_PACKET_MAX];
 	union descriptor_space space = { 0 };
@@ -74,9 +76,12 @@ int control_receive(int socket, struct control_message *out_message, int *out_fd
 			close(fd);
 		return -ECONNRESET;
 	}
-	int error = (header.msg_flags & MSG_TRUNC) != 0
-			    ? -EPROTO
-			    : control_decode(packet, (size_t)size, out_message);
+	int error = -EPROTO;
+	if ((header.msg_flags & MSG_TRUNC) != 0)
+		snprintf(out_error->sentence, sizeof(out_error->sentence),
+			"a packet of more than %d bytes", CONTROL_PACKET_MAX);
+	else
+		error = control_decode(packet, (size_t)size, out_message, out_error);
 	if (error != 0 && fd >= 0)
 		close(fd);
 	if (error == 0)

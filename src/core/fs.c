@@ -1,37 +1,35 @@
 #include "core/fs.h"
 
-#include "base/macros.h"
+static const struct word roles[] = { FS_ROLES(WORD_ROW) };
+static const struct word links[] = { FS_LINKS(WORD_ROW) };
+static const struct word reports[] = { FS_REPORTS(WORD_ROW) };
+static const struct word orders[] = { FS_ORDERS(WORD_ROW) };
+static const struct word plans[] = { RESYNC_PLANS(WORD_ROW) };
 
-#define WORD(constant, name, meaning) [constant] = (name),
-
-const char *const fs_role_names[FS_ROLE_COUNT] = { FS_ROLES(WORD) };
-const char *const fs_link_names[FS_LINK_COUNT] = { FS_LINKS(WORD) };
-const char *const fs_report_names[FS_REPORT_COUNT] = { FS_REPORTS(WORD) };
-const char *const fs_order_names[FS_ORDER_COUNT] = { FS_ORDERS(WORD) };
-const char *const resync_plan_names[RESYNC_PLAN_COUNT] = { RESYNC_PLANS(WORD) };
+const struct words fs_role_words = { roles, FS_ROLE_COUNT };
+const struct words fs_link_words = { links, FS_LINK_COUNT };
+const struct words fs_report_words = { reports, FS_REPORT_COUNT };
+const struct words fs_order_words = { orders, FS_ORDER_COUNT };
+const struct words resync_plan_words = { plans, RESYNC_PLAN_COUNT };
 
 const char *fs_role_name(enum fs_role role)
 {
-	CHECK(role < FS_ROLE_COUNT);
-	return fs_role_names[role];
+	return words_name(&fs_role_words, role);
 }
 
 const char *fs_link_name(enum fs_link link)
 {
-	CHECK(link < FS_LINK_COUNT);
-	return fs_link_names[link];
+	return words_name(&fs_link_words, link);
 }
 
 const char *fs_report_name(enum fs_report report)
 {
-	CHECK(report < FS_REPORT_COUNT);
-	return fs_report_names[report];
+	return words_name(&fs_report_words, report);
 }
 
 const char *fs_order_name(enum fs_order order)
 {
-	CHECK(order < FS_ORDER_COUNT);
-	return fs_order_names[order];
+	return words_name(&fs_order_words, order);
 }
 
 enum fs_link fs_link_after(const struct fs_reported *reported, enum fs_link link)

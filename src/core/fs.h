@@ -4,7 +4,10 @@
  *
  * A row of a list below is a word of the contract: the constant, how it is written wherever a
  * person or a program reads it, and what it means. The structs travel whole, from the one who fills
- * them to the one who decides on them; api/control.c says how they are written on control.sock.
+ * them to the one who decides on them; api/control.c writes them on control.sock by their rows.
+ *
+ * A new field costs its member and its row here; whoever sets it, and whoever decides on it.
+ * docs/reference.md is made of these rows.
  *
  * Not for: the daemon's own part of that talk (descriptors, streams; api/control.h).
  */
@@ -14,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/words.h"
 #include "core/record.h"
 
 #define FS_DETAIL_MAX 128 /* bytes of a report's detail, terminator included */
@@ -66,34 +70,64 @@
 	X(RESYNC_SET_ASIDE, "set_aside", "foreign or diverged: the target keeps its old tree aside, whole, and is filled anew")
 /* clang-format on */
 
-#define FS_CONSTANT(constant, name, meaning) constant,
-enum fs_role { FS_ROLES(FS_CONSTANT) FS_ROLE_COUNT };
-enum fs_link { FS_LINKS(FS_CONSTANT) FS_LINK_COUNT };
-enum fs_report { FS_REPORTS(FS_CONSTANT) FS_REPORT_COUNT };
-enum fs_order { FS_ORDERS(FS_CONSTANT) FS_ORDER_COUNT };
-enum resync_plan { RESYNC_PLANS(FS_CONSTANT) RESYNC_PLAN_COUNT };
-#undef FS_CONSTANT
+enum fs_role { FS_ROLES(WORD_CONSTANT) FS_ROLE_COUNT };
+enum fs_link { FS_LINKS(WORD_CONSTANT) FS_LINK_COUNT };
+enum fs_report { FS_REPORTS(WORD_CONSTANT) FS_REPORT_COUNT };
+enum fs_order { FS_ORDERS(WORD_CONSTANT) FS_ORDER_COUNT };
+enum resync_plan { RESYNC_PLANS(WORD_CONSTANT) RESYNC_PLAN_COUNT };
+
+extern const struct words fs_role_words, fs_link_words, fs_report_words, fs_order_words,
+	resync_plan_words;
+
+/* ---- what is said ----
+ *
+ * Beside each struct stand its members as rows X(KIND, member, name, words, unit, help), in the
+ * order in which they are written: KIND as of api/fields.h, where the words of an enum count.
+ */
 
 /* Where an evenkeel-fs stands when it meets evenkeeld, for the first time or again. */
 struct fs_hello {
 	enum fs_role role;
 	enum fs_link link;
-	struct epoch epoch; /* that it works in; number 0: not known */
-	bool is_behind;	    /* as in struct fs_reported */
+	struct epoch epoch;
+	bool is_behind;
 	uint64_t barrier, peer_barrier;
 };
 
+/* clang-format off */
+#define FS_HELLO_FIELDS(X) \
+	X(WORD,	 role,	       "role",	       &fs_role_words, "", "what it is") \
+	X(WORD,	 link,	       "link",	       &fs_link_words, "", "how it stands with its peer") \
+	X(EPOCH, epoch,	       "epoch",	       NULL, "",	 "that it works in; number 0: not known") \
+	X(BOOL,	 is_behind,    "behind",       NULL, "",	 "a secondary that does not hold all that was acknowledged") \
+	X(U64,	 barrier,      "barrier",      NULL, "sequence", "the highest that is durable here") \
+	X(U64,	 peer_barrier, "peer_barrier", NULL, "sequence", "the highest that is durable at the peer")
+/* clang-format on */
+
 struct fs_reported {
 	enum fs_report report;
-	struct epoch epoch; /* that it works in */
-	bool is_behind;	    /* secondary: not all that was acknowledged is here */
-	bool is_continued; /* CONNECTED: the session goes on, nothing between the copies was lost */
-	uint64_t barrier;  /* highest sequence durable here, */
-	uint64_t peer_barrier; /* and at the peer */
+	struct epoch epoch;
+	bool is_behind;
+	bool is_continued;
+	uint64_t barrier, peer_barrier;
 	uint64_t done, total;
-	int error;		    /* 0 or a negative errno */
-	char detail[FS_DETAIL_MAX]; /* for the sentence */
+	int error;
+	char detail[FS_DETAIL_MAX];
 };
+
+/* clang-format off */
+#define FS_REPORTED_FIELDS(X) \
+	X(WORD,	 report,       "report",       &fs_report_words, "", "what has come about") \
+	X(EPOCH, epoch,	       "epoch",	       NULL, "",	 "that it works in") \
+	X(BOOL,	 is_behind,    "behind",       NULL, "",	 "a secondary that does not hold all that was acknowledged") \
+	X(BOOL,	 is_continued, "continued",    NULL, "",	 "of connected: the session goes on, nothing between the copies was lost") \
+	X(U64,	 barrier,      "barrier",      NULL, "sequence", "the highest that is durable here") \
+	X(U64,	 peer_barrier, "peer_barrier", NULL, "sequence", "the highest that is durable at the peer") \
+	X(U64,	 done,	       "done",	       NULL, "bytes",	 "of resync_progress: looked at") \
+	X(U64,	 total,	       "total",	       NULL, "bytes",	 "of resync_progress: to be looked at") \
+	X(ERROR, error,	       "error",	       NULL, "errno",	 "0, or negative: why") \
+	X(TEXT,	 detail,       "detail",       NULL, "",	 "for a person")
+/* clang-format on */
 
 struct fs_ordered {
 	enum fs_order order;
@@ -101,15 +135,32 @@ struct fs_ordered {
 	struct generation generation;
 	enum resync_plan plan;
 	uint8_t set_id[SET_ID_SIZE];
-	bool is_forced; /* PRIMARY: whatever lies in the directories (a person) */
+	bool is_forced;
 };
 
-/* The words, by constant. */
-extern const char *const fs_role_names[FS_ROLE_COUNT];
-extern const char *const fs_link_names[FS_LINK_COUNT];
-extern const char *const fs_report_names[FS_REPORT_COUNT];
-extern const char *const fs_order_names[FS_ORDER_COUNT];
-extern const char *const resync_plan_names[RESYNC_PLAN_COUNT];
+/* clang-format off */
+#define FS_ORDERED_FIELDS(X) \
+	X(WORD,	      order,	  "order",	&fs_order_words, "", "what to do") \
+	X(EPOCH,      epoch,	  "epoch",	NULL, "", "to work in") \
+	X(GENERATION, generation, "generation", NULL, "", "of the copy") \
+	X(WORD,	      plan,	  "plan",	&resync_plan_words, "", "of connect: how the peer is brought up to date") \
+	X(BYTES,      set_id,	  "set_id",	NULL, "", "of the module's data") \
+	X(BOOL,	      is_forced,  "forced",	NULL, "", "of primary: whatever lies in the directories (a person)")
+/* clang-format on */
+
+/* Two copies, compared while the application runs. */
+struct fs_verified {
+	uint64_t objects, bytes, differences;
+	char detail[FS_DETAIL_MAX];
+};
+
+/* clang-format off */
+#define FS_VERIFIED_FIELDS(X) \
+	X(U64,	objects,     "objects",	    NULL, "",	   "looked at") \
+	X(U64,	bytes,	     "bytes",	    NULL, "bytes", "compared by hash") \
+	X(U64,	differences, "differences", NULL, "",	   "objects that differ") \
+	X(TEXT, detail,	     "detail",	    NULL, "",	   "the first difference, or why not")
+/* clang-format on */
 
 const char *fs_role_name(enum fs_role role);
 const char *fs_link_name(enum fs_link link);

@@ -260,16 +260,10 @@ static void *verify_run(void *context)
 {
 	struct verification *verification = context;
 	struct service *service = verification->service;
-	struct replicator_verified result = { 0 };
 	struct control_message answer = { .type = CONTROL_VERIFIED,
 		.verified.request = verification->request };
 
-	answer.verified.error = replicator_verify(service->replicator, &result);
-	answer.verified.objects = result.objects;
-	answer.verified.bytes = result.bytes;
-	answer.verified.differences = result.differences;
-	_Static_assert(sizeof(result.detail) == FS_DETAIL_MAX, "the same room");
-	memcpy(answer.verified.detail, result.detail, sizeof(result.detail));
+	answer.verified.error = replicator_verify(service->replicator, &answer.verified.copies);
 	lock_socket(service);
 	(void)!send_now(service, &answer, -1); /* the one who asked sees the connection end */
 	unlock_socket(service);
@@ -304,17 +298,19 @@ static void hear(struct service *service)
 {
 	struct pollfd poll_fd = { .fd = service->socket, .events = POLLIN };
 	struct control_message message;
+	struct fields_error wrong;
 	int fd;
 
 	if (poll(&poll_fd, 1, RECONNECT_MS) <= 0)
 		return;
-	int error = control_receive(service->socket, &message, &fd);
+	int error = control_receive(service->socket, &message, &fd, &wrong);
 	if (error == 0)
 		on_message(service, &message, fd);
 	else if (error == -EBADMSG || error == -EPROTO)
-		(void)fputs("evenkeel-fs: evenkeeld said something that is not understood here; "
-			    "are both of the same version?\n",
-			stderr);
+		(void)fprintf(stderr,
+			"evenkeel-fs: evenkeeld said something that is not understood here; are "
+			"both of the same version? (%s)\n",
+			wrong.sentence);
 	else if (error != -EAGAIN)
 		disconnect(service);
 }

@@ -277,7 +277,7 @@ void pair_connect(struct pair_node *source, struct pair_node *target, struct epo
 /* While the application writes: no difference may be seen where there is none. */
 void node_verify(struct pair_node *node, uint64_t differences)
 {
-	struct replicator_verified result;
+	struct fs_verified result;
 	assert_int_equal(replicator_verify(node->replicator, &result), 0);
 	print_message("  verified %llu objects, %llu bytes: %llu differ (%s)\n",
 		(unsigned long long)result.objects, (unsigned long long)result.bytes,

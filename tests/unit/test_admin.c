@@ -357,9 +357,9 @@ static void a_comparison_is_answered_with_its_numbers(void **state)
 	message.type = CONTROL_VERIFIED;
 	say(fd, "{\"command\":\"verify\",\"module\":\"pg\"}\n");
 	message.verified.request = posted.command.request;
-	message.verified.objects = 12;
-	message.verified.differences = 1;
-	snprintf(message.verified.detail, sizeof(message.verified.detail), "/data/x");
+	message.verified.copies.objects = 12;
+	message.verified.copies.differences = 1;
+	snprintf(message.verified.copies.detail, sizeof(message.verified.copies.detail), "/data/x");
 	admin_verified(the_daemon, the_module, &message);
 	expect(fd, "\"objects\":12,\"bytes\":0,\"differences\":1,\"detail\":\"/data/x\"");
 	say(fd, "{\"command\":\"verify\",\"module\":\"pg\"}\n");

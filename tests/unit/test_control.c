@@ -15,6 +15,8 @@
 
 #include "api/control.h"
 
+static struct fields_error wrong_field;
+
 static void expect_same_after(const struct control_message *message, const char *json)
 {
 	char packet[CONTROL_PACKET_MAX];
@@ -26,7 +28,7 @@ static void expect_same_after(const struct control_message *message, const char 
 		assert_int_equal(size, strlen(json));
 		assert_memory_equal(packet, json, size);
 	}
-	assert_int_equal(control_decode(packet, size, &again), 0);
+	assert_int_equal(control_decode(packet, size, &again, &wrong_field), 0);
 	assert_memory_equal(message, &again, sizeof(again));
 }
 
@@ -70,7 +72,8 @@ static void each_message_comes_back_as_it_was(void **state)
 	message = zeroed(CONTROL_VERIFIED);
 	message.verified.request = 3;
 	message.verified.error = -ENOTCONN;
-	snprintf(message.verified.detail, sizeof(message.verified.detail), "%s", "no peer");
+	snprintf(message.verified.copies.detail, sizeof(message.verified.copies.detail), "%s",
+		"no peer");
 	expect_same_after(&message, NULL);
 	message = zeroed(CONTROL_UNSTORE);
 	snprintf(message.store.name, sizeof(message.store.name), "%s", "fuse.0");
@@ -111,7 +114,7 @@ static void a_detail_that_is_no_text_is_still_said(void **state)
 	struct control_message message = zeroed(CONTROL_REPORT), again;
 	snprintf(message.report.detail, sizeof(message.report.detail), "%s", "/data/\xff\xfe");
 	assert_int_equal(control_encode(&message, packet, sizeof(packet), &size), 0);
-	assert_int_equal(control_decode(packet, size, &again), 0);
+	assert_int_equal(control_decode(packet, size, &again, &wrong_field), 0);
 	assert_string_equal(again.report.detail, "/data/?"
 						 "?");
 }
@@ -122,25 +125,41 @@ static void what_is_wrong_is_refused(void **state)
 	static const struct {
 		const char *text;
 		int error;
+		const char *sentence; /* NULL: whatever the library says */
 	} wrong[] = {
-		{ "", -EBADMSG },
-		{ "{", -EBADMSG },
-		{ "[]", -EPROTO },
-		{ "{}", -EPROTO },
-		{ "{\"type\":7}", -EPROTO },
-		{ "{\"type\":\"reboot\"}", -EPROTO },
-		{ "{\"type\":\"verify\"}", -EPROTO },
-		{ "{\"type\":\"verify\",\"request\":-1}", -EPROTO },
-		{ "{\"type\":\"verify\",\"request\":4294967296}", -EPROTO },
-		{ "{\"type\":\"verify\",\"request\":\"1\"}", -EPROTO },
-		{ "{\"type\":\"stream\",\"peer\":256}", -EPROTO },
-		{ "{\"type\":\"store\",\"name\":\"a\\u0000b\"}", -EBADMSG },
-		{ "{\"type\":\"verify\",\"request\":1,\"more\":true}", 0 },
+		{ "", -EBADMSG, NULL },
+		{ "{", -EBADMSG, NULL },
+		{ "[]", -EPROTO, "'type' is missing" },
+		{ "{}", -EPROTO, "'type' is missing" },
+		{ "{\"type\":7}", -EPROTO, "'type' is missing" },
+		{ "{\"type\":\"reboot\"}", -EPROTO, "there is no message 'reboot'" },
+		{ "{\"type\":\"verify\"}", -EPROTO, "'request' is missing" },
+		{ "{\"type\":\"verify\",\"request\":-1}", -EPROTO,
+			"'request': found -1; expected a number of 0 to 4294967295" },
+		{ "{\"type\":\"verify\",\"request\":4294967296}", -EPROTO,
+			"'request': found 4294967296; expected a number of 0 to 4294967295" },
+		{ "{\"type\":\"verify\",\"request\":\"1\"}", -EPROTO,
+			"'request': found \"1\"; expected a number of 0 to 4294967295" },
+		{ "{\"type\":\"stream\",\"peer\":256}", -EPROTO,
+			"'peer': found 256; expected a number of 0 to 255" },
+		{ "{\"type\":\"store\",\"name\":\"a\\u0000b\"}", -EBADMSG, NULL },
+		{ "{\"type\":\"store\",\"name\":7}", -EPROTO,
+			"'name': found 7; expected a text of at most 96 bytes" },
+		{ "{\"type\":\"order\",\"order\":\"sleep\"}", -EPROTO,
+			"'order': found \"sleep\"; expected one of stop, primary, secondary, "
+			"promote, "
+			"connect, pair, go_alone, hold, resume, drain" },
+		{ "{\"type\":\"order\",\"order\":\"stop\",\"epoch\":[1,65]}", -EPROTO,
+			"'epoch': found [1,65]; expected [number, node]" },
+		{ "{\"type\":\"verify\",\"request\":1,\"more\":true}", 0, NULL },
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
 		struct control_message message;
-		assert_int_equal(control_decode(wrong[i].text, strlen(wrong[i].text), &message),
+		assert_int_equal(control_decode(wrong[i].text, strlen(wrong[i].text), &message,
+					 &wrong_field),
 			wrong[i].error);
+		if (wrong[i].sentence != NULL)
+			assert_string_equal(wrong_field.sentence, wrong[i].sentence);
 	}
 	struct control_message message = zeroed(CONTROL_VERIFY);
 	char small[10];
@@ -157,26 +176,26 @@ static void a_descriptor_travels_beside_its_message(void **state)
 	snprintf(message.store.name, sizeof(message.store.name), "%s", "ring.0");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
 	int fd = open("/dev/null", O_RDONLY);
-	assert_int_equal(control_receive(pair[1], &received, &got), -EAGAIN);
+	assert_int_equal(control_receive(pair[1], &received, &got, &wrong_field), -EAGAIN);
 	assert_int_equal(control_send(pair[0], &message, fd), 0);
 	message.type = CONTROL_UNSTORE;
 	assert_int_equal(control_send(pair[0], &message, -1), 0);
-	assert_int_equal(control_receive(pair[1], &received, &got), 0);
+	assert_int_equal(control_receive(pair[1], &received, &got, &wrong_field), 0);
 	assert_string_equal(received.store.name, "ring.0");
 	assert_true(got >= 0);
 	assert_int_equal(fcntl(got, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fstat(fd, &before) | fstat(got, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
-	assert_int_equal(control_receive(pair[1], &received, &other), 0);
+	assert_int_equal(control_receive(pair[1], &received, &other, &wrong_field), 0);
 	assert_int_equal(other, -1);
 
 	/* garbage is refused, and what follows is still understood */
 	assert_int_equal(send(pair[0], "nonsense", 8, 0), 8);
 	assert_int_equal(control_send(pair[0], &message, -1), 0);
-	assert_int_equal(control_receive(pair[1], &received, &other), -EBADMSG);
-	assert_int_equal(control_receive(pair[1], &received, &other), 0);
+	assert_int_equal(control_receive(pair[1], &received, &other, &wrong_field), -EBADMSG);
+	assert_int_equal(control_receive(pair[1], &received, &other, &wrong_field), 0);
 	close(pair[0]);
-	assert_int_equal(control_receive(pair[1], &received, &other), -ECONNRESET);
+	assert_int_equal(control_receive(pair[1], &received, &other, &wrong_field), -ECONNRESET);
 	assert_int_equal(control_send(pair[1], &message, -1), -EPIPE);
 	close(pair[1]);
 	close(fd);

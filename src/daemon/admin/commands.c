@@ -117,15 +117,16 @@ void admin_verified(
 		char sentence[SENTENCE_SIZE_MAX];
 		snprintf(sentence, sizeof(sentence), "the copies could not be compared: %s%s%s",
 			strerror(-message->verified.error),
-			message->verified.detail[0] != '\0' ? ": " : "", message->verified.detail);
+			message->verified.copies.detail[0] != '\0' ? ": " : "",
+			message->verified.copies.detail);
 		admin_reply_refused(client, NULL, sentence);
 		return;
 	}
 	admin_reply(client, json_pack("{s:b,s:I,s:I,s:I,s:s}", "ok", 1, "objects",
-				    (json_int_t)message->verified.objects, "bytes",
-				    (json_int_t)message->verified.bytes, "differences",
-				    (json_int_t)message->verified.differences, "detail",
-				    message->verified.detail));
+				    (json_int_t)message->verified.copies.objects, "bytes",
+				    (json_int_t)message->verified.copies.bytes, "differences",
+				    (json_int_t)message->verified.copies.differences, "detail",
+				    message->verified.copies.detail));
 }
 
 void admin_fs_lost(struct daemon *daemon, const struct module *module)

@@ -185,10 +185,11 @@ void fs_hear(void *owner, uint32_t events)
 {
 	struct module_fs *fs = owner;
 	struct control_message message;
+	struct fields_error wrong;
 	int fd = -1;
 
 	(void)events;
-	int error = control_receive(fs->socket, &message, &fd);
+	int error = control_receive(fs->socket, &message, &fd, &wrong);
 	if (error == 0) {
 		on_message(fs, &message, fd);
 		return;
@@ -196,8 +197,8 @@ void fs_hear(void *owner, uint32_t events)
 	if (error == -EBADMSG || error == -EPROTO) {
 		daemon_log(fs->module->daemon, fs->module, SEVERITY_ERROR, "fs.unreadable",
 			"evenkeel-fs said something that evenkeeld does not understand. Are both "
-			"of "
-			"the same version?");
+			"of the same version? (%s)",
+			wrong.sentence);
 		return;
 	}
 	if (error == -EAGAIN && fs->process.pidfd >= 0 && (events & EPOLLIN) != 0)

@@ -65,10 +65,11 @@ static void on_guest(void *owner, uint32_t events)
 {
 	struct guest *guest = owner;
 	struct control_message message;
+	struct fields_error wrong; /* whoever says it is sent away, whatever it was */
 	int fd = -1;
 
 	(void)events;
-	int error = control_receive(guest->socket, &message, &fd);
+	int error = control_receive(guest->socket, &message, &fd, &wrong);
 	if (error == -EAGAIN)
 		return;
 	if (error == 0 && fd >= 0)

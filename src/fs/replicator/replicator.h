@@ -109,12 +109,7 @@ void replicator_take_connection(struct replicator *replicator, int fd);
  * -ENOTCONN: not in sync, or the peer was lost; -EBUSY: one comparison at a time; those of reading.
  * detail says why, or names the first difference.
  */
-struct replicator_verified {
-	uint64_t objects, bytes, differences;
-	char detail[128];
-};
-int replicator_verify(
-	struct replicator *replicator, struct replicator_verified *out_result) MUST_CHECK;
+int replicator_verify(struct replicator *replicator, struct fs_verified *out_result) MUST_CHECK;
 /* True, and why in words for a person, if what lies in the directories is not the copy that the
  * state speaks of. is_source: it is to be served; else to be brought up to date. */
 bool replicator_has_doubt(

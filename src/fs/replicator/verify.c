@@ -24,7 +24,7 @@
 
 struct verify {
 	struct replicator *r;
-	struct replicator_verified *result;
+	struct fs_verified *result;
 	struct id_list objects;
 	struct idset known;
 };
@@ -196,10 +196,10 @@ static int verify_object(struct verify *verify, uint64_t object)
 		       : 0;
 }
 
-int replicator_verify(struct replicator *r, struct replicator_verified *out_result)
+int replicator_verify(struct replicator *r, struct fs_verified *out_result)
 {
 	struct verify verify = { .r = r, .result = out_result };
-	*out_result = (struct replicator_verified){ 0 };
+	*out_result = (struct fs_verified){ 0 };
 	lock_take(&r->lock);
 	bool is_paired = r->role == FS_PRIMARY && r->sender.mode == SENDER_PAIRED;
 	bool is_busy = r->is_verifying;

@@ -1,0 +1,79 @@
+/*
+ * A struct as JSON and back, by a table of its fields: name, kind, place in the struct, unit, help.
+ *
+ * One row a field; the writer, the reader, what says which field is wrong, and docs/reference.md
+ * all come from that row. Numbers are unsigned 64 bit; what JSON's signed integers do not hold
+ * (random tags) stands as a text: "0x" and 16 digits. Unknown keys are ignored (a newer peer may
+ * say more), missing keys and unknown words are refused.
+ *
+ * Not for: settings (api/settings.h), which people write. Any thread; nothing is kept.
+ */
+#ifndef EVENKEEL_API_FIELDS_H
+#define EVENKEEL_API_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/macros.h"
+#include "base/words.h"
+
+enum field_kind {
+	FIELD_BOOL,
+	FIELD_U8,
+	FIELD_U16,
+	FIELD_U32,
+	FIELD_U64,
+	FIELD_I64,
+	FIELD_ERROR,	  /* int: 0 or a negative errno */
+	FIELD_TEXT,	  /* char[]: terminated */
+	FIELD_WORD,	  /* an enum, by its words */
+	FIELD_EPOCH,	  /* struct epoch: [number, node] */
+	FIELD_GENERATION, /* struct generation: [number, tag] */
+	FIELD_BYTES,	  /* uint8_t[]: two digits each */
+	FIELD_KIND_COUNT
+};
+
+struct field {
+	const char *name;
+	enum field_kind kind;
+	size_t offset, size;
+	const struct words *words; /* of FIELD_WORD */
+	const char *unit;	   /* "" for none */
+	const char *help;
+};
+
+struct fields {
+	const struct field *list;
+	unsigned int count;
+};
+
+/* A row: FIELD(struct type, KIND, member, "name", words or NULL, "unit", "help"). */
+#define FIELD(type, field_kind, member, field_name, field_words, field_unit, field_help) \
+	{                                                                                \
+		.name = (field_name), .kind = FIELD_##field_kind,                        \
+		.offset = offsetof(type, member), .size = sizeof(((type *)0)->member),   \
+		.words = (field_words), .unit = (field_unit), .help = (field_help)       \
+	}
+#define FIELDS(rows)                      \
+	{                                 \
+		(rows), ARRAY_COUNT(rows) \
+	}
+
+/* What was wrong, with the field's name: "'epoch' is missing". */
+struct fields_error {
+	char sentence[320];
+};
+
+/* Adds the fields of data to the object. Errors: -ENOMEM. */
+int fields_encode(const struct fields *fields, const void *data, json_t *object) MUST_CHECK;
+/* Fills those members of data that have a row; data is in an undefined state after an error.
+ * Errors: -EPROTO with a sentence. */
+int fields_decode(const struct fields *fields, const json_t *object, void *data,
+	struct fields_error *out_error) MUST_CHECK;
+/* What a reader may expect of the field: "true or false", "a number". */
+const char *field_kind_sentence(enum field_kind kind);
+
+#endif
