@@ -15,7 +15,6 @@
 #include "fs/replicator/stream_frame.h"
 #include "fs/resync/decide.h"
 #include "fs/resync/resync.h"
-#include "fs/tree/idset.h"
 
 #define GARBAGE_ROUNDS 20000
 
@@ -227,26 +226,6 @@ static void test_state_refuses_what_it_does_not_know(void **state)
 	assert_int_equal(state_decode((struct bytes){ bytes, size }, &back), -ERROR_PROTOCOL);
 }
 
-/* ---- sets of ids ---- */
-
-static void test_idset(void **state)
-{
-	(void)state;
-	struct idset set = { 0 };
-	assert_false(idset_has(&set, 0));
-	assert_false(idset_has(&set, 5));
-	for (uint64_t id = 1; id <= 5000; id++)
-		assert_true(idset_add(&set, id * 3));
-	assert_false(idset_add(&set, 3));
-	assert_false(idset_has(&set, 0));
-	for (uint64_t id = 1; id <= 5000; id += 2)
-		idset_remove(&set, id * 3);
-	for (uint64_t id = 1; id <= 15000; id++)
-		assert_int_equal(idset_has(&set, id), id % 3 == 0 && (id / 3) % 2 == 0);
-	assert_int_equal(set.count, 2500);
-	idset_done(&set);
-}
-
 /* ---- entries of a list ---- */
 
 static void test_list_entry(void **state)
@@ -398,7 +377,6 @@ int main(void)
 		cmocka_unit_test(test_preface_and_answer),
 		cmocka_unit_test(test_state_comes_back),
 		cmocka_unit_test(test_state_refuses_what_it_does_not_know),
-		cmocka_unit_test(test_idset),
 		cmocka_unit_test(test_list_entry),
 		cmocka_unit_test(test_list_entry_refuses_names_that_lead_away),
 		cmocka_unit_test(test_translations),

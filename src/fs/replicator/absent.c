@@ -7,6 +7,12 @@
 
 #define ABSENT_MAGIC UINT64_C(0x45564b4c41425331) /* EVKLABS1 */
 
+/* What is forgotten for want of memory costs the peer, as absent.h says, and nothing else. */
+static void remember(struct absent *absent, uint64_t object)
+{
+	(void)!idmap_put(&absent->ids, object, NULL);
+}
+
 void absent_open(struct absent *absent, void *memory)
 {
 	struct absent_table *table = memory;
@@ -17,19 +23,19 @@ void absent_open(struct absent *absent, void *memory)
 		return;
 	}
 	for (uint64_t i = 0; i < table->count; i++)
-		if (table->ids[i] != 0)
-			(void)idset_add(&absent->ids, table->ids[i]); /* may stand there twice */
+		if (table->ids[i] != 0) /* may stand there twice */
+			remember(absent, table->ids[i]);
 }
 
 void absent_close(struct absent *absent)
 {
-	idset_done(&absent->ids);
+	idmap_done(&absent->ids);
 	absent->table = NULL;
 }
 
 void absent_clear(struct absent *absent)
 {
-	idset_done(&absent->ids);
+	idmap_done(&absent->ids);
 	absent->table->count = 0;
 	absent->table->magic = ABSENT_MAGIC;
 }
@@ -39,7 +45,10 @@ void absent_add(struct absent *absent, uint64_t object)
 {
 	struct absent_table *table = absent->table;
 
-	if (!idset_add(&absent->ids, object) || table->count >= ABSENT_MAX)
+	if (idmap_has(&absent->ids, object))
+		return;
+	remember(absent, object);
+	if (table->count >= ABSENT_MAX)
 		return;
 	table->ids[table->count] = object;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -50,9 +59,9 @@ void absent_remove(struct absent *absent, uint64_t object)
 {
 	struct absent_table *table = absent->table;
 
-	if (!idset_has(&absent->ids, object))
+	if (!idmap_has(&absent->ids, object))
 		return;
-	idset_remove(&absent->ids, object);
+	idmap_remove(&absent->ids, object);
 	for (uint64_t i = table->count; i > 0; i--) {
 		if (table->ids[i - 1] != object)
 			continue;
@@ -64,5 +73,5 @@ void absent_remove(struct absent *absent, uint64_t object)
 
 bool absent_has(const struct absent *absent, uint64_t object)
 {
-	return absent->ids.count > 0 && idset_has(&absent->ids, object);
+	return idmap_has(&absent->ids, object);
 }

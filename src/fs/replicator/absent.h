@@ -4,8 +4,9 @@
  * about.
  *
  * The ids lie behind the send log in its memfd, so that a successor of a killed process finds them.
- * There is room for ABSENT_MAX: whatever is beyond is known to this process alone, and an operation
- * on such an object after a restart costs the peer, which is then brought up to date again. Not for:
+ * There is room for ABSENT_MAX: whatever is beyond is known to this process alone (without memory,
+ * not even to it), and an operation on such an object after a restart costs the peer, which is then
+ * brought up to date again. Not for:
  * orphans that the peer has as well. Under the replicator's lock.
  */
 #ifndef EVENKEEL_FS_ABSENT_H
@@ -14,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fs/tree/idset.h"
+#include "fs/tree/idmap.h"
 
 #define ABSENT_SIZE ((size_t)64 * 1024)
 
@@ -27,7 +28,7 @@ struct absent_table { /* host byte order: it never leaves the machine */
 #define ABSENT_MAX ((ABSENT_SIZE - sizeof(struct absent_table)) / sizeof(uint64_t))
 
 struct absent {
-	struct idset ids;
+	struct idmap ids;
 	struct absent_table *table; /* borrowed */
 };
 

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "fs/replicator/inside.h"
-#include "fs/resync/inside.h"
 #include "fs/tree/digest.h"
-#include "fs/tree/idset.h"
+#include "fs/tree/idlist.h"
+#include "fs/tree/idmap.h"
 #include "fs/tree/resync.h"
 
 #define ANSWER_NS    (2 * OP_TIMEOUT_NS) /* the answer may have been lost with a connection */
@@ -25,8 +25,8 @@
 struct verify {
 	struct replicator *r;
 	struct fs_verified *result;
-	struct id_list objects;
-	struct idset known;
+	struct idlist objects;
+	struct idmap known;
 };
 
 /* ---- one question ---- */
@@ -132,6 +132,15 @@ static void note_difference(struct verify *verify, uint64_t object, const char *
 		verify->result->detail, sizeof(verify->result->detail), "%s: %s", what, name);
 }
 
+/* Each once, whatever names it has. */
+static int add_object(struct verify *verify, uint64_t object)
+{
+	if (idmap_has(&verify->known, object))
+		return 0;
+	int error = idmap_put(&verify->known, object, NULL);
+	return error == 0 ? idlist_push(&verify->objects, object) : error;
+}
+
 static int add_children(struct verify *verify, uint64_t directory)
 {
 	struct tree *tree = verify->r->config.tree;
@@ -142,9 +151,11 @@ static int add_children(struct verify *verify, uint64_t directory)
 		return error;
 	while ((error = tree_directory_next(reader, &name)) == 1) {
 		uint64_t child = 0;
-		if (tree_identify(tree, directory, name.name, &child) == 0 && child != 0 &&
-			idset_add(&verify->known, child))
-			id_list_push(&verify->objects, child);
+		if (tree_identify(tree, directory, name.name, &child) != 0 || child == 0)
+			continue;
+		error = add_object(verify, child);
+		if (error != 0)
+			break;
 	}
 	tree_directory_close(reader);
 	return error;
@@ -212,14 +223,13 @@ int replicator_verify(struct replicator *r, struct fs_verified *out_result)
 				  "in sync");
 		return is_busy ? -EBUSY : -ENOTCONN;
 	}
-	for (uint64_t root = 1; root <= r->config.module->directory_count; root++)
-		id_list_push(&verify.objects, root);
 	int error = 0;
-	for (uint64_t object = id_list_pop(&verify.objects); error == 0 && object != 0;
-		object = id_list_pop(&verify.objects))
-		error = verify_object(&verify, object);
-	id_list_done(&verify.objects);
-	idset_done(&verify.known);
+	for (uint64_t root = 1; error == 0 && root <= r->config.module->directory_count; root++)
+		error = add_object(&verify, root);
+	while (error == 0 && idlist_count(&verify.objects) > 0)
+		error = verify_object(&verify, idlist_pop(&verify.objects));
+	idlist_done(&verify.objects);
+	idmap_done(&verify.known);
 	lock_take(&r->lock);
 	r->is_verifying = false;
 	condition_wake_all(&r->changed);

@@ -13,7 +13,8 @@
 
 #include "fs/replicator/inside.h"
 #include "fs/resync/resync.h"
-#include "fs/tree/idset.h"
+#include "fs/tree/idlist.h"
+#include "fs/tree/idmap.h"
 #include "platform/lock.h"
 
 #define REQUESTS_MAX	32 /* hash requests under way */
@@ -21,11 +22,6 @@
 #define FILES_AHEAD	512 /* files known; above it no further directory is listed */
 #define METADATA_MAX	WRITE_SIZE_MAX
 #define LIST_BYTES	((size_t)128 * 1024)
-
-struct id_list { /* grows; taken from the front */
-	uint64_t *ids;
-	size_t first, count, room;
-};
 
 /* One file whose content is being compared. Belongs to the walk's thread. */
 struct resync_file {
@@ -65,11 +61,11 @@ struct resync_source {
 	bool is_stopping;
 	struct condition answered;
 
-	struct idset present, listed; /* at the target */
+	struct idmap present, listed; /* at the target */
 	uint64_t begun;		      /* the directory that is being listed, or 0 */
-	struct id_list directories;   /* to be listed */
-	struct id_list files;	      /* all that are no directories, to be compared */
-	struct id_list to_finish;     /* directories whose attributes come last */
+	struct idlist directories;    /* to be listed */
+	struct idlist files;	      /* all that are no directories, to be compared */
+	struct idlist to_finish;      /* directories whose attributes come last */
 	struct resync_request requests[REQUESTS_MAX];
 	struct resync_under_way under_way;
 	uint64_t sync_sequence; /* of the sync of everything, 0: not asked for yet */
@@ -87,18 +83,15 @@ struct resync_source {
 	} walk;
 };
 
-void id_list_push(struct id_list *list, uint64_t id);
-/* 0: empty. */
-uint64_t id_list_pop(struct id_list *list);
-size_t id_list_left(const struct id_list *list);
-void id_list_done(struct id_list *list);
-
 /* Fills op with everything about the object but its content; near: where it will live. Errors:
  * -ESTALE: it is gone. With or without the lock. */
 int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *buffer,
 	struct op *out_op) MUST_CHECK;
 /* Does the target know the object? Without lock. */
 bool resync_is_present(struct resync_source *source, uint64_t object);
+/* What is not known of the target any more ends the session: a half-known one cannot be reasoned
+ * about. error: of putting it down, 0 if that went well. Under lock. */
+void resync_note(struct resync_source *source, int error);
 /* The object is known there from now on; queues what follows from that. Under lock. */
 void resync_present(struct resync_source *source, uint64_t object, uint32_t mode);
 /* Returns when resync_append() would not wait, or the resync is over. Without lock. */

@@ -138,7 +138,7 @@ static int end_list(struct resync_source *source, uint64_t directory)
 	if (error != 0)
 		return error;
 	lock_take(&source->r->lock);
-	(void)idset_add(&source->listed, directory);
+	resync_note(source, idmap_put(&source->listed, directory, NULL));
 	source->begun = 0;
 	lock_give(&source->r->lock);
 	return 0;

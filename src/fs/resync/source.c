@@ -56,11 +56,11 @@ void resync_source_stop(struct resync_source *source)
 void resync_source_free(struct resync_source *source)
 {
 	CHECK(!source->has_thread);
-	idset_done(&source->present);
-	idset_done(&source->listed);
-	id_list_done(&source->directories);
-	id_list_done(&source->files);
-	id_list_done(&source->to_finish);
+	idmap_done(&source->present);
+	idmap_done(&source->listed);
+	idlist_done(&source->directories);
+	idlist_done(&source->files);
+	idlist_done(&source->to_finish);
 	condition_done(&source->answered);
 	free(source->walk.list);
 	free(source->walk.data);

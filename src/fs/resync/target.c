@@ -12,20 +12,20 @@
 #include <xxhash.h>
 
 #include "fs/replicator/inside.h"
-#include "fs/tree/idset.h"
+#include "fs/tree/idmap.h"
 #include "fs/tree/resync.h"
 
 struct resync_target {
 	struct replicator *r;
 	/* The directory whose list is arriving, and the hashes of the names that were in it. */
 	uint64_t listing;
-	struct idset names;
+	struct idmap names;
 };
 
 static uint64_t hash_name(struct bytes name)
 {
 	uint64_t hash = XXH3_64bits(name.data, name.size);
-	return hash == 0 || hash == UINT64_MAX ? 1 : hash;
+	return hash == 0 ? 1 : hash;
 }
 
 struct resync_target *resync_target_new(struct replicator *replicator)
@@ -40,7 +40,7 @@ void resync_target_free(struct resync_target *target)
 {
 	if (target == NULL)
 		return;
-	idset_done(&target->names);
+	idmap_done(&target->names);
 	free(target);
 }
 
@@ -50,7 +50,7 @@ static int begin(struct resync_target *target, const struct op *op)
 {
 	struct tree *tree = target->r->config.tree;
 	char kept[PATH_SIZE_MAX] = "";
-	idset_done(&target->names);
+	idmap_done(&target->names);
 	target->listing = 0;
 	int error = tree_empty_limbo(tree); /* of an attempt that was cut off */
 	if (error == 0)
@@ -112,7 +112,7 @@ static void expect_list(struct resync_target *target, uint64_t directory)
 {
 	if (target->listing == directory)
 		return;
-	idset_done(&target->names);
+	idmap_done(&target->names);
 	target->listing = directory;
 }
 
@@ -129,7 +129,9 @@ static int list(struct resync_target *target, const struct op *op)
 			error = list_one(target->r->config.tree, op->object, &entry);
 		if (error != 0)
 			return error;
-		(void)idset_add(&target->names, hash_name(entry.name));
+		error = idmap_put(&target->names, hash_name(entry.name), NULL);
+		if (error != 0)
+			return error;
 	}
 	return 0;
 }
@@ -167,7 +169,7 @@ static int collect_unlisted(struct resync_target *target, uint64_t object, struc
 	if (error != 0)
 		return error;
 	while ((error = tree_directory_next(directory, &name)) == 1) {
-		if (idset_has(&target->names, hash_name(name.name)))
+		if (idmap_has(&target->names, hash_name(name.name)))
 			continue;
 		error = note_name(names, name.name);
 		if (error != 0)
@@ -189,7 +191,7 @@ static int list_end(struct resync_target *target, const struct op *op)
 		at += name.size + 1;
 	}
 	free(names.data);
-	idset_done(&target->names);
+	idmap_done(&target->names);
 	target->listing = 0;
 	return error;
 }
@@ -226,8 +228,8 @@ static int change_name(struct resync_target *target, const struct op *op)
 	int error = op->type == OP_BIND ? tree_bind(tree, op->object, op->parent, op->name)
 					: tree_unbind(tree, op->parent, op->name);
 	/* Its list may be past that name. */
-	if (op->type == OP_BIND && op->parent == target->listing)
-		(void)idset_add(&target->names, hash_name(op->name));
+	if (error == 0 && op->type == OP_BIND && op->parent == target->listing)
+		error = idmap_put(&target->names, hash_name(op->name), NULL);
 	if (error == 0 && op->parent_mtime_ns != 0)
 		error = tree_set_attributes(tree, op->parent, ATTRIBUTE_MTIME, &times);
 	return error;

@@ -12,38 +12,6 @@
 #include "fs/resync/inside.h"
 #include "fs/tree/resync.h"
 
-/* ---- lists of ids ---- */
-
-void id_list_push(struct id_list *list, uint64_t id)
-{
-	if (list->first > 0 && list->first == list->count)
-		list->first = list->count = 0;
-	if (list->count == list->room) {
-		size_t room = MAX_OF((size_t)1024, list->room * 2);
-		uint64_t *ids = realloc(list->ids, room * sizeof(ids[0]));
-		CHECK(ids != NULL); /* a forgotten object would be a difference that nobody sees */
-		list->ids = ids;
-		list->room = room;
-	}
-	list->ids[list->count++] = id;
-}
-
-uint64_t id_list_pop(struct id_list *list)
-{
-	return list->first < list->count ? list->ids[list->first++] : 0;
-}
-
-size_t id_list_left(const struct id_list *list)
-{
-	return list->count - list->first;
-}
-
-void id_list_done(struct id_list *list)
-{
-	free(list->ids);
-	*list = (struct id_list){ 0 };
-}
-
 /* ---- objects ---- */
 
 static int read_link(struct tree *tree, uint64_t object, uint32_t mode, struct buf_writer *writer)
@@ -91,21 +59,28 @@ int resync_metadata(
 bool resync_is_present(struct resync_source *source, uint64_t object)
 {
 	lock_take(&source->r->lock);
-	bool is_present = idset_has(&source->present, object);
+	bool is_present = idmap_has(&source->present, object);
 	lock_give(&source->r->lock);
 	return is_present;
 }
 
+void resync_note(struct resync_source *source, int error)
+{
+	if (error != 0)
+		source->r->is_log_broken = true;
+}
+
 void resync_present(struct resync_source *source, uint64_t object, uint32_t mode)
 {
-	if (!idset_add(&source->present, object))
+	if (idmap_has(&source->present, object))
 		return;
+	resync_note(source, idmap_put(&source->present, object, NULL));
 	if (!S_ISDIR(mode)) {
-		id_list_push(&source->files, object);
+		resync_note(source, idlist_push(&source->files, object));
 		return;
 	}
-	id_list_push(&source->directories, object);
-	id_list_push(&source->to_finish, object);
+	resync_note(source, idlist_push(&source->directories, object));
+	resync_note(source, idlist_push(&source->to_finish, object));
 }
 
 /* ---- facts ---- */
@@ -123,14 +98,14 @@ static bool has_names(struct tree *tree, uint64_t object, bool *out_is_directory
 static struct resync_facts find_facts(struct resync_source *source, const struct op *op)
 {
 	struct resync_facts facts = {
-		.is_object_present = idset_has(&source->present, op->object),
-		.is_replaced_present = idset_has(&source->present, op->replaced),
-		.is_parent_listed = idset_has(&source->listed, op->parent),
-		.is_new_parent_listed = idset_has(&source->listed, op->new_parent),
+		.is_object_present = idmap_has(&source->present, op->object),
+		.is_replaced_present = idmap_has(&source->present, op->replaced),
+		.is_parent_listed = idmap_has(&source->listed, op->parent),
+		.is_new_parent_listed = idmap_has(&source->listed, op->new_parent),
 		.is_parent_begun = op->parent != 0 && op->parent == source->begun,
 		.is_new_parent_begun = op->new_parent != 0 && op->new_parent == source->begun,
-		.is_object_listed = idset_has(&source->listed, op->object),
-		.is_replaced_listed = idset_has(&source->listed, op->replaced),
+		.is_object_listed = idmap_has(&source->listed, op->object),
+		.is_replaced_listed = idmap_has(&source->listed, op->replaced),
 	};
 	bool is_directory = false;
 	struct tree *tree = source->r->config.tree;
@@ -150,7 +125,7 @@ static struct resync_facts find_facts(struct resync_source *source, const struct
 static void show(struct resync_source *source, uint64_t object, uint64_t near)
 {
 	struct op metadata;
-	if (idset_has(&source->present, object))
+	if (idmap_has(&source->present, object))
 		return;
 	int error =
 		resync_metadata(source->r->config.tree, object, near, source->metadata, &metadata);
@@ -184,23 +159,23 @@ static void unbind_at(struct resync_source *source, const struct op *op, bool is
 
 static void absent(struct resync_source *source, uint64_t object)
 {
-	idset_remove(&source->present, object);
+	idmap_remove(&source->present, object);
 	absent_add(&source->r->absent, object);
 }
 
 static void gone(struct resync_source *source, uint64_t object)
 {
-	idset_remove(&source->present, object);
-	idset_remove(&source->listed, object);
+	idmap_remove(&source->present, object);
+	idmap_remove(&source->listed, object);
 	absent_remove(&source->r->absent, object);
 }
 
 /* An object made in a listed directory goes as it is, with all that follows: nothing to compare. */
 static void created(struct resync_source *source, const struct op *op)
 {
-	(void)idset_add(&source->present, op->object);
+	resync_note(source, idmap_put(&source->present, op->object, NULL));
 	if (S_ISDIR(op->attributes.mode))
-		(void)idset_add(&source->listed, op->object);
+		resync_note(source, idmap_put(&source->listed, op->object, NULL));
 }
 
 static void do_step(struct resync_source *source, struct op *op, enum resync_step step)
@@ -218,7 +193,9 @@ static void do_step(struct resync_source *source, struct op *op, enum resync_ste
 	case STEP_UNBIND_OLD: unbind_at(source, op, false); break;
 	case STEP_SHOW_WHITEOUT: show(source, op->whiteout.object, op->parent); break;
 	case STEP_BIND_WHITEOUT: bind_at(source, op, op->whiteout.object, false); break;
-	case STEP_WHITEOUT_CREATED: (void)idset_add(&source->present, op->whiteout.object); break;
+	case STEP_WHITEOUT_CREATED:
+		resync_note(source, idmap_put(&source->present, op->whiteout.object, NULL));
+		break;
 	case STEP_OBJECT_CREATED: created(source, op); break;
 	case STEP_OBJECT_ABSENT: absent(source, op->object); break;
 	case STEP_REPLACED_ABSENT: absent(source, op->replaced); break;

@@ -55,7 +55,7 @@ static int note_orphans(struct resync_source *source, uint64_t root)
 		if (end == entry->d_name || *end != '\0' || id == 0)
 			continue;
 		lock_take(&source->r->lock);
-		if (!idset_has(&source->present, id))
+		if (!idmap_has(&source->present, id))
 			absent_add(&source->r->absent, id);
 		lock_give(&source->r->lock);
 	}
@@ -182,7 +182,7 @@ static int ask_next(struct resync_source *source, bool *out_is_busy)
 	if (file == NULL) {
 		file = free_file(source);
 		lock_take(&source->r->lock);
-		uint64_t object = file != NULL ? id_list_pop(&source->files) : 0;
+		uint64_t object = file != NULL ? idlist_pop(&source->files) : 0;
 		lock_give(&source->r->lock);
 		*out_is_busy = object != 0;
 		return object != 0 ? open_file(source, file, object) : 0;
@@ -228,7 +228,7 @@ static int finish_directories(struct resync_source *source)
 {
 	for (;;) {
 		lock_take(&source->r->lock);
-		uint64_t object = id_list_pop(&source->to_finish);
+		uint64_t object = idlist_pop(&source->to_finish);
 		lock_give(&source->r->lock);
 		if (object == 0)
 			return 0;
@@ -258,8 +258,8 @@ static int sync_there(struct resync_source *source)
 
 static bool is_nothing_left(const struct resync_source *source)
 {
-	return id_list_left(&source->directories) == 0 && id_list_left(&source->files) == 0 &&
-	       id_list_left(&source->to_finish) == 0;
+	return idlist_count(&source->directories) == 0 && idlist_count(&source->files) == 0 &&
+	       idlist_count(&source->to_finish) == 0;
 }
 
 /* From the sequence of OP_RESYNC_END on answers wait for the target: both in one step. */
@@ -275,8 +275,8 @@ static int try_end(struct resync_source *source, bool *out_is_over)
 	} else if (is_nothing_left(source)) {
 		(void)replicator_append(r, &op);
 		replicator_paired(r);
-		idset_done(&source->present);
-		idset_done(&source->listed);
+		idmap_done(&source->present);
+		idmap_done(&source->listed);
 		*out_is_over = true;
 	}
 	lock_give(&r->lock);
@@ -300,8 +300,8 @@ static void report(struct resync_source *source)
 static uint64_t next_directory(struct resync_source *source)
 {
 	lock_take(&source->r->lock);
-	bool is_wanted = id_list_left(&source->files) < FILES_AHEAD;
-	uint64_t directory = is_wanted ? id_list_pop(&source->directories) : 0;
+	bool is_wanted = idlist_count(&source->files) < FILES_AHEAD;
+	uint64_t directory = is_wanted ? idlist_pop(&source->directories) : 0;
 	lock_give(&source->r->lock);
 	return directory;
 }

@@ -11,24 +11,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/tree/idmap.h"
 #include "fs/tree/internal.h"
-
-#define BUCKETS 8192
 
 struct cached {
 	uint64_t object;
 	int path_fd, content_fd; /* -1: not open */
 	uint32_t users;
-	bool is_gone; /* close when the last user leaves */
-	struct cached *chain;
+	bool is_gone;		      /* close when the last user leaves */
 	struct cached *newer, *older; /* by last use */
 };
 
 struct cache {
 	struct lock lock; /* of all below */
-	struct cached *buckets[BUCKETS];
+	struct idmap by_object;
 	struct cached *newest, *oldest;
-	int count;
 };
 
 struct cache *cache_new(void)
@@ -40,20 +37,9 @@ struct cache *cache_new(void)
 	return cache;
 }
 
-static struct cached **bucket_of(struct cache *cache, uint64_t object)
-{
-	return &cache->buckets[(object * UINT64_C(0x9e3779b97f4a7c15)) >> 51];
-}
-
-_Static_assert(BUCKETS == 1 << 13, "bucket_of() takes the thirteen topmost bits");
-
 static struct cached *find(struct cache *cache, uint64_t object)
 {
-	struct cached *cached = *bucket_of(cache, object);
-
-	while (cached != NULL && cached->object != object)
-		cached = cached->chain;
-	return cached;
+	return idmap_get(&cache->by_object, object);
 }
 
 static void unlink_use(struct cache *cache, struct cached *cached)
@@ -88,24 +74,20 @@ static void close_open(int fd)
 
 static void destroy(struct cache *cache, struct cached *cached)
 {
-	struct cached **at = bucket_of(cache, cached->object);
-
 	CHECK(cached->users == 0);
-	while (*at != cached)
-		at = &(*at)->chain;
-	*at = cached->chain;
+	CHECK(find(cache, cached->object) == cached);
+	idmap_remove(&cache->by_object, cached->object);
 	unlink_use(cache, cached);
 	close_open(cached->path_fd);
 	close_open(cached->content_fd);
 	free(cached);
-	cache->count--;
 }
 
 static void make_room(struct cache *cache)
 {
 	struct cached *cached = cache->oldest;
 
-	while (cached != NULL && cache->count > CACHED_FDS_MAX) {
+	while (cached != NULL && cache->by_object.count > CACHED_FDS_MAX) {
 		struct cached *newer = cached->newer;
 		if (cached->users == 0)
 			destroy(cache, cached);
@@ -121,6 +103,7 @@ void cache_free(struct cache *cache)
 		cache->oldest->users = 0;
 		destroy(cache, cache->oldest);
 	}
+	idmap_done(&cache->by_object);
 	lock_done(&cache->lock);
 	free(cache);
 }
@@ -229,23 +212,33 @@ static bool take(
 	return true;
 }
 
+/* NULL: no memory. */
+static struct cached *add(struct cache *cache, uint64_t object)
+{
+	struct cached *cached = calloc(1, sizeof(*cached));
+
+	if (cached == NULL)
+		return NULL;
+	cached->object = object;
+	cached->path_fd = cached->content_fd = -1;
+	if (idmap_put(&cache->by_object, object, cached) != 0) {
+		free(cached);
+		return NULL;
+	}
+	link_newest(cache, cached);
+	return cached;
+}
+
 /* Adds descriptors (-1: none) that were opened without the lock; another thread may have been
  * faster, whose descriptors then stay. Takes both, unless it fails. */
 static int keep(struct cache *cache, uint64_t object, int path_fd, int content_fd)
 {
 	struct cached *cached = find(cache, object);
 
-	if (cached == NULL) {
-		cached = calloc(1, sizeof(*cached));
-		if (cached == NULL)
-			return -ENOMEM;
-		cached->object = object;
-		cached->path_fd = cached->content_fd = -1;
-		cached->chain = *bucket_of(cache, object);
-		*bucket_of(cache, object) = cached;
-		link_newest(cache, cached);
-		cache->count++;
-	}
+	if (cached == NULL)
+		cached = add(cache, object);
+	if (cached == NULL)
+		return -ENOMEM;
 	if (path_fd >= 0 && cached->path_fd < 0)
 		cached->path_fd = path_fd;
 	else

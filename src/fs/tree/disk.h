@@ -12,13 +12,12 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "fs/tree/idmap.h"
 
 /* ---- tree/memory.c ---- */
 
-struct remembered;
 struct memory { /* all zero: empty */
-	struct remembered **buckets;
-	size_t bucket_count, count;
+	struct idmap entries;
 };
 
 /* Errors: -ENOMEM. */
