@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "base/macros.h"
-#include "core/core_internal.h"
+#include "core/mirror/steps.h"
 #include "repl/sender.h"
 
 struct machine {

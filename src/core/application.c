@@ -9,7 +9,7 @@
  * the window, and the application cannot run here (B7). The address is held before the start
  * scripts run and goes after the stop scripts.
  */
-#include "core/core_internal.h"
+#include "core/instance.h"
 
 struct unit {
 	uint8_t bit;
@@ -28,133 +28,134 @@ static uint8_t wanted_now(const struct application *application)
 	return application->is_restarting || application->is_failed ? 0 : application->wanted;
 }
 
-void application_want(struct module *module, uint8_t up)
+void application_want(struct instance *instance, uint8_t up)
 {
 	CHECK((up & ~(UP_BOTH | UP_PRIM | UP_SECOND)) == 0);
 	CHECK((up & (UP_PRIM | UP_SECOND)) != (UP_PRIM | UP_SECOND));
-	module->application.wanted = up;
+	instance->application.wanted = up;
 }
 
-bool application_is_settled(const struct module *module)
+bool application_is_settled(const struct instance *instance)
 {
-	const struct application *application = &module->application;
+	const struct application *application = &instance->application;
 
 	return !application->is_restarting && application->up == application->wanted &&
 	       !application->is_running_script;
 }
 
-bool application_is_down(const struct module *module)
+bool application_is_down(const struct instance *instance)
 {
-	return module->application.up == 0 && !module->application.is_running_script;
+	return instance->application.up == 0 && !instance->application.is_running_script;
 }
 
-static void run(struct core *core, struct module *module, enum script script, bool is_forced)
+static void run(struct core *core, struct instance *instance, enum script script, bool is_forced)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 
 	CHECK(!application->is_running_script);
 	application->is_running_script = true;
 	application->is_script_dead = false;
 	application->is_script_forced = is_forced;
 	application->script = script;
-	struct action *action = action_add(core, module, ACTION_RUN_SCRIPT);
+	struct action *action = action_add(core, instance, ACTION_RUN_SCRIPT);
 	action->script.script = script;
 	action->script.is_forced = is_forced;
 }
 
 /* False if the module has no such script: then it has succeeded. */
-bool application_run(struct core *core, struct module *module, enum script script)
+bool application_run(struct core *core, struct instance *instance, enum script script)
 {
 	CHECK(script < SCRIPT_COUNT);
-	if (!module->config.has_script[script])
+	if (!instance->config.has_script[script])
 		return false;
-	run(core, module, script, false);
+	run(core, instance, script, false);
 	return true;
 }
 
-static void address_advance(struct core *core, struct module *module)
+static void address_advance(struct core *core, struct instance *instance)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 
 	if (application->is_address_wanted == application->is_address_held)
 		return;
 	application->is_address_held = application->is_address_wanted;
-	if (module->config.address_count == 0)
+	if (instance->config.address_count == 0)
 		return;
-	(void)action_add(core, module,
+	(void)action_add(core, instance,
 		application->is_address_wanted ? ACTION_HOLD_ADDRESS : ACTION_RELEASE_ADDRESS);
 }
 
-static void checks_advance(struct core *core, struct module *module)
+static void checks_advance(struct core *core, struct instance *instance)
 {
-	struct application *application = &module->application;
-	bool is_wanted = (application->up & UP_PRIM) != 0 && application_is_settled(module);
+	struct application *application = &instance->application;
+	bool is_wanted = (application->up & instance->kind->serving) != 0 &&
+			 application_is_settled(instance);
 
 	if (is_wanted == application->is_checking)
 		return;
 	application->is_checking = is_wanted;
 	application->checks_down = 0;
-	if (module->config.check_count > 0)
+	if (instance->config.check_count > 0)
 		(void)action_add(
-			core, module, is_wanted ? ACTION_START_CHECKS : ACTION_STOP_CHECKS);
+			core, instance, is_wanted ? ACTION_START_CHECKS : ACTION_STOP_CHECKS);
 }
 
 /* True if a script runs now, or one was skipped: look again. */
-static bool step_down(struct core *core, struct module *module)
+static bool step_down(struct core *core, struct instance *instance)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 	uint8_t surplus = (uint8_t)(application->up & ~wanted_now(application));
 
 	for (size_t i = ARRAY_COUNT(units); i-- > 0;) {
 		if ((surplus & units[i].bit) == 0)
 			continue;
-		if (!application_run(core, module, units[i].stop))
+		if (!application_run(core, instance, units[i].stop))
 			application->up &= (uint8_t)~units[i].bit;
 		return true;
 	}
 	return false;
 }
 
-static bool step_up(struct core *core, struct module *module)
+static bool step_up(struct core *core, struct instance *instance)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 	uint8_t missing = (uint8_t)(wanted_now(application) & ~application->up);
 
 	for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
 		if ((missing & units[i].bit) == 0)
 			continue;
 		application->up |= units[i].bit; /* its stop script cleans up, even if it fails */
-		(void)application_run(core, module, units[i].start);
+		(void)application_run(core, instance, units[i].start);
 		return true;
 	}
 	return false;
 }
 
-void application_advance(struct core *core, struct module *module)
+void application_advance(struct core *core, struct instance *instance)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 
-	address_advance(core, module);
-	if (module->is_held && application->up != wanted_now(application))
-		return; /* nothing that writes can end now */
+	address_advance(core, instance);
+	if (instance->kind->is_stalled(instance) && application->up != wanted_now(application))
+		return;
 	while (!application->is_running_script) {
-		if (step_down(core, module))
+		if (step_down(core, instance))
 			continue;
 		if (application->is_restarting && application->up == 0) {
 			application->is_restarting = false;
 			continue;
 		}
-		if (!step_up(core, module))
+		if (!step_up(core, instance))
 			break;
 	}
-	checks_advance(core, module);
+	checks_advance(core, instance);
 }
 
-void application_kill(struct core *core, struct module *module)
+void application_kill(struct core *core, struct instance *instance)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 
-	(void)action_add(core, module, ACTION_KILL_APPLICATION);
+	(void)action_add(core, instance, ACTION_KILL_APPLICATION);
 	application->up = 0;
 	application->wanted = 0;
 	application->is_restarting = false;
@@ -162,18 +163,24 @@ void application_kill(struct core *core, struct module *module)
 		application->is_script_dead = true;
 }
 
-void application_repair(struct core *core, struct module *module, const char *what)
+void application_forgive(struct instance *instance)
 {
-	struct application *application = &module->application;
+	instance->application.is_failed = false;
+	instance->application.repairs = 0;
+}
 
-	if (core->now_ns - application->repairs_since_ns > module->config.repairs_window_ns)
+void application_repair(struct core *core, struct instance *instance, const char *what)
+{
+	struct application *application = &instance->application;
+
+	if (core->now_ns - application->repairs_since_ns > instance->config.repairs_window_ns)
 		application->repairs = 0;
 	if (application->repairs == 0)
 		application->repairs_since_ns = core->now_ns;
 	application->repairs++;
-	application->is_failed = application->repairs > module->config.repairs_max;
+	application->is_failed = application->repairs > instance->config.repairs_max;
 	application->is_restarting = true;
-	struct text *text = log_add(core, module,
+	struct text *text = log_add(core, instance,
 		application->is_failed ? "application.given_up" : "application.repair",
 		application->is_failed ? SEVERITY_ERROR : SEVERITY_WARNING);
 	text_add(text, what);
@@ -183,20 +190,20 @@ void application_repair(struct core *core, struct module *module, const char *wh
 		text_add(text, ": the application is stopped and started again");
 }
 
-static void on_stop_ended(struct core *core, struct module *module, const struct unit *unit,
+static void on_stop_ended(struct core *core, struct instance *instance, const struct unit *unit,
 	const struct event *event)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 
 	if (event->script.outcome != SCRIPT_SUCCEEDED && !event->script.is_forced) {
-		struct text *text = log_add(core, module, "script.forced", SEVERITY_WARNING);
+		struct text *text = log_add(core, instance, "script.forced", SEVERITY_WARNING);
 		text_add(text, script_name(event->script.script));
 		text_add(text, " did not end well: it runs again with force");
-		run(core, module, event->script.script, true);
+		run(core, instance, event->script.script, true);
 		return;
 	}
 	if (event->script.outcome != SCRIPT_SUCCEEDED)
-		(void)action_add(core, module, ACTION_KILL_APPLICATION);
+		(void)action_add(core, instance, ACTION_KILL_APPLICATION);
 	application->up &= (uint8_t)~unit->bit;
 }
 
@@ -211,7 +218,7 @@ static const char *outcome_words(const struct event *event)
 	return "";
 }
 
-static void on_start_ended(struct core *core, struct module *module, const struct event *event)
+static void on_start_ended(struct core *core, struct instance *instance, const struct event *event)
 {
 	struct text what;
 
@@ -220,12 +227,12 @@ static void on_start_ended(struct core *core, struct module *module, const struc
 	text_clear(&what);
 	text_add(&what, script_name(event->script.script));
 	text_add(&what, outcome_words(event));
-	application_repair(core, module, what.data);
+	application_repair(core, instance, what.data);
 }
 
-void application_on_script(struct core *core, struct module *module, const struct event *event)
+void application_on_script(struct core *core, struct instance *instance, const struct event *event)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 	enum script script = event->script.script;
 
 	if (!application->is_running_script || application->script != script)
@@ -235,21 +242,21 @@ void application_on_script(struct core *core, struct module *module, const struc
 		return;
 	for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
 		if (units[i].stop == script)
-			on_stop_ended(core, module, &units[i], event);
+			on_stop_ended(core, instance, &units[i], event);
 		if (units[i].start == script)
-			on_start_ended(core, module, event);
+			on_start_ended(core, instance, event);
 	}
 	if ((script == SCRIPT_PRESTART || script == SCRIPT_POSTSTOP) &&
 		event->script.outcome != SCRIPT_SUCCEEDED) {
-		struct text *text = log_add(core, module, "script.failed", SEVERITY_WARNING);
+		struct text *text = log_add(core, instance, "script.failed", SEVERITY_WARNING);
 		text_add(text, script_name(script));
 		text_add(text, outcome_words(event));
 	}
 }
 
-void application_on_check(struct core *core, struct module *module, const struct event *event)
+void application_on_check(struct core *core, struct instance *instance, const struct event *event)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 	uint32_t bit = BIT(event->check.index % CHECKS_MAX);
 
 	if (!application->is_checking)
@@ -260,20 +267,19 @@ void application_on_check(struct core *core, struct module *module, const struct
 	}
 	bool is_new = (application->checks_down & bit) == 0;
 	application->checks_down |= bit;
-	/* While answers are held nothing can work; that is not the application's fault. */
-	if (!is_new || module->is_held || step_has(module->step, STEP_DISTURBS))
+	if (!is_new || instance->kind->is_excused(instance))
 		return;
-	application_repair(core, module, "a check says that the application does not work");
+	application_repair(core, instance, "a check says that the application does not work");
 }
 
-void application_on_address(struct core *core, struct module *module, const struct event *event)
+void application_on_address(struct core *core, struct instance *instance, const struct event *event)
 {
-	struct application *application = &module->application;
+	struct application *application = &instance->application;
 
 	if (!application->is_address_held || event->address.change == ADDRESS_HELD)
 		return;
 	application->is_address_held = false; /* held again at once */
-	struct text *text = log_add(core, module, "address.lost", SEVERITY_WARNING);
+	struct text *text = log_add(core, instance, "address.lost", SEVERITY_WARNING);
 	switch (event->address.change) {
 	case ADDRESS_TAKEN_BY_OTHER:
 		text_add(text, "another machine uses the service address; this node keeps it");

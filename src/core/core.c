@@ -1,10 +1,41 @@
-#include "core/core_internal.h"
+#include "core/command.h"
+#include "core/mirror/mirror.h"
+#include "core/status.h"
 
 #include "base/error.h"
 
+#define ACTIONS_OF_ADVANCE 24 /* most actions of one module in one step of the core */
+#define ADVANCES_MAX	   24
+
+#define BEAT_GAP_NS	(20 * NS_PER_MS) /* between two beats, however much changes */
+#define BEAT_TROUBLE_NS (50 * NS_PER_MS) /* while somebody is suspected */
+#define LATENESS_MIN_NS (10 * NS_PER_MS) /* less is a timer's own jitter */
+
+/* One module on this node; its kind says which of these it is. */
+union slot {
+	struct instance common;
+	struct mirror mirror;
+};
+
+/* The memory of a core: what its files share, and the modules, which only this file knows. */
+struct house {
+	struct core core; /* first: users of the core hold a pointer to this */
+	union slot slots[MODULES_MAX];
+};
+
+static struct house *house_of(const struct core *core)
+{
+	return (struct house *)core;
+}
+
+static struct instance *instance_at(const struct core *core, int index)
+{
+	return &house_of(core)->slots[index].common;
+}
+
 size_t core_size(void)
 {
-	return sizeof(struct core);
+	return sizeof(struct house);
 }
 
 void core_init(struct core *core, const struct core_config *config)
@@ -13,98 +44,57 @@ void core_init(struct core *core, const struct core_config *config)
 	CHECK(config->margin_ns > 0 && config->margin_ns < config->silence_ns);
 	CHECK(config->beat_ns > 0 && config->node_count <= NODES_MAX);
 	uint8_t *bytes = (uint8_t *)core;
-	for (size_t i = 0; i < sizeof(*core); i++)
+	for (size_t i = 0; i < sizeof(struct house); i++)
 		bytes[i] = 0;
 	core->config = *config;
 }
 
-struct action *action_add(struct core *core, struct module *module, enum action_type type)
-{
-	CHECK(core->actions != NULL);
-	CHECK(core->actions->count < ACTIONS_MAX);
-	struct action *action = &core->actions->list[core->actions->count++];
-	*action = (struct action){ .type = type, .module = module == NULL ? 0 : module->number };
-	return action;
-}
-
-struct text *log_add(
-	struct core *core, struct module *module, const char *id, enum severity severity)
-{
-	struct action *action = action_add(core, module, ACTION_LOG);
-
-	action->log.id = id;
-	action->log.severity = severity;
-	text_clear(&action->log.sentence);
-	return &action->log.sentence;
-}
-
-void say_detail(struct text *text, const struct module *module)
-{
-	if (module->detail[0] == '\0')
-		return;
-	text_add(text, " (");
-	text_add(text, module->detail);
-	text_add(text, ")");
-}
-
-void wake_at(struct module *module, int64_t time_ns)
-{
-	module->wake_ns = MIN_OF(module->wake_ns, time_ns);
-}
-
-bool has_passed(struct core *core, struct module *module, int64_t since_ns, int64_t duration_ns)
-{
-	CHECK(duration_ns >= 0);
-	if (core->now_ns - since_ns >= duration_ns)
-		return true;
-	wake_at(module, since_ns + duration_ns);
-	return false;
-}
-
-/* SplitMix64 (Steele, Lea, Flood 2014): spreads the daemon's random seed over a module's life. */
-uint64_t module_random(struct module *module)
-{
-	module->random += 0x9e3779b97f4a7c15u;
-	uint64_t z = module->random;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 /* ---- modules ---- */
 
-static struct module *module_find(const struct core *core, uint16_t number, int hint)
+/* hint: where to look first. The index, or -1. */
+static int instance_index(const struct core *core, uint16_t number, int hint)
 {
 	for (int i = 0; i < MODULES_MAX; i++) {
-		const struct module *module = &core->modules[(hint + i) % MODULES_MAX];
-		if (module->is_used && module->number == number)
-			return (struct module *)module;
+		int index = (hint + i) % MODULES_MAX;
+		const struct instance *instance = instance_at(core, index);
+		if (instance->is_used && instance->number == number)
+			return index;
 	}
-	return NULL;
+	return -1;
 }
 
-static struct module *module_free_slot(struct core *core)
+static struct instance *instance_find(const struct core *core, uint16_t number)
+{
+	int index = instance_index(core, number, 0);
+
+	return index < 0 ? NULL : instance_at(core, index);
+}
+
+static struct instance *free_slot(struct core *core)
 {
 	for (int i = 0; i < MODULES_MAX; i++)
-		if (!core->modules[i].is_used)
-			return &core->modules[i];
+		if (!instance_at(core, i)->is_used)
+			return instance_at(core, i);
 	return NULL;
 }
 
 static void on_module_added(struct core *core, const struct event *event)
 {
-	struct module *module = module_find(core, event->module, 0);
+	struct instance *instance = free_slot(core);
 
-	CHECK(module == NULL);
-	module = module_free_slot(core);
-	CHECK(module != NULL);
-	*module = (struct module){
-		.is_used = true,
-		.is_dirty = true,
-		.number = event->module,
-		.wake_ns = NO_TIME,
-	};
-	module_on_added(core, module, event);
+	CHECK(instance_find(core, event->module) == NULL);
+	CHECK(instance != NULL);
+	instance->kind = &mirror_kind;
+	instance->is_used = true;
+	instance->is_dirty = true;
+	instance->number = event->module;
+	instance->wake_ns = NO_TIME;
+	instance->kind->on_added(core, instance, event);
+}
+
+static void on_module_removed(struct instance *instance)
+{
+	*(union slot *)instance = (union slot){ 0 };
 }
 
 static void on_summaries(struct core *core, const struct beat *beat)
@@ -112,22 +102,22 @@ static void on_summaries(struct core *core, const struct beat *beat)
 	int hint = 0;
 
 	for (uint16_t i = 0; i < beat->summary_count; i++) {
-		struct module *module = module_find(core, beat->summaries[i].module, hint);
-		if (module == NULL || module->config.peer != beat->from)
+		int index = instance_index(core, beat->summaries[i].module, hint);
+		if (index < 0 || instance_at(core, index)->config.peer != beat->from)
 			continue;
-		hint = (int)(module - core->modules) + 1;
-		module->peer = beat->summaries[i];
-		module->is_peer_known = true;
-		if (beat->echo_nonce == core->config.boot_nonce)
-			module->peer_echo_ns = MAX_OF(module->peer_echo_ns, beat->echo_ns);
+		hint = index + 1;
+		struct instance *instance = instance_at(core, index);
+		instance->kind->on_summary(core, instance, beat, &beat->summaries[i]);
 	}
 }
 
 static void mark_all(struct core *core, uint8_t peer)
 {
-	for (int i = 0; i < MODULES_MAX; i++)
-		if (peer == 0 || core->modules[i].config.peer == peer)
-			core->modules[i].is_dirty = core->modules[i].is_used;
+	for (int i = 0; i < MODULES_MAX; i++) {
+		struct instance *instance = instance_at(core, i);
+		if (peer == 0 || instance->config.peer == peer)
+			instance->is_dirty = instance->is_used;
+	}
 }
 
 static void on_beat(struct core *core, const struct beat *beat)
@@ -138,30 +128,13 @@ static void on_beat(struct core *core, const struct beat *beat)
 	mark_all(core, beat->from);
 }
 
-static void on_probe_ended(struct module *module, const struct event *event)
-{
-	module->is_probe_open = false;
-	module->is_probed = true;
-	module->probe = event->probe.outcome;
-	for (int i = 0; i < 6; i++)
-		module->probe_mac[i] = event->probe.mac[i];
-}
-
-static void on_arbiter_answered(struct module *module, const struct event *event)
-{
-	if (!module->is_answer_open || event->arbiter.nonce != module->ask_nonce)
-		return;
-	module->is_answer_open = false;
-	module->answer = event->arbiter.answer;
-}
-
 static void on_shutdown(struct core *core)
 {
 	core->is_shutting_down = true;
 	for (int i = 0; i < MODULES_MAX; i++) {
-		struct module *module = &core->modules[i];
-		if (module->is_used && module->step != STEP_STOPPED)
-			module->wants_stop = true;
+		struct instance *instance = instance_at(core, i);
+		if (instance->is_used && !instance->kind->is_stopped(instance))
+			instance->wants_stop = true;
 	}
 	mark_all(core, 0);
 }
@@ -169,26 +142,26 @@ static void on_shutdown(struct core *core)
 /* A late answer may come for a module that was removed meanwhile: nothing to do then. */
 static void on_module_event(struct core *core, const struct event *event)
 {
-	struct module *module = module_find(core, event->module, 0);
+	struct instance *instance = instance_find(core, event->module);
 
-	if (module == NULL) {
+	if (instance == NULL) {
 		if (event->type == EVENT_COMMAND_GIVEN)
 			command_on_given(core, NULL, event);
 		return;
 	}
-	module->is_dirty = true;
+	instance->is_dirty = true;
 	switch (event->type) {
-	case EVENT_MODULE_REMOVED: *module = (struct module){ 0 }; break;
+	case EVENT_MODULE_REMOVED: on_module_removed(instance); break;
 	case EVENT_RECORD_WRITTEN:
-		tenure_on_written(core, module, event->record_written.error);
+		writing_on_written(core, instance, event->record_written.error);
 		break;
-	case EVENT_FS_REPORTED: order_on_report(core, module, event); break;
-	case EVENT_SCRIPT_ENDED: application_on_script(core, module, event); break;
-	case EVENT_ADDRESS_CHANGED: application_on_address(core, module, event); break;
-	case EVENT_PROBE_ENDED: on_probe_ended(module, event); break;
-	case EVENT_ARBITER_ANSWERED: on_arbiter_answered(module, event); break;
-	case EVENT_CHECK_CHANGED: application_on_check(core, module, event); break;
-	case EVENT_COMMAND_GIVEN: command_on_given(core, module, event); break;
+	case EVENT_SCRIPT_ENDED: application_on_script(core, instance, event); break;
+	case EVENT_ADDRESS_CHANGED: application_on_address(core, instance, event); break;
+	case EVENT_CHECK_CHANGED: application_on_check(core, instance, event); break;
+	case EVENT_COMMAND_GIVEN: command_on_given(core, instance, event); break;
+	case EVENT_FS_REPORTED:
+	case EVENT_PROBE_ENDED:
+	case EVENT_ARBITER_ANSWERED: instance->kind->on_event(core, instance, event); break;
 	case EVENT_STARTED:
 	case EVENT_TIME_PASSED:
 	case EVENT_MODULE_ADDED:
@@ -234,29 +207,32 @@ static void on_event(struct core *core, const struct event *event)
 
 /* ---- advancing ---- */
 
-/* While an order is open, no role is there to rely on. */
-static enum fs_role fs_role_shown(const struct module *module)
+static void summary_fill(
+	const struct core *core, const struct instance *instance, struct summary *out)
 {
-	return module->is_order_open ? FS_NONE : module->fs_role;
+	*out = (struct summary){
+		.module = instance->number,
+		.record = instance->record,
+		.can_reach_target = core->can_reach_target,
+	};
+	instance->kind->show(instance, out);
+	if (planted(PLANTED_SHOWN_EARLY) && instance->writing.is_open)
+		out->record = instance->writing.record;
 }
 
-/* `swap` on a secondary, or `prim` on a node that waits. */
-static bool wants_service(const struct module *module)
+static struct shown shown_of(const struct core *core, const struct instance *instance)
 {
-	return (module->wants_swap || module->wants_forced_prim) && !step_is_primary(module->step);
-}
+	struct summary summary;
 
-static struct shown shown_of(const struct module *module)
-{
+	summary_fill(core, instance, &summary);
 	return (struct shown){
-		.state = mirror_state_of(module),
-		.readiness = mirror_readiness_of(module),
-		.fs_role = fs_role_shown(module),
-		.fs_link = module->fs_link,
-		.flags = (uint8_t)((module->wants_drop ? 1 : 0) | (wants_service(module) ? 2 : 0) |
-				   (module->is_second_only ? 4 : 0) |
-				   (module->application.is_failed || module->is_blocked ? 8 : 0)),
-		.record_stamp = module->record_stamp,
+		.state = summary.state,
+		.readiness = summary.readiness,
+		.fs_role = summary.fs_role,
+		.fs_link = summary.fs_link,
+		.flags = (uint8_t)((summary.wants_drop ? 1 : 0) | (summary.wants_swap ? 2 : 0) |
+				   (summary.is_second_only ? 4 : 0) | (summary.is_failed ? 8 : 0)),
+		.record_stamp = instance->writing.stamp,
 	};
 }
 
@@ -267,31 +243,31 @@ static bool shown_is_equal(const struct shown *a, const struct shown *b)
 	       a->record_stamp == b->record_stamp;
 }
 
-static void log_state(struct core *core, struct module *module, const struct shown *next)
+static void log_state(struct core *core, struct instance *instance, const struct shown *next)
 {
-	struct text *text = log_add(core, module, "module.state", SEVERITY_INFO);
+	struct text *text = log_add(core, instance, "module.state", SEVERITY_INFO);
 
 	text_add(text, mirror_state_name(next->state));
 	text_add(text, " ");
 	text_add(text, readiness_name(next->readiness));
 }
 
-static void advance(struct core *core, struct module *module)
+static void advance(struct core *core, struct instance *instance)
 {
-	module->is_dirty = false;
+	instance->is_dirty = false;
 	for (int i = 0; i < ADVANCES_MAX; i++) {
-		module->wake_ns = NO_TIME;
-		if (!mirror_advance(core, module))
+		instance->wake_ns = NO_TIME;
+		if (!instance->kind->advance(core, instance))
 			break;
 		CHECK(i + 1 < ADVANCES_MAX);
 	}
-	CHECK(module->wake_ns > core->now_ns); /* else the daemon would spin */
-	struct shown next = shown_of(module);
-	if (shown_is_equal(&module->shown, &next))
+	CHECK(instance->wake_ns > core->now_ns); /* else the daemon would spin */
+	struct shown next = shown_of(core, instance);
+	if (shown_is_equal(&instance->shown, &next))
 		return;
-	if (next.state != module->shown.state || next.readiness != module->shown.readiness)
-		log_state(core, module, &next);
-	module->shown = next;
+	if (next.state != instance->shown.state || next.readiness != instance->shown.readiness)
+		log_state(core, instance, &next);
+	instance->shown = next;
 	core->wants_beat = true;
 }
 
@@ -300,14 +276,14 @@ static void advance_all(struct core *core)
 {
 	core->is_in_trouble = false;
 	for (int i = 0; i < MODULES_MAX; i++) {
-		struct module *module = &core->modules[i];
-		if (!module->is_used)
+		struct instance *instance = instance_at(core, i);
+		if (!instance->is_used)
 			continue;
-		module->is_dirty = module->is_dirty || module->wake_ns <= core->now_ns;
-		if (module->is_dirty && core->actions->count + ACTIONS_OF_ADVANCE < ACTIONS_MAX)
-			advance(core, module);
+		instance->is_dirty = instance->is_dirty || instance->wake_ns <= core->now_ns;
+		if (instance->is_dirty && core->actions->count + ACTIONS_OF_ADVANCE < ACTIONS_MAX)
+			advance(core, instance);
 		core->is_in_trouble =
-			core->is_in_trouble || step_has(module->step, STEP_IS_TROUBLE);
+			core->is_in_trouble || instance->kind->is_in_trouble(instance);
 	}
 }
 
@@ -335,7 +311,7 @@ void core_step(struct core *core, const struct event *event, struct actions *act
 	core->actions = actions;
 	int64_t deadline = core_deadline(core);
 	if (event->now_ns > deadline && event->now_ns - deadline > LATENESS_MIN_NS)
-		member_on_lateness(core, event->now_ns - deadline);
+		member_on_lateness(core, event->now_ns - deadline, event->now_ns);
 	core->now_ns = event->now_ns;
 	on_event(core, event);
 	advance_all(core);
@@ -350,42 +326,23 @@ int64_t core_deadline(const struct core *core)
 		return NO_TIME;
 	int64_t deadline = beat_due_ns(core);
 	for (int i = 0; i < MODULES_MAX; i++) {
-		const struct module *module = &core->modules[i];
-		if (module->is_used)
-			deadline =
-				MIN_OF(deadline, module->is_dirty ? core->now_ns : module->wake_ns);
+		const struct instance *instance = instance_at(core, i);
+		if (instance->is_used)
+			deadline = MIN_OF(
+				deadline, instance->is_dirty ? core->now_ns : instance->wake_ns);
 	}
 	return deadline;
 }
 
 /* ---- what others see ---- */
 
-static void summary_fill(const struct core *core, const struct module *module, struct summary *out)
-{
-	*out = (struct summary){
-		.module = module->number,
-		.state = mirror_state_of(module),
-		.readiness = mirror_readiness_of(module),
-		.record = module->record,
-		.fs_role = fs_role_shown(module),
-		.fs_link = module->fs_link,
-		.wants_drop = module->wants_drop,
-		.wants_swap = wants_service(module),
-		.is_second_only = module->is_second_only,
-		.is_failed = module->application.is_failed || module->is_blocked,
-		.can_reach_target = core->can_reach_target,
-	};
-	if (planted(PLANTED_SHOWN_EARLY) && module->is_writing)
-		out->record = module->writing;
-}
-
 uint16_t core_summaries(const struct core *core, struct summary *out, uint16_t max)
 {
 	uint16_t count = 0;
 
 	for (int i = 0; i < MODULES_MAX && count < max; i++)
-		if (core->modules[i].is_used)
-			summary_fill(core, &core->modules[i], &out[count++]);
+		if (instance_at(core, i)->is_used)
+			summary_fill(core, instance_at(core, i), &out[count++]);
 	return count;
 }
 
@@ -409,19 +366,21 @@ bool core_is_shut_down(const struct core *core)
 {
 	if (!core->is_shutting_down)
 		return false;
-	for (int i = 0; i < MODULES_MAX; i++)
-		if (core->modules[i].is_used && core->modules[i].step != STEP_STOPPED)
+	for (int i = 0; i < MODULES_MAX; i++) {
+		const struct instance *instance = instance_at(core, i);
+		if (instance->is_used && !instance->kind->is_stopped(instance))
 			return false;
+	}
 	return true;
 }
 
 int core_status(const struct core *core, uint16_t number, struct status *out_status)
 {
-	const struct module *module = module_find(core, number, 0);
+	const struct instance *instance = instance_find(core, number);
 
-	if (module == NULL)
+	if (instance == NULL)
 		return -ERROR_NOT_FOUND;
-	status_fill(core, module, out_status);
+	status_fill(core, instance, out_status);
 	return 0;
 }
 
@@ -431,7 +390,9 @@ void core_verify(const struct core *core)
 	CHECK(core->config.self >= 1 && core->config.self <= NODES_MAX);
 	if (is_planted_build())
 		return;
-	for (int i = 0; i < MODULES_MAX; i++)
-		if (core->modules[i].is_used)
-			mirror_verify(core, &core->modules[i]);
+	for (int i = 0; i < MODULES_MAX; i++) {
+		const struct instance *instance = instance_at(core, i);
+		if (instance->is_used)
+			instance->kind->verify(core, instance);
+	}
 }

@@ -8,9 +8,9 @@
  * an incident. An incident ends with a beat that echoes one which we sent after we were late:
  * what lay in the socket meanwhile proves nothing.
  */
-#include "core/core_internal.h"
+#include "core/context.h"
 
-void member_on_lateness(struct core *core, int64_t lateness_ns)
+void member_on_lateness(struct core *core, int64_t lateness_ns, int64_t until_ns)
 {
 	CHECK(lateness_ns > 0);
 	if (planted(PLANTED_NO_GUARD))
@@ -19,8 +19,7 @@ void member_on_lateness(struct core *core, int64_t lateness_ns)
 		struct member *member = &core->members[node];
 		member->excuse_ns =
 			MIN_OF(member->excuse_ns + lateness_ns, core->config.silence_ns);
-		/* Lateness is noted before the event that shows it: it lasted until then. */
-		member->late_ns = core_deadline(core) + lateness_ns;
+		member->late_ns = until_ns;
 	}
 }
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/core_internal.h"
+#include "core/context.h"
 
 #define SELF	  1
 #define PEER	  2
@@ -141,7 +141,7 @@ static void own_lateness_postpones_suspicion_by_as_much(void **state)
 	assert_true(hear(beat(5, 1)));
 	int64_t deadline = core_deadline(core);
 	int64_t late = NS_PER_S;
-	member_on_lateness(core, late);
+	member_on_lateness(core, late, core_deadline(core) + late);
 	core->now_ns = deadline + late;
 	assert_int_equal(member_suspicion_ns(core, PEER), member_age_ns(core, PEER) - late);
 	/* What was in the socket meanwhile echoes what we sent before: no proof. */
@@ -160,9 +160,9 @@ static void lateness_postpones_by_at_most_one_silence(void **state)
 {
 	(void)state;
 	assert_true(hear(beat(5, 1)));
-	member_on_lateness(core, NS_PER_S);
-	member_on_lateness(core, NS_PER_S);
-	member_on_lateness(core, 9 * NS_PER_S);
+	member_on_lateness(core, NS_PER_S, core_deadline(core) + NS_PER_S);
+	member_on_lateness(core, NS_PER_S, core_deadline(core) + NS_PER_S);
+	member_on_lateness(core, 9 * NS_PER_S, core_deadline(core) + 9 * NS_PER_S);
 	assert_int_equal(core->members[PEER].excuse_ns, 2 * NS_PER_S);
 }
 

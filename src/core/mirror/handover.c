@@ -8,78 +8,78 @@
  * peer may have begun without being heard, so this node does not come back by itself, not even by
  * the arbiter's word: it waits for the peer, or for a person. When to hand over: primary.c.
  */
-#include "core/core_internal.h"
+#include "core/mirror/mirror.h"
 
 /* The peer went away meanwhile: this node stays the holder; PAIRED knows what to do about it. */
-static bool take_back(struct core *core, struct module *module)
+static bool take_back(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, module, "swap.given_up", SEVERITY_WARNING),
+	text_add(log_add(core, &mirror->common, "swap.given_up", SEVERITY_WARNING),
 		"the other node cannot take over now: this node keeps the service");
-	module->wants_swap = false;
-	if (!module->wants_stop && !module->application.is_failed)
-		serve(module);
-	return mirror_move(core, module, STEP_PAIRED);
+	mirror->wants.swap = false;
+	if (!mirror->common.wants_stop && !mirror->common.application.is_failed)
+		serve(mirror);
+	return mirror_move(core, mirror, STEP_PAIRED);
 }
 
-static bool is_peer_usable(const struct module *module)
+static bool is_peer_usable(const struct mirror *mirror)
 {
-	return !module->is_held && !module->is_peer_lost;
+	return !mirror->loss.is_held && !mirror->fs.said.is_peer_lost;
 }
 
-bool quieting_advance(struct core *core, struct module *module)
+bool quieting_advance(struct core *core, struct mirror *mirror)
 {
-	if (!is_peer_usable(module) || !peer_is_good_second(core, module))
-		return take_back(core, module);
-	if (!application_is_down(module))
+	if (!is_peer_usable(mirror) || !peer_is_good_second(core, mirror))
+		return take_back(core, mirror);
+	if (!application_is_down(&mirror->common))
 		return false;
-	module->application.is_address_wanted = false;
-	application_advance(core, module);
-	order_fs(core, module, FS_ORDER_DRAIN);
-	return mirror_move(core, module, STEP_DRAINING);
+	mirror->common.application.is_address_wanted = false;
+	application_advance(core, &mirror->common);
+	order_fs(core, mirror, FS_ORDER_DRAIN);
+	return mirror_move(core, mirror, STEP_DRAINING);
 }
 
-bool draining_advance(struct core *core, struct module *module)
+bool draining_advance(struct core *core, struct mirror *mirror)
 {
-	if (!is_peer_usable(module))
-		return take_back(core, module);
-	if (!module->is_drained)
+	if (!is_peer_usable(mirror))
+		return take_back(core, mirror);
+	if (!mirror->fs.said.is_drained)
 		return false;
-	tenure_yield(core, module);
-	return mirror_move(core, module, STEP_YIELDING);
+	tenure_yield(core, mirror);
+	return mirror_move(core, mirror, STEP_YIELDING);
 }
 
-bool yielded_advance(struct core *core, struct module *module)
+bool yielded_advance(struct core *core, struct mirror *mirror)
 {
 	bool is_serving_there =
-		peer_is_primary(core, module) && module_relation(core, module) == RELATION_OLDER;
+		peer_is_primary(core, mirror) && mirror_relation(core, mirror) == RELATION_OLDER;
 
-	if (is_serving_there && !module->wants_stop && module_can_follow(core, module))
-		return accept_primary(core, module);
-	if (is_serving_there && module->wants_stop)
-		return leave(core, module);
-	if (module->wants_stop && member_is_silent(core, module->config.peer))
-		return leave(core, module);
-	if (!module->wants_stop && suspect_if_silent(core, module))
+	if (is_serving_there && !mirror->common.wants_stop && mirror_can_follow(core, mirror))
+		return accept_primary(core, mirror);
+	if (is_serving_there && mirror->common.wants_stop)
+		return leave(core, mirror);
+	if (mirror->common.wants_stop && member_is_silent(core, mirror->common.config.peer))
+		return leave(core, mirror);
+	if (!mirror->common.wants_stop && suspect_if_silent(core, mirror))
 		return true;
-	if (has_fs_failed(core, module) && !is_serving_there)
-		return leave(core, module);
-	if (!has_passed(core, module, module->since_ns, YIELD_PATIENCE_NS))
+	if (has_fs_failed(core, mirror) && !is_serving_there)
+		return leave(core, mirror);
+	if (!has_passed(core, &mirror->common, mirror->common.since_ns, YIELD_PATIENCE_NS))
 		return false;
-	return leave(core, module);
+	return leave(core, mirror);
 }
 
-bool yielding_advance(struct core *core, struct module *module)
+bool yielding_advance(struct core *core, struct mirror *mirror)
 {
-	module->wants_swap = false;
+	mirror->wants.swap = false;
 	if (planted(PLANTED_BOTH_HOLD)) {
-		module->record.holder = core->config.self;
-		serve(module);
+		mirror->common.record.holder = core->config.self;
+		serve(mirror);
 	}
-	if (module->is_fenced) {
-		module_block(core, module, fs_failure(module));
-		return leave(core, module);
+	if (mirror->tenure.is_fenced) {
+		mirror_block(core, mirror, fs_failure(mirror));
+		return leave(core, mirror);
 	}
-	return mirror_move(core, module, STEP_YIELDED);
+	return mirror_move(core, mirror, STEP_YIELDED);
 }
 
 /*
@@ -87,22 +87,22 @@ bool yielding_advance(struct core *core, struct module *module)
  * without the record, and the other node, which follows and is good, claims when it sees that. By
  * its old record this node never starts alone.
  */
-bool yielding_unrecorded(struct core *core, struct module *module)
+bool yielding_unrecorded(struct core *core, struct mirror *mirror)
 {
-	tenure_abandon(module);
-	if (!module->is_fenced)
-		return take_back(core, module);
-	module_block(core, module, fs_failure(module));
-	return leave(core, module);
+	writing_abandon(&mirror->common);
+	if (!mirror->tenure.is_fenced)
+		return take_back(core, mirror);
+	mirror_block(core, mirror, fs_failure(mirror));
+	return leave(core, mirror);
 }
 
-bool handover_common(struct core *core, struct module *module)
+bool handover_common(struct core *core, struct mirror *mirror)
 {
-	if (module->step == STEP_YIELDING)
+	if (mirror->step == STEP_YIELDING)
 		return false; /* its record decided */
-	if (peer_outranks(core, module))
-		return give_way(core, module);
-	if (has_fs_failed(core, module))
-		return fence(core, module, fs_failure(module));
+	if (peer_outranks(core, mirror))
+		return give_way(core, mirror);
+	if (has_fs_failed(core, mirror))
+		return fence(core, mirror, fs_failure(mirror));
 	return false;
 }

@@ -3,143 +3,138 @@
  * node that knows that it lost (fence) does not ask its application: it is killed, and the address
  * goes first (R10, as far as one daemon can).
  */
-#include "core/core_internal.h"
+#include "core/mirror/mirror.h"
 
 /* A secondary tries again by itself, each time after twice as long. */
-static int64_t retry_gap_ns(struct module *module)
+static int64_t retry_gap_ns(struct mirror *mirror)
 {
-	int64_t gap = RETRY_GAP_NS << module->failures;
+	int64_t gap = RETRY_GAP_NS << mirror->wait.failures;
 
-	if (module->failures < RETRY_DOUBLINGS)
-		module->failures++;
+	if (mirror->wait.failures < RETRY_DOUBLINGS)
+		mirror->wait.failures++;
 	return gap;
 }
 
-void module_block(struct core *core, struct module *module, enum wait_reason reason)
+void mirror_block(struct core *core, struct mirror *mirror, enum wait_reason reason)
 {
 	bool is_address = reason == WAIT_ADDRESS_FOREIGN || reason == WAIT_ADDRESS_PEER;
 
-	module->is_blocked = true;
-	module->reason = reason;
-	module->retry_ns = NO_TIME;
+	mirror->wait.is_blocked = true;
+	mirror->wait.reason = reason;
+	mirror->wait.retry_ns = NO_TIME;
 	if (is_address)
-		module->retry_ns = core->now_ns + RETRY_GAP_NS;
-	else if (step_is_secondary(module->step) && reason != WAIT_BEHIND)
-		module->retry_ns = core->now_ns + retry_gap_ns(module);
-	struct status status = { 0 };
-	status_say_wait(core, module, &status);
-	text_add(log_add(core, module, "module.blocked", SEVERITY_ERROR), status.now.data);
+		mirror->wait.retry_ns = core->now_ns + RETRY_GAP_NS;
+	else if (step_is_secondary(mirror->step) && reason != WAIT_BEHIND)
+		mirror->wait.retry_ns = core->now_ns + retry_gap_ns(mirror);
+	struct text to_do;
+	text_clear(&to_do);
+	wait_say(mirror, log_add(core, &mirror->common, "module.blocked", SEVERITY_ERROR), &to_do);
 }
 
-bool leave(struct core *core, struct module *module)
+bool leave(struct core *core, struct mirror *mirror)
 {
-	application_want(module, 0);
-	return mirror_move(core, module, STEP_STOPPING);
+	application_want(&mirror->common, 0);
+	return mirror_move(core, mirror, STEP_STOPPING);
 }
 
-bool fence(struct core *core, struct module *module, enum wait_reason reason)
+bool fence(struct core *core, struct mirror *mirror, enum wait_reason reason)
 {
-	application_kill(core, module);
-	module->application.is_address_wanted = false;
-	module->is_fenced = true;
+	application_kill(core, &mirror->common);
+	mirror->common.application.is_address_wanted = false;
+	mirror->tenure.is_fenced = true;
 	if (reason == WAIT_CUT_OFF)
-		module->is_cut_off = true;
+		mirror->wait.is_cut_off = true;
 	else if (reason != WAIT_NONE)
-		module_block(core, module, reason);
-	return leave(core, module);
+		mirror_block(core, mirror, reason);
+	return leave(core, mirror);
 }
 
-bool stopping_advance(struct core *core, struct module *module)
+bool stopping_advance(struct core *core, struct mirror *mirror)
 {
-	if (!application_is_down(module))
+	if (!application_is_down(&mirror->common))
 		return false;
-	module->application.is_address_wanted = false;
-	application_advance(core, module);
-	if (!module->is_mounted) {
-		(void)mirror_move(core, module, STEP_CLOSING);
+	mirror->common.application.is_address_wanted = false;
+	application_advance(core, &mirror->common);
+	if (!mirror->fs.is_mounted) {
+		(void)mirror_move(core, mirror, STEP_CLOSING);
 		return true;
 	}
-	order_fs(core, module, FS_ORDER_STOP);
-	return mirror_move(core, module, STEP_UNMOUNTING);
+	order_fs(core, mirror, FS_ORDER_STOP);
+	return mirror_move(core, mirror, STEP_UNMOUNTING);
 }
 
-bool unmounting_advance(struct core *core, struct module *module)
+bool unmounting_advance(struct core *core, struct mirror *mirror)
 {
-	if (!module->is_order_open)
-		return mirror_move(core, module, STEP_CLOSING);
-	if (!module->is_refused && !module->is_local_failed)
+	if (!mirror->fs.is_order_open)
+		return mirror_move(core, mirror, STEP_CLOSING);
+	if (!mirror->fs.said.is_refused && !mirror->fs.said.is_local_failed)
 		return false;
 	/* Somebody holds the mount: asked again, and again. */
-	if (!has_passed(core, module, module->since_ns, RETRY_GAP_NS))
+	if (!has_passed(core, &mirror->common, mirror->common.since_ns, RETRY_GAP_NS))
 		return false;
-	module->since_ns = core->now_ns;
-	struct text *text = log_add(core, module, "fs.busy", SEVERITY_ERROR);
+	mirror->common.since_ns = core->now_ns;
+	struct text *text = log_add(core, &mirror->common, "fs.busy", SEVERITY_ERROR);
 	text_add(text, "the directory cannot be released: ");
-	text_add(text, module->detail);
-	order_fs(core, module, FS_ORDER_STOP);
+	text_add(text, mirror->fs.detail);
+	order_fs(core, mirror, FS_ORDER_STOP);
 	return false;
 }
 
-static void forget_tenure(struct module *module)
+/* Nothing of this role is left; what was found wrong with the disk, and how often, stays. */
+static void forget_role(struct mirror *mirror)
 {
-	module->is_held = false;
-	module->wants_drop = false;
-	module->wants_swap = false;
-	module->wants_overrule = false;
-	module->is_fenced = false;
-	module->has_lost = false;
-	module->is_handed = false;
-	module->is_local_failed = false;
-	module->is_refused = false;
-	module->is_wrong_copy = false;
-	module->is_stop_reported = false;
-	module->is_peer_lost = false;
-	module->is_session_cut = false;
-	module->is_dead = false;
-	module->is_behind = false;
-	module->is_torn = false;
-	module->was_eligible = false;
-	module->first_grant_ns = 0;
-	module->has_asked = false;
-	module->has_run = false;
-	module->fs_role = FS_NONE;
-	module->fs_link = FS_LINK_NONE;
+	mirror->tenure = (struct tenure){ 0 };
+	mirror->loss = (struct loss){ 0 };
+	mirror->wants.swap = false;
+	mirror->wants.overrule = false;
+	mirror->fs.said = (struct fs_said){ 0 };
+	mirror->fs.role = FS_NONE;
+	mirror->fs.link = FS_LINK_NONE;
+	mirror->fs.is_dead = false;
+	mirror->fs.is_behind = false;
+	mirror->fs.is_torn = false;
+	mirror->fs.has_run = false;
+	mirror->ask.first_grant_ns = 0;
+	mirror->ask.has_asked = false;
+	mirror->wait.was_eligible = false;
 }
 
 /* A record that says so already is not written again. */
-static bool is_closed(const struct module *module)
+static bool is_closed(const struct mirror *mirror)
 {
-	return module->record.role == RECORD_ROLE_NONE &&
-	       module->record.is_clean == tenure_is_clean(module) && !module->has_lost &&
-	       module->record.should_run == module->should_run;
+	return mirror->common.record.role == RECORD_ROLE_NONE &&
+	       mirror->common.record.is_clean == tenure_is_clean(mirror) &&
+	       !mirror->tenure.has_lost &&
+	       mirror->common.record.should_run == mirror->common.should_run;
 }
 
-bool closing_advance(struct core *core, struct module *module)
+bool closing_advance(struct core *core, struct mirror *mirror)
 {
-	struct application *application = &module->application;
+	struct application *application = &mirror->common.application;
 
 	if (application->is_running_script)
 		return false;
-	if (module->wants_stop && application->is_prestarted) {
+	if (mirror->common.wants_stop && application->is_prestarted) {
 		application->is_prestarted = false;
-		(void)application_run(core, module, SCRIPT_POSTSTOP);
+		(void)application_run(core, &mirror->common, SCRIPT_POSTSTOP);
 		return true;
 	}
-	if (!is_closed(module)) {
-		tenure_close(core, module);
-		module->has_lost = false;
+	if (!is_closed(mirror)) {
+		tenure_close(core, mirror);
+		mirror->tenure.has_lost = false;
 		return true;
 	}
-	forget_tenure(module);
-	module->clean_barrier = module->record.is_clean ? module->record.barrier : 0;
-	if (!module->wants_stop) {
-		if (!module->is_blocked)
-			module->reason = WAIT_NONE;
-		return mirror_move(core, module, STEP_WAITING);
+	forget_role(mirror);
+	mirror->fs.clean_barrier =
+		mirror->common.record.is_clean ? mirror->common.record.barrier : 0;
+	if (!mirror->common.wants_stop) {
+		if (!mirror->wait.is_blocked)
+			mirror->wait.reason = WAIT_NONE;
+		return mirror_move(core, mirror, STEP_WAITING);
 	}
-	module->wants_stop = false;
-	module->is_blocked = false;
-	module->is_second_only = false;
-	module->reason = WAIT_NONE;
-	return mirror_move(core, module, STEP_STOPPED);
+	mirror->common.wants_stop = false;
+	mirror->wait.is_blocked = false;
+	mirror->wants.second_only = false;
+	mirror->wait.reason = WAIT_NONE;
+	return mirror_move(core, mirror, STEP_STOPPED);
 }

@@ -2,28 +2,29 @@
  * One mirror module on one node: what people see of it, what must always hold, and one step of it.
  * The table of its steps is in steps.c.
  */
-#include "core/core_internal.h"
+#include "core/mirror/mirror.h"
 
-enum mirror_state mirror_state_of(const struct module *module)
+enum mirror_state mirror_state_of(const struct mirror *mirror)
 {
-	if (step_is_in(module->step, GROUP_LEAVING) && module->wants_stop)
+	if (step_is_in(mirror->step, GROUP_LEAVING) && mirror->common.wants_stop)
 		return MIRROR_STOP;
-	return step_state(module->step);
+	return step_state(mirror->step);
 }
 
-enum readiness mirror_readiness_of(const struct module *module)
+enum readiness mirror_readiness_of(const struct mirror *mirror)
 {
-	enum readiness readiness = step_readiness(module->step);
-	bool is_up = application_is_settled(module) && !module->is_dead && !module->is_held;
+	enum readiness readiness = step_readiness(mirror->step);
+	bool is_up = application_is_settled(&mirror->common) && !mirror->fs.is_dead &&
+		     !mirror->loss.is_held;
 
 	return readiness == READY && !is_up ? TRANSIENT : readiness;
 }
 
 /* ---- invariants: the promises, seen from one node ---- */
 
-static void verify_primary(const struct core *core, const struct module *module)
+static void verify_primary(const struct core *core, const struct mirror *mirror)
 {
-	const struct record *record = &module->record;
+	const struct record *record = &mirror->common.record;
 
 	CHECK(record->holder == core->config.self);
 	CHECK(record->epoch.node == core->config.self);
@@ -32,82 +33,201 @@ static void verify_primary(const struct core *core, const struct module *module)
 	CHECK(record_has_data(record));
 }
 
-static void verify_ready(const struct module *module)
+static void verify_ready(const struct mirror *mirror)
 {
-	enum mirror_state state = mirror_state_of(module);
+	enum mirror_state state = mirror_state_of(mirror);
 
-	if (mirror_readiness_of(module) != READY)
+	if (mirror_readiness_of(mirror) != READY)
 		return;
-	CHECK(!module->is_order_open);
+	CHECK(!mirror->fs.is_order_open);
 	if (state == MIRROR_SECOND)
-		CHECK(module->fs_role == FS_SECONDARY);
+		CHECK(mirror->fs.role == FS_SECONDARY);
 	else
-		CHECK(module->fs_role == FS_PRIMARY);
+		CHECK(mirror->fs.role == FS_PRIMARY);
 }
 
-void mirror_verify(const struct core *core, const struct module *module)
+static void mirror_verify(const struct core *core, const struct mirror *mirror)
 {
-	enum step step = module->step;
-	const struct record *record = &module->record;
+	enum step step = mirror->step;
+	const struct record *record = &mirror->common.record;
 
-	CHECK(module->config.peer != core->config.self);
+	CHECK(mirror->common.config.peer != core->config.self);
 	if (step_has(step, STEP_IS_HOLDER))
-		verify_primary(core, module);
+		verify_primary(core, mirror);
 	if (step_has(step, STEP_LACKS_PEER))
-		CHECK(!record_is_good(record, module->config.peer));
+		CHECK(!record_is_good(record, mirror->common.config.peer));
 	if (step_has(step, STEP_HAS_PEER))
-		CHECK(record_is_good(record, module->config.peer));
+		CHECK(record_is_good(record, mirror->common.config.peer));
 	if (step_has(step, STEP_IS_STALE))
 		CHECK(!record_is_good(record, core->config.self));
 	if (step == STEP_SECOND) {
 		CHECK(record_is_good(record, core->config.self));
 		CHECK(record->is_complete);
-		CHECK(record->holder == module->config.peer);
+		CHECK(record->holder == mirror->common.config.peer);
 	}
-	verify_ready(module);
+	verify_ready(mirror);
 }
 
 /* ---- one step ---- */
 
-bool prestart_advance(struct core *core, struct module *module)
+bool prestart_advance(struct core *core, struct mirror *mirror)
 {
-	struct application *application = &module->application;
+	struct application *application = &mirror->common.application;
 
 	if (application->is_running_script)
 		return false;
-	if (module->wants_stop)
-		return leave(core, module);
+	if (mirror->common.wants_stop)
+		return leave(core, mirror);
 	if (application->is_prestarted)
-		return mirror_move(core, module, STEP_WAITING);
+		return mirror_move(core, mirror, STEP_WAITING);
 	application->is_prestarted = true;
-	(void)application_run(core, module, SCRIPT_PRESTART);
+	(void)application_run(core, &mirror->common, SCRIPT_PRESTART);
 	return true;
 }
 
-bool stopped_advance(struct core *core, struct module *module)
+bool stopped_advance(struct core *core, struct mirror *mirror)
 {
-	bool is_wanted = module->should_run && !core->is_shutting_down;
+	bool is_wanted = mirror->common.should_run && !core->is_shutting_down;
 
-	if (!is_wanted || module->application.is_running_script)
+	if (!is_wanted || mirror->common.application.is_running_script)
 		return false;
-	return mirror_move(core, module, STEP_PRESTART);
+	return mirror_move(core, mirror, STEP_PRESTART);
 }
 
-bool mirror_advance(struct core *core, struct module *module)
+static bool mirror_advance(struct core *core, struct mirror *mirror)
 {
-	application_advance(core, module);
-	step_guard(core, module);
-	if (module->is_write_failed && module->step == STEP_YIELDING)
-		return yielding_unrecorded(core, module);
-	if (module->is_write_failed) {
-		if (!has_passed(core, module, module->since_ns, WRITE_RETRY_NS))
-			return false;
-		module->since_ns = core->now_ns;
-		module->is_write_failed = false;
-		action_add(core, module, ACTION_WRITE_RECORD)->write_record.record =
-			module->writing;
+	struct writing *writing = &mirror->common.writing;
+
+	application_advance(core, &mirror->common);
+	step_guard(core, mirror);
+	if (writing->is_failed && mirror->step == STEP_YIELDING)
+		return yielding_unrecorded(core, mirror);
+	if (writing->is_failed && !writing_retry(core, &mirror->common))
+		return false;
+	if (writing->is_open)
+		return false;
+	if (step_advance(core, mirror))
+		return true;
+	tenure_tidy(core, mirror);
+	return false;
+}
+
+/* ---- what the core calls ---- */
+
+static struct mirror *mirror_of(struct instance *instance)
+{
+	CHECK(instance->kind == &mirror_kind);
+	return (struct mirror *)instance;
+}
+
+static const struct mirror *mirror_seen(const struct instance *instance)
+{
+	CHECK(instance->kind == &mirror_kind);
+	return (const struct mirror *)instance;
+}
+
+static void on_added(struct core *core, struct instance *instance, const struct event *event)
+{
+	mirror_on_added(core, mirror_of(instance), event);
+}
+
+static void on_summary(struct core *core, struct instance *instance, const struct beat *beat,
+	const struct summary *summary)
+{
+	struct peer *peer = &mirror_of(instance)->peer;
+
+	peer->shows = *summary;
+	peer->is_known = true;
+	if (beat->echo_nonce == core->config.boot_nonce)
+		peer->echo_ns = MAX_OF(peer->echo_ns, beat->echo_ns);
+}
+
+static void on_event(struct core *core, struct instance *instance, const struct event *event)
+{
+	struct mirror *mirror = mirror_of(instance);
+
+	switch (event->type) {
+	case EVENT_FS_REPORTED: order_on_report(core, mirror, event); break;
+	case EVENT_PROBE_ENDED: probe_on_ended(mirror, event); break;
+	case EVENT_ARBITER_ANSWERED: arbiter_on_answered(mirror, event); break;
+	default: CHECK(false); /* EXCEPTION: the others are every kind's, or no module's */
 	}
-	if (module->is_writing)
-		return false;
-	return step_advance(core, module) || tenure_tidy(core, module);
 }
+
+static void on_command(struct core *core, struct instance *instance, const struct event *event,
+	struct verdict *verdict)
+{
+	mirror_on_command(core, mirror_of(instance), event, verdict);
+}
+
+static bool advance(struct core *core, struct instance *instance)
+{
+	return mirror_advance(core, mirror_of(instance));
+}
+
+/* `swap` on a secondary, or `prim` on a node that waits. */
+static bool wants_service(const struct mirror *mirror)
+{
+	return (mirror->wants.swap || mirror->wants.forced_prim) && !step_is_primary(mirror->step);
+}
+
+static void show(const struct instance *instance, struct summary *out)
+{
+	const struct mirror *mirror = mirror_seen(instance);
+
+	out->state = mirror_state_of(mirror);
+	out->readiness = mirror_readiness_of(mirror);
+	/* While an order is open, no role is there to rely on. */
+	out->fs_role = mirror->fs.is_order_open ? FS_NONE : mirror->fs.role;
+	out->fs_link = mirror->fs.link;
+	out->wants_drop = mirror->loss.wants_drop;
+	out->wants_swap = wants_service(mirror);
+	out->is_second_only = mirror->wants.second_only;
+	out->is_failed = instance->application.is_failed || mirror->wait.is_blocked;
+}
+
+static void say(const struct core *core, const struct instance *instance, struct status *status)
+{
+	mirror_say(core, mirror_seen(instance), status);
+}
+
+static bool is_stopped(const struct instance *instance)
+{
+	return mirror_seen(instance)->step == STEP_STOPPED;
+}
+
+static bool is_in_trouble(const struct instance *instance)
+{
+	return step_has(mirror_seen(instance)->step, STEP_IS_TROUBLE);
+}
+
+static bool is_stalled(const struct instance *instance)
+{
+	return mirror_seen(instance)->loss.is_held;
+}
+
+static bool is_excused(const struct instance *instance)
+{
+	return is_stalled(instance) || step_has(mirror_seen(instance)->step, STEP_DISTURBS);
+}
+
+static void verify(const struct core *core, const struct instance *instance)
+{
+	mirror_verify(core, mirror_seen(instance));
+}
+
+const struct kind mirror_kind = {
+	.serving = UP_PRIM,
+	.on_added = on_added,
+	.on_summary = on_summary,
+	.on_event = on_event,
+	.on_command = on_command,
+	.advance = advance,
+	.show = show,
+	.say = say,
+	.is_stopped = is_stopped,
+	.is_in_trouble = is_in_trouble,
+	.is_stalled = is_stalled,
+	.is_excused = is_excused,
+	.verify = verify,
+};

@@ -2,297 +2,302 @@
  * Serving. This node mounts and goes on alone; the peer is brought up to date and recorded as good
  * (R4: grow), lost (loss.c), or the service is handed over to it in order (handover.c).
  */
-#include "core/core_internal.h"
+#include "core/mirror/mirror.h"
 
-void serve(struct module *module)
+void serve(struct mirror *mirror)
 {
-	module->application.is_address_wanted = true;
-	application_want(module, UP_BOTH | UP_PRIM);
+	mirror->common.application.is_address_wanted = true;
+	application_want(&mirror->common, UP_BOTH | UP_PRIM);
 }
 
-bool has_fs_failed(struct core *core, struct module *module)
+bool has_fs_failed(struct core *core, struct mirror *mirror)
 {
-	if (module->is_local_failed || module->is_refused || module->is_stop_reported)
+	if (mirror->fs.said.is_local_failed || mirror->fs.said.is_refused ||
+		mirror->fs.said.is_stopped)
 		return true;
-	return module->is_dead && has_passed(core, module, module->dead_ns, FS_PATIENCE_NS);
+	return mirror->fs.is_dead &&
+	       has_passed(core, &mirror->common, mirror->fs.dead_ns, FS_PATIENCE_NS);
 }
 
-enum wait_reason fs_failure(const struct module *module)
+enum wait_reason fs_failure(const struct mirror *mirror)
 {
-	if (module->is_rolled_back)
+	if (mirror->fs.is_rolled_back)
 		return WAIT_ROLLED_BACK;
-	if (module->is_wrong_copy)
+	if (mirror->fs.said.is_wrong_copy)
 		return WAIT_WRONG_COPY;
-	if (module->is_behind)
+	if (mirror->fs.is_behind)
 		return WAIT_BEHIND;
-	return module->is_refused ? WAIT_REFUSED : WAIT_DISK;
+	return mirror->fs.said.is_refused ? WAIT_REFUSED : WAIT_DISK;
 }
 
-bool give_way(struct core *core, struct module *module)
+bool give_way(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, module, "module.lost", SEVERITY_ERROR),
+	text_add(log_add(core, &mirror->common, "module.lost", SEVERITY_ERROR),
 		"the other node serves: this node stops serving at once");
-	module->has_lost = true;
-	return fence(core, module, WAIT_NONE);
+	mirror->tenure.has_lost = true;
+	return fence(core, mirror, WAIT_NONE);
 }
 
-bool claiming_advance(struct core *core, struct module *module)
+bool claiming_advance(struct core *core, struct mirror *mirror)
 {
 	enum fs_order order = FS_ORDER_PRIMARY;
 
-	if (module->fs_role == FS_SECONDARY)
+	if (mirror->fs.role == FS_SECONDARY)
 		order = FS_ORDER_PROMOTE;
-	if (module->fs_role == FS_PRIMARY)
+	if (mirror->fs.role == FS_PRIMARY)
 		order = FS_ORDER_GO_ALONE;
-	order_fs(core, module, order);
-	if (module->is_held)
-		order_fs(core, module, FS_ORDER_RESUME);
-	module->is_held = false;
-	return mirror_move(core, module, STEP_MOUNTING);
+	order_fs(core, mirror, order);
+	if (mirror->loss.is_held)
+		order_fs(core, mirror, FS_ORDER_RESUME);
+	mirror->loss.is_held = false;
+	return mirror_move(core, mirror, STEP_MOUNTING);
 }
 
 /* The record spoke of a copy that is not here. Where the other node's is good, it is the one. */
-static bool give_up_claim(struct core *core, struct module *module)
+static bool give_up_claim(struct core *core, struct mirror *mirror)
 {
-	bool has_peer = record_is_good(&module->before_claim, module->config.peer);
+	bool has_peer = record_is_good(&mirror->tenure.before_claim, mirror->common.config.peer);
 
-	if (!module->is_wrong_copy || !has_peer)
-		return fence(core, module, fs_failure(module));
-	struct text *text = log_add(core, module, "module.wrong_copy", SEVERITY_ERROR);
-	text_add(text, module->detail);
+	if (!mirror->fs.said.is_wrong_copy || !has_peer)
+		return fence(core, mirror, fs_failure(mirror));
+	struct text *text = log_add(core, &mirror->common, "module.wrong_copy", SEVERITY_ERROR);
+	text_add(text, mirror->fs.detail);
 	text_add(text, ": this node does not serve that; the copy of the other node counts");
-	tenure_renounce(core, module);
-	return fence(core, module, WAIT_NONE);
+	tenure_renounce(core, mirror);
+	return fence(core, mirror, WAIT_NONE);
 }
 
-bool mounting_advance(struct core *core, struct module *module)
+bool mounting_advance(struct core *core, struct mirror *mirror)
 {
-	if (peer_outranks(core, module))
-		return give_way(core, module);
-	if (has_fs_failed(core, module) || module->is_rolled_back)
-		return give_up_claim(core, module);
-	if (module->is_order_open || module->fs_role != FS_PRIMARY)
+	if (peer_outranks(core, mirror))
+		return give_way(core, mirror);
+	if (has_fs_failed(core, mirror) || mirror->fs.is_rolled_back)
+		return give_up_claim(core, mirror);
+	if (mirror->fs.is_order_open || mirror->fs.role != FS_PRIMARY)
 		return false;
-	module->is_copy_forced = false;
-	serve(module);
-	return mirror_move(core, module, STEP_ALONE);
+	mirror->wants.any_copy = false;
+	serve(mirror);
+	return mirror_move(core, mirror, STEP_ALONE);
 }
 
 /* ---- common to all serving steps ---- */
 
 /* Our disk failed: the good peer goes on, without anything of ours that still could run. */
-static bool hand_over_failed(struct core *core, struct module *module)
+static bool hand_over_failed(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, module, "module.local_failed", SEVERITY_ERROR),
+	text_add(log_add(core, &mirror->common, "module.local_failed", SEVERITY_ERROR),
 		"the disk or evenkeel-fs failed on this node; the other node takes over");
-	application_kill(core, module);
-	module->application.is_address_wanted = false;
-	module->is_fenced = true;
-	tenure_yield(core, module);
-	return mirror_move(core, module, STEP_YIELDING);
+	application_kill(core, &mirror->common);
+	mirror->common.application.is_address_wanted = false;
+	mirror->tenure.is_fenced = true;
+	tenure_yield(core, mirror);
+	return mirror_move(core, mirror, STEP_YIELDING);
 }
 
-static bool on_fs_failure(struct core *core, struct module *module)
+static bool on_fs_failure(struct core *core, struct mirror *mirror)
 {
-	if (module->step == STEP_PAIRED && peer_is_good_second(core, module))
-		return hand_over_failed(core, module);
-	return fence(core, module, fs_failure(module));
+	if (mirror->step == STEP_PAIRED && peer_is_good_second(core, mirror))
+		return hand_over_failed(core, mirror);
+	return fence(core, mirror, fs_failure(mirror));
 }
 
 /* The stream stands, and the peer could serve at once. */
-static bool can_hand_over(const struct core *core, const struct module *module)
+static bool can_hand_over(const struct core *core, const struct mirror *mirror)
 {
-	return module->step == STEP_PAIRED && !module->is_held && !module->is_peer_lost &&
-	       peer_is_good_second(core, module);
+	return mirror->step == STEP_PAIRED && !mirror->loss.is_held &&
+	       !mirror->fs.said.is_peer_lost && peer_is_good_second(core, mirror);
 }
 
-static bool hand_over(struct core *core, struct module *module)
+static bool hand_over(struct core *core, struct mirror *mirror)
 {
-	application_want(module, 0);
-	return mirror_move(core, module, STEP_QUIETING);
+	application_want(&mirror->common, 0);
+	return mirror_move(core, mirror, STEP_QUIETING);
 }
 
-static bool on_application_failed(struct core *core, struct module *module)
+static bool on_application_failed(struct core *core, struct mirror *mirror)
 {
-	if (can_hand_over(core, module))
-		return hand_over(core, module);
-	if (module->step == STEP_PAIRED && (module->is_held || module->is_peer_lost))
+	if (can_hand_over(core, mirror))
+		return hand_over(core, mirror);
+	if (mirror->step == STEP_PAIRED && (mirror->loss.is_held || mirror->fs.said.is_peer_lost))
 		return false; /* that first */
-	module_block(core, module, WAIT_APPLICATION);
-	return leave(core, module);
+	mirror_block(core, mirror, WAIT_APPLICATION);
+	return leave(core, mirror);
 }
 
-static bool on_stop(struct core *core, struct module *module)
+static bool on_stop(struct core *core, struct mirror *mirror)
 {
-	if (can_hand_over(core, module))
-		return hand_over(core, module);
+	if (can_hand_over(core, mirror))
+		return hand_over(core, mirror);
 	/* Answers are held and nobody may let them go, so no script that writes could end. */
-	if (module->is_held)
-		return fence(core, module, WAIT_NONE);
-	if (module->is_peer_lost || step_is_in(module->step, GROUP_LOSING))
+	if (mirror->loss.is_held)
+		return fence(core, mirror, WAIT_NONE);
+	if (mirror->fs.said.is_peer_lost || step_is_in(mirror->step, GROUP_LOSING))
 		return false; /* that first: then scripts can end */
-	return leave(core, module);
+	return leave(core, mirror);
 }
 
-bool primary_common(struct core *core, struct module *module)
+bool primary_common(struct core *core, struct mirror *mirror)
 {
-	bool is_leaving_late = module->step == STEP_SHRINKING || module->step == STEP_PARTING;
+	bool is_leaving_late = mirror->step == STEP_SHRINKING || mirror->step == STEP_PARTING;
 
-	if (peer_outranks(core, module) && !planted(PLANTED_BOTH_HOLD))
-		return give_way(core, module);
-	if (has_fs_failed(core, module))
-		return on_fs_failure(core, module);
-	if (is_leaving_late || module->step == STEP_GROWING)
+	if (peer_outranks(core, mirror) && !planted(PLANTED_BOTH_HOLD))
+		return give_way(core, mirror);
+	if (has_fs_failed(core, mirror))
+		return on_fs_failure(core, mirror);
+	if (is_leaving_late || mirror->step == STEP_GROWING)
 		return false;
-	if (module->wants_stop)
-		return on_stop(core, module);
-	if (module->application.is_failed && !step_is_in(module->step, GROUP_LOSING))
-		return on_application_failed(core, module);
+	if (mirror->common.wants_stop)
+		return on_stop(core, mirror);
+	if (mirror->common.application.is_failed && !step_is_in(mirror->step, GROUP_LOSING))
+		return on_application_failed(core, mirror);
 	return false;
 }
 
 /* ---- bringing the peer up to date ---- */
 
-static bool is_peer_following(const struct core *core, const struct module *module)
+static bool is_peer_following(const struct core *core, const struct mirror *mirror)
 {
-	const struct summary *peer = &module->peer;
+	const struct summary *peer = &mirror->peer.shows;
 
-	return peer_is_heard(core, module) && peer->fs_role == FS_SECONDARY &&
+	return peer_is_heard(core, mirror) && peer->fs_role == FS_SECONDARY &&
 	       peer->record.role == RECORD_ROLE_SECONDARY &&
-	       peer->record.epoch.number == module->record.epoch.number &&
-	       peer->record.epoch.node == module->record.epoch.node &&
-	       set_id_is_equal(&peer->record, &module->record);
+	       peer->record.epoch.number == mirror->common.record.epoch.number &&
+	       peer->record.epoch.node == mirror->common.record.epoch.node &&
+	       set_id_is_equal(&peer->record, &mirror->common.record);
 }
 
 /* After three drops in ten minutes the next attempt waits until the first of them is old (R20). */
-bool module_is_resting(const struct core *core, const struct module *module)
+bool mirror_is_resting(const struct core *core, const struct mirror *mirror)
 {
-	int64_t oldest = module->drops_ns[module->drops_next];
+	int64_t oldest = mirror->drops.times_ns[mirror->drops.next];
 
 	return oldest != 0 && core->now_ns - oldest < DROPS_WINDOW_NS;
 }
 
-static bool give_up_target(struct core *core, struct module *module)
+static bool give_up_target(struct core *core, struct mirror *mirror)
 {
-	struct text *text = log_add(core, module, "resync.ended", SEVERITY_WARNING);
+	struct text *text = log_add(core, &mirror->common, "resync.ended", SEVERITY_WARNING);
 	text_add(text, "bringing the other copy up to date ended early");
-	if (module->is_peer_lost)
-		say_detail(text, module);
+	if (mirror->fs.said.is_peer_lost)
+		say_detail(text, mirror);
 	text_add(text, "; it is tried again");
-	tenure_shrink(core, module);
-	return mirror_move(core, module, STEP_SHRINKING);
+	tenure_shrink(core, mirror);
+	return mirror_move(core, mirror, STEP_SHRINKING);
 }
 
-static bool is_adopted_there(const struct core *core, const struct module *module)
+static bool is_adopted_there(const struct core *core, const struct mirror *mirror)
 {
-	const struct record *theirs = &module->peer.record;
+	const struct record *theirs = &mirror->peer.shows.record;
 
-	return is_peer_following(core, module) && theirs->is_complete &&
-	       generation_is_equal(theirs->generation, module->record.generation);
+	return is_peer_following(core, mirror) && theirs->is_complete &&
+	       generation_is_equal(theirs->generation, mirror->common.record.generation);
 }
 
-bool alone_advance(struct core *core, struct module *module)
+bool alone_advance(struct core *core, struct mirror *mirror)
 {
-	bool is_target = is_peer_following(core, module) && !module->peer.record.is_complete;
+	bool is_target = is_peer_following(core, mirror) && !mirror->peer.shows.record.is_complete;
 
-	if (module->wants_overrule) {
-		tenure_shrink(core, module);
-		return mirror_move(core, module, STEP_SHRINKING);
+	if (mirror->wants.overrule) {
+		tenure_shrink(core, mirror);
+		return mirror_move(core, mirror, STEP_SHRINKING);
 	}
 	/* A predecessor had it brought up to date; whether answers wait for it is not known here. */
-	if (is_adopted_there(core, module))
-		return give_up_target(core, module);
-	if (!is_target || !application_is_settled(module))
+	if (is_adopted_there(core, mirror))
+		return give_up_target(core, mirror);
+	if (!is_target || !application_is_settled(&mirror->common))
 		return false;
-	if (module_is_resting(core, module)) {
-		wake_at(module, module->drops_ns[module->drops_next] + DROPS_WINDOW_NS);
+	if (mirror_is_resting(core, mirror)) {
+		wake_at(&mirror->common,
+			mirror->drops.times_ns[mirror->drops.next] + DROPS_WINDOW_NS);
 		return false;
 	}
-	order_fs(core, module, FS_ORDER_CONNECT);
-	return mirror_move(core, module, STEP_CONNECTING);
+	order_fs(core, mirror, FS_ORDER_CONNECT);
+	return mirror_move(core, mirror, STEP_CONNECTING);
 }
 
-bool connecting_advance(struct core *core, struct module *module)
+bool connecting_advance(struct core *core, struct mirror *mirror)
 {
-	if (module->is_peer_lost)
-		return give_up_target(core, module);
-	if (module->fs_link != FS_LINK_NONE || module->is_target_complete)
-		return mirror_move(core, module, STEP_RESYNCING);
-	if (has_passed(core, module, module->since_ns, CONNECT_PATIENCE_NS))
-		return give_up_target(core, module);
+	if (mirror->fs.said.is_peer_lost)
+		return give_up_target(core, mirror);
+	if (mirror->fs.link != FS_LINK_NONE || mirror->fs.said.is_target_complete)
+		return mirror_move(core, mirror, STEP_RESYNCING);
+	if (has_passed(core, &mirror->common, mirror->common.since_ns, CONNECT_PATIENCE_NS))
+		return give_up_target(core, mirror);
 	return false;
 }
 
-bool resyncing_advance(struct core *core, struct module *module)
+bool resyncing_advance(struct core *core, struct mirror *mirror)
 {
-	if (module->is_peer_lost)
-		return give_up_target(core, module);
-	bool is_adopted = is_adopted_there(core, module);
-	if (module->is_target_complete || (module->is_resync_known && is_adopted))
-		return mirror_move(core, module, STEP_COMPLETE);
-	if (has_passed(core, module, module->progress_ns, RESYNC_PATIENCE_NS))
-		return give_up_target(core, module);
+	if (mirror->fs.said.is_peer_lost)
+		return give_up_target(core, mirror);
+	bool is_adopted = is_adopted_there(core, mirror);
+	if (mirror->fs.said.is_target_complete || (mirror->resync.is_known && is_adopted))
+		return mirror_move(core, mirror, STEP_COMPLETE);
+	if (has_passed(core, &mirror->common, mirror->resync.progress_ns, RESYNC_PATIENCE_NS))
+		return give_up_target(core, mirror);
 	/* The report was lost with the process that made it. */
 	if (!is_adopted)
-		module->adopted_ns = core->now_ns;
-	else if (has_passed(core, module, module->adopted_ns, CONNECT_PATIENCE_NS))
-		return give_up_target(core, module);
+		mirror->resync.adopted_ns = core->now_ns;
+	else if (has_passed(core, &mirror->common, mirror->resync.adopted_ns, CONNECT_PATIENCE_NS))
+		return give_up_target(core, mirror);
 	return false;
 }
 
-bool complete_advance(struct core *core, struct module *module)
+bool complete_advance(struct core *core, struct mirror *mirror)
 {
-	if (module->is_peer_lost)
-		return give_up_target(core, module);
-	if (!is_adopted_there(core, module))
+	if (mirror->fs.said.is_peer_lost)
+		return give_up_target(core, mirror);
+	if (!is_adopted_there(core, mirror))
 		/* The target's own report may be lost with the process that made it. */
-		return has_passed(core, module, module->since_ns, CONNECT_PATIENCE_NS) &&
-		       give_up_target(core, module);
-	tenure_grow(core, module);
-	return mirror_move(core, module, STEP_GROWING);
+		return has_passed(core, &mirror->common, mirror->common.since_ns,
+			       CONNECT_PATIENCE_NS) &&
+		       give_up_target(core, mirror);
+	tenure_grow(core, mirror);
+	return mirror_move(core, mirror, STEP_GROWING);
 }
 
 /* ---- paired ---- */
 
-bool growing_advance(struct core *core, struct module *module)
+bool growing_advance(struct core *core, struct mirror *mirror)
 {
-	order_fs(core, module, FS_ORDER_PAIR);
-	return mirror_move(core, module, STEP_PAIRED);
+	order_fs(core, mirror, FS_ORDER_PAIR);
+	return mirror_move(core, mirror, STEP_PAIRED);
 }
 
-static bool is_swap_wanted(struct core *core, struct module *module)
+static bool is_swap_wanted(struct core *core, struct mirror *mirror)
 {
-	if (module->wants_swap && has_passed(core, module, module->wants_swap_ns, SWAP_PATIENCE_NS))
-		module->wants_swap = false;
-	if (module->wants_swap || module->peer.wants_swap)
+	if (mirror->wants.swap &&
+		has_passed(core, &mirror->common, mirror->wants.swap_ns, SWAP_PATIENCE_NS))
+		mirror->wants.swap = false;
+	if (mirror->wants.swap || mirror->peer.shows.wants_swap)
 		return true;
-	bool is_misplaced = module->config.preferred == module->config.peer;
-	return is_misplaced && !module->is_handed && !module->peer.is_second_only &&
-	       has_passed(core, module, module->since_ns, PREFERRED_AFTER_NS);
+	bool is_misplaced = mirror->common.config.preferred == mirror->common.config.peer;
+	return is_misplaced && !mirror->tenure.is_handed && !mirror->peer.shows.is_second_only &&
+	       has_passed(core, &mirror->common, mirror->common.since_ns, PREFERRED_AFTER_NS);
 }
 
-static void log_drop(struct core *core, struct module *module)
+static void log_drop(struct core *core, struct mirror *mirror)
 {
-	struct text *text = log_add(core, module, "peer.dropped", SEVERITY_WARNING);
+	struct text *text = log_add(core, &mirror->common, "peer.dropped", SEVERITY_WARNING);
 
 	text_add(text, "the copy on the other node cannot follow");
-	say_detail(text, module);
+	say_detail(text, mirror);
 	text_add(text, ": answers wait until it is recorded as stale");
 }
 
-bool paired_advance(struct core *core, struct module *module)
+bool paired_advance(struct core *core, struct mirror *mirror)
 {
-	if (module->is_held)
-		return mirror_move(core, module, STEP_HELD);
-	if (peer_has_resigned(core, module))
-		return go_alone(core, module);
-	if (module->is_peer_lost) {
-		log_drop(core, module);
-		module->wants_drop = true;
-		return mirror_move(core, module, STEP_DROPPING);
+	if (mirror->loss.is_held)
+		return mirror_move(core, mirror, STEP_HELD);
+	if (peer_has_resigned(core, mirror))
+		return go_alone(core, mirror);
+	if (mirror->fs.said.is_peer_lost) {
+		log_drop(core, mirror);
+		mirror->loss.wants_drop = true;
+		return mirror_move(core, mirror, STEP_DROPPING);
 	}
-	serve(module);
-	if (is_swap_wanted(core, module) && can_hand_over(core, module))
-		return hand_over(core, module);
+	serve(mirror);
+	if (is_swap_wanted(core, mirror) && can_hand_over(core, mirror))
+		return hand_over(core, mirror);
 	return false;
 }

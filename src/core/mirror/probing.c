@@ -5,57 +5,83 @@
  * has addresses, a fresh probe must have met nobody: a stranger there stops even a person's word,
  * the other node only what this node chose by itself. Then the claim is recorded.
  */
-#include "core/core_internal.h"
+#include "core/mirror/mirror.h"
 
-static bool may_still_start(struct core *core, struct module *module)
+void address_probe(struct core *core, struct mirror *mirror)
 {
-	if (module->wants_stop)
-		return false;
-	if (module->wants_forced_prim && peer_is_primary(core, module)) {
-		text_add(log_add(core, module, "prim.late", SEVERITY_WARNING),
-			"the other node began to serve before this one could: `prim` is dropped");
-		module->wants_forced_prim = false;
+	if (mirror->probe.is_open)
+		return;
+	bool is_eager = core->now_ns - mirror->common.since_ns < PROBE_EAGER_NS;
+	int64_t gap = is_eager ? PROBE_GAP_NS : PROBE_SLOW_GAP_NS;
+	if (mirror->probe.started_ns != 0 && core->now_ns - mirror->probe.started_ns < gap) {
+		wake_at(&mirror->common, mirror->probe.started_ns + gap);
+		return;
 	}
-	if (module->wants_forced_prim)
-		return true;
-	if (!peer_is_heard(core, module))
-		return module_may_start_alone(core, module);
-	return !peer_is_primary(core, module) && module_is_chosen(core, module);
+	mirror->probe.is_open = true;
+	mirror->probe.is_done = false;
+	mirror->probe.started_ns = core->now_ns;
+	(void)action_add(core, &mirror->common, ACTION_PROBE_ADDRESS);
 }
 
-static bool back_to_waiting(struct core *core, struct module *module, enum wait_reason reason)
+static bool may_still_start(struct core *core, struct mirror *mirror)
 {
-	module_block(core, module, reason);
-	return mirror_move(core, module, STEP_WAITING);
+	if (mirror->common.wants_stop)
+		return false;
+	if (mirror->wants.forced_prim && peer_is_primary(core, mirror)) {
+		text_add(log_add(core, &mirror->common, "prim.late", SEVERITY_WARNING),
+			"the other node began to serve before this one could: `prim` is dropped");
+		mirror->wants.forced_prim = false;
+	}
+	if (mirror->wants.forced_prim)
+		return true;
+	if (!peer_is_heard(core, mirror))
+		return mirror_may_start_alone(core, mirror);
+	return !peer_is_primary(core, mirror) && mirror_is_chosen(core, mirror);
+}
+
+static bool back_to_waiting(struct core *core, struct mirror *mirror, enum wait_reason reason)
+{
+	mirror_block(core, mirror, reason);
+	return mirror_move(core, mirror, STEP_WAITING);
 }
 
 /* A heard peer learns of a person's word first, so that it does not claim in the same moment. */
-static bool is_peer_unaware(const struct core *core, const struct module *module)
+static bool is_peer_unaware(const struct core *core, const struct mirror *mirror)
 {
-	return module->wants_forced_prim && peer_is_heard(core, module) &&
-	       module->peer_echo_ns <= module->since_ns;
+	return mirror->wants.forced_prim && peer_is_heard(core, mirror) &&
+	       mirror->peer.echo_ns <= mirror->common.since_ns;
 }
 
-bool probing_advance(struct core *core, struct module *module)
+bool probing_advance(struct core *core, struct mirror *mirror)
 {
-	if (!may_still_start(core, module)) {
-		module->reason = WAIT_NONE;
-		return mirror_move(core, module, STEP_WAITING);
+	if (!may_still_start(core, mirror)) {
+		mirror->wait.reason = WAIT_NONE;
+		return mirror_move(core, mirror, STEP_WAITING);
 	}
-	if (is_peer_unaware(core, module))
+	if (is_peer_unaware(core, mirror))
 		return false;
-	bool is_fresh = module->is_probed && module->probe_ns >= module->since_ns;
-	if (module->config.address_count > 0 && !is_fresh) {
-		address_probe(core, module);
+	bool is_fresh =
+		mirror->probe.is_done && mirror->probe.started_ns >= mirror->common.since_ns;
+	if (mirror->common.config.address_count > 0 && !is_fresh) {
+		address_probe(core, mirror);
 		return false;
 	}
-	if (is_fresh && module->probe == PROBE_FOREIGN_ANSWERS)
-		return back_to_waiting(core, module, WAIT_ADDRESS_FOREIGN);
-	if (is_fresh && module->probe == PROBE_PEER_ANSWERS && !module->wants_forced_prim)
-		return back_to_waiting(core, module, WAIT_ADDRESS_PEER);
-	module->reason = WAIT_NONE;
-	tenure_claim(core, module);
-	module->wants_forced_prim = false;
-	module->is_handed = false;
-	return mirror_move(core, module, STEP_CLAIMING);
+	if (is_fresh && mirror->probe.outcome == PROBE_FOREIGN_ANSWERS)
+		return back_to_waiting(core, mirror, WAIT_ADDRESS_FOREIGN);
+	if (is_fresh && mirror->probe.outcome == PROBE_PEER_ANSWERS && !mirror->wants.forced_prim)
+		return back_to_waiting(core, mirror, WAIT_ADDRESS_PEER);
+	mirror->wait.reason = WAIT_NONE;
+	tenure_claim(core, mirror);
+	mirror->wants.forced_prim = false;
+	mirror->tenure.is_handed = false;
+	return mirror_move(core, mirror, STEP_CLAIMING);
+}
+
+void probe_on_ended(struct mirror *mirror, const struct event *event)
+{
+	mirror->probe.is_open = false;
+	mirror->probe.is_done = true;
+	mirror->probe.outcome = event->probe.outcome;
+	for (int i = 0; i < 6; i++)
+		mirror->probe.mac[i] = event->probe.mac[i];
 }

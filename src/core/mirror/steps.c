@@ -18,7 +18,7 @@
  * A move that the table does not have stops the process: a stopped node fails over, a wrong one
  * corrupts.
  */
-#include "core/core_internal.h"
+#include "core/mirror/mirror.h"
 
 #define S(step)	   BIT64(STEP_##step)
 #define LEAVING	   (S(STOPPING))
@@ -48,7 +48,7 @@ static const struct step_rule {
 	enum mirror_state state;
 	enum readiness readiness;
 	uint32_t traits; /* STEP_* */
-	bool (*advance)(struct core *core, struct module *module);
+	bool (*advance)(struct core *core, struct mirror *mirror);
 	uint64_t next;
 } rules[STEP_COUNT] = {
 	/* clang-format off */
@@ -92,7 +92,7 @@ static const struct step_rule {
 	/* clang-format on */
 };
 
-static bool (*const commons[GROUP_COUNT])(struct core *core, struct module *module) = {
+static bool (*const commons[GROUP_COUNT])(struct core *core, struct mirror *mirror) = {
 	[GROUP_SERVING] = primary_common,
 	[GROUP_LOSING] = loss_common,
 	[GROUP_HANDING] = handover_common,
@@ -112,13 +112,13 @@ bool step_may_follow(enum step step, enum step next)
 
 /* While a record is on its way a mirror goes only where that is waited for, or where it gives
  * something up. */
-bool mirror_move(struct core *core, struct module *module, enum step next)
+bool mirror_move(struct core *core, struct mirror *mirror, enum step next)
 {
-	CHECK(step_may_follow(module->step, next));
-	CHECK(!module->is_writing || step_has(next, STEP_IS_RECORDING) ||
+	CHECK(step_may_follow(mirror->step, next));
+	CHECK(!mirror->common.writing.is_open || step_has(next, STEP_IS_RECORDING) ||
 		step_has(next, STEP_IS_SAFER));
-	module->step = next;
-	module->since_ns = core->now_ns;
+	mirror->step = next;
+	mirror->common.since_ns = core->now_ns;
 	return true;
 }
 
@@ -169,17 +169,17 @@ const char *step_name(enum step step)
 	return rule_of(step)->name;
 }
 
-bool step_advance(struct core *core, struct module *module)
+bool step_advance(struct core *core, struct mirror *mirror)
 {
-	const struct step_rule *rule = rule_of(module->step);
+	const struct step_rule *rule = rule_of(mirror->step);
 
-	if (commons[rule->group] != NULL && commons[rule->group](core, module))
+	if (commons[rule->group] != NULL && commons[rule->group](core, mirror))
 		return true;
-	return rule->advance(core, module);
+	return rule->advance(core, mirror);
 }
 
-void step_guard(struct core *core, struct module *module)
+void step_guard(struct core *core, struct mirror *mirror)
 {
-	if (step_has(module->step, STEP_IS_GUARDED))
-		loss_guard(core, module);
+	if (step_has(mirror->step, STEP_IS_GUARDED))
+		loss_guard(core, mirror);
 }

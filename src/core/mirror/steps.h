@@ -10,7 +10,7 @@
 
 #include "core/core.h"
 
-struct module;
+struct mirror;
 
 enum step {
 	STEP_STOPPED,
@@ -83,7 +83,7 @@ enum step_trait {
 
 /* The only function that changes a mirror's step. Stops the process at a move that the table does
  * not have. Always true: "moved". */
-bool mirror_move(struct core *core, struct module *module, enum step next);
+bool mirror_move(struct core *core, struct mirror *mirror, enum step next);
 bool step_may_follow(enum step step, enum step next);
 bool step_is_in(enum step step, enum step_group group);
 bool step_has(enum step step, enum step_trait trait);
@@ -95,55 +95,55 @@ enum readiness step_readiness(enum step step);
 const char *step_name(enum step step);
 
 /* Looks what is due in the step the mirror is in. True if it moved, or should be looked at again. */
-bool step_advance(struct core *core, struct module *module);
+bool step_advance(struct core *core, struct mirror *mirror);
 /* What may not wait for a record that is being written: makes things safer, never moves. */
-void step_guard(struct core *core, struct module *module);
+void step_guard(struct core *core, struct mirror *mirror);
 
 /* One function a step, named after it; in the file of its group. True if it moved. */
-bool stopped_advance(struct core *core, struct module *module);
-bool prestart_advance(struct core *core, struct module *module);
-bool waiting_advance(struct core *core, struct module *module);
-bool probing_advance(struct core *core, struct module *module);
-bool claiming_advance(struct core *core, struct module *module);
-bool mounting_advance(struct core *core, struct module *module);
-bool alone_advance(struct core *core, struct module *module);
-bool connecting_advance(struct core *core, struct module *module);
-bool resyncing_advance(struct core *core, struct module *module);
-bool complete_advance(struct core *core, struct module *module);
-bool growing_advance(struct core *core, struct module *module);
-bool paired_advance(struct core *core, struct module *module);
-bool held_advance(struct core *core, struct module *module);
-bool dropping_advance(struct core *core, struct module *module);
-bool intending_advance(struct core *core, struct module *module);
-bool asking_advance(struct core *core, struct module *module);
-bool shrinking_advance(struct core *core, struct module *module);
-bool parting_advance(struct core *core, struct module *module);
-bool quieting_advance(struct core *core, struct module *module);
-bool draining_advance(struct core *core, struct module *module);
-bool yielding_advance(struct core *core, struct module *module);
-bool yielded_advance(struct core *core, struct module *module);
-bool accepting_advance(struct core *core, struct module *module);
-bool attaching_advance(struct core *core, struct module *module);
-bool following_advance(struct core *core, struct module *module);
-bool adopting_advance(struct core *core, struct module *module);
-bool adopted_advance(struct core *core, struct module *module);
-bool joining_advance(struct core *core, struct module *module);
-bool second_advance(struct core *core, struct module *module);
-bool resigning_advance(struct core *core, struct module *module);
-bool resigned_advance(struct core *core, struct module *module);
-bool suspecting_advance(struct core *core, struct module *module);
-bool take_intending_advance(struct core *core, struct module *module);
-bool take_asking_advance(struct core *core, struct module *module);
-bool stopping_advance(struct core *core, struct module *module);
-bool unmounting_advance(struct core *core, struct module *module);
-bool closing_advance(struct core *core, struct module *module);
+bool stopped_advance(struct core *core, struct mirror *mirror);
+bool prestart_advance(struct core *core, struct mirror *mirror);
+bool waiting_advance(struct core *core, struct mirror *mirror);
+bool probing_advance(struct core *core, struct mirror *mirror);
+bool claiming_advance(struct core *core, struct mirror *mirror);
+bool mounting_advance(struct core *core, struct mirror *mirror);
+bool alone_advance(struct core *core, struct mirror *mirror);
+bool connecting_advance(struct core *core, struct mirror *mirror);
+bool resyncing_advance(struct core *core, struct mirror *mirror);
+bool complete_advance(struct core *core, struct mirror *mirror);
+bool growing_advance(struct core *core, struct mirror *mirror);
+bool paired_advance(struct core *core, struct mirror *mirror);
+bool held_advance(struct core *core, struct mirror *mirror);
+bool dropping_advance(struct core *core, struct mirror *mirror);
+bool intending_advance(struct core *core, struct mirror *mirror);
+bool asking_advance(struct core *core, struct mirror *mirror);
+bool shrinking_advance(struct core *core, struct mirror *mirror);
+bool parting_advance(struct core *core, struct mirror *mirror);
+bool quieting_advance(struct core *core, struct mirror *mirror);
+bool draining_advance(struct core *core, struct mirror *mirror);
+bool yielding_advance(struct core *core, struct mirror *mirror);
+bool yielded_advance(struct core *core, struct mirror *mirror);
+bool accepting_advance(struct core *core, struct mirror *mirror);
+bool attaching_advance(struct core *core, struct mirror *mirror);
+bool following_advance(struct core *core, struct mirror *mirror);
+bool adopting_advance(struct core *core, struct mirror *mirror);
+bool adopted_advance(struct core *core, struct mirror *mirror);
+bool joining_advance(struct core *core, struct mirror *mirror);
+bool second_advance(struct core *core, struct mirror *mirror);
+bool resigning_advance(struct core *core, struct mirror *mirror);
+bool resigned_advance(struct core *core, struct mirror *mirror);
+bool suspecting_advance(struct core *core, struct mirror *mirror);
+bool take_intending_advance(struct core *core, struct mirror *mirror);
+bool take_asking_advance(struct core *core, struct mirror *mirror);
+bool stopping_advance(struct core *core, struct mirror *mirror);
+bool unmounting_advance(struct core *core, struct mirror *mirror);
+bool closing_advance(struct core *core, struct mirror *mirror);
 
 /* What each step of a group looks at first. True if it moved. */
-bool primary_common(struct core *core, struct module *module);
-bool loss_common(struct core *core, struct module *module);
-bool handover_common(struct core *core, struct module *module);
+bool primary_common(struct core *core, struct mirror *mirror);
+bool loss_common(struct core *core, struct mirror *mirror);
+bool handover_common(struct core *core, struct mirror *mirror);
 
 /* Answers are held in time; for guarded steps. */
-void loss_guard(struct core *core, struct module *module);
+void loss_guard(struct core *core, struct mirror *mirror);
 
 #endif

@@ -13,23 +13,7 @@
  * stands in for the answer (R15). The first grant must be asked for before `silence`: later it could
  * belong to another situation, in which the primary was granted, and then died.
  */
-#include "core/core_internal.h"
-
-void address_probe(struct core *core, struct module *module)
-{
-	if (module->is_probe_open)
-		return;
-	bool is_eager = core->now_ns - module->since_ns < PROBE_EAGER_NS;
-	int64_t gap = is_eager ? PROBE_GAP_NS : PROBE_SLOW_GAP_NS;
-	if (module->probe_ns != 0 && core->now_ns - module->probe_ns < gap) {
-		wake_at(module, module->probe_ns + gap);
-		return;
-	}
-	module->is_probe_open = true;
-	module->is_probed = false;
-	module->probe_ns = core->now_ns;
-	(void)action_add(core, module, ACTION_PROBE_ADDRESS);
-}
+#include "core/mirror/mirror.h"
 
 int64_t suspect_after_ns(const struct core *core)
 {
@@ -37,15 +21,15 @@ int64_t suspect_after_ns(const struct core *core)
 					  : core->config.silence_ns - core->config.margin_ns;
 }
 
-bool ask_arbiter(struct core *core, struct module *module)
+bool ask_arbiter(struct core *core, struct mirror *mirror)
 {
-	const struct record *record = &module->record;
+	const struct record *record = &mirror->common.record;
 
 	CHECK(record->has_intent);
-	module->is_answer_open = true;
-	module->answer = ARBITER_UNKNOWN;
-	module->ask_nonce = record->intent_nonce;
-	struct action *action = action_add(core, module, ACTION_ASK_ARBITER);
+	mirror->ask.is_open = true;
+	mirror->ask.answer = ARBITER_UNKNOWN;
+	mirror->ask.nonce = record->intent_nonce;
+	struct action *action = action_add(core, &mirror->common, ACTION_ASK_ARBITER);
 	action->arbiter.epoch = record->intent_epoch;
 	action->arbiter.good = record->intent_good;
 	action->arbiter.expected_version = record->register_version;
@@ -53,81 +37,100 @@ bool ask_arbiter(struct core *core, struct module *module)
 	return true;
 }
 
-/* This node handed the service over: the peer may serve, although it is not heard. */
-bool peer_may_hold(const struct module *module)
+void arbiter_on_answered(struct mirror *mirror, const struct event *event)
 {
-	return module->fs_role == FS_PRIMARY;
+	if (!mirror->ask.is_open || event->arbiter.nonce != mirror->ask.nonce)
+		return;
+	mirror->ask.is_open = false;
+	mirror->ask.answer = event->arbiter.answer;
 }
 
-static bool may_ever_take(const struct core *core, const struct module *module)
+bool secondary_claim(struct core *core, struct mirror *mirror, bool is_handed)
 {
-	return module->config.has_failover && core->config.arbiter == ARBITER_PING &&
-	       !module->is_second_only && !module->application.is_failed &&
-	       module_is_good_here(core, module) && !module->is_dead && !module->is_behind &&
+	application_want(&mirror->common, UP_BOTH);
+	mirror->tenure.is_handed = is_handed;
+	tenure_claim(core, mirror);
+	mirror->wants.forced_prim = false;
+	mirror->wants.swap = false;
+	return mirror_move(core, mirror, STEP_CLAIMING);
+}
+
+/* This node handed the service over: the peer may serve, although it is not heard. */
+bool peer_may_hold(const struct mirror *mirror)
+{
+	return mirror->fs.role == FS_PRIMARY;
+}
+
+static bool may_ever_take(const struct core *core, const struct mirror *mirror)
+{
+	return mirror->common.config.has_failover && core->config.arbiter == ARBITER_PING &&
+	       !mirror->wants.second_only && !mirror->common.application.is_failed &&
+	       mirror_is_good_here(core, mirror) && !mirror->fs.is_dead && !mirror->fs.is_behind &&
 	       /* a restarted daemon does not know what the primary did meanwhile */
-	       core->members[module->config.peer].two_way_ns != 0 &&
-	       module->fs_role == FS_SECONDARY;
+	       core->members[mirror->common.config.peer].two_way_ns != 0 &&
+	       mirror->fs.role == FS_SECONDARY;
 }
 
 /* Nobody answers for the service address any more, or its lifetime is over and it cannot be asked.
  */
-static bool is_address_free(struct core *core, struct module *module)
+static bool is_address_free(struct core *core, struct mirror *mirror)
 {
-	uint8_t peer = module->config.peer;
-	int64_t lifetime = module->config.address_lifetime_ns;
+	uint8_t peer = mirror->common.config.peer;
+	int64_t lifetime = mirror->common.config.address_lifetime_ns;
 
-	if (module->config.address_count == 0)
+	if (mirror->common.config.address_count == 0)
 		return true;
-	bool is_answered = module->is_probed && module->probe_ns >= module->suspect_ns;
-	if (is_answered && module->probe == PROBE_SILENT)
+	bool is_answered =
+		mirror->probe.is_done && mirror->probe.started_ns >= mirror->loss.suspect_ns;
+	if (is_answered && mirror->probe.outcome == PROBE_SILENT)
 		return true;
-	module->reason = is_answered && module->probe == PROBE_FOREIGN_ANSWERS
-				 ? WAIT_ADDRESS_FOREIGN
-				 : WAIT_NONE;
-	if (is_answered && module->probe == PROBE_PEER_ANSWERS)
-		module->reason = WAIT_ADDRESS_PEER;
-	address_probe(core, module);
-	if (!is_answered || module->probe != PROBE_FAILED)
+	mirror->wait.reason = is_answered && mirror->probe.outcome == PROBE_FOREIGN_ANSWERS
+				      ? WAIT_ADDRESS_FOREIGN
+				      : WAIT_NONE;
+	if (is_answered && mirror->probe.outcome == PROBE_PEER_ANSWERS)
+		mirror->wait.reason = WAIT_ADDRESS_PEER;
+	address_probe(core, mirror);
+	if (!is_answered || mirror->probe.outcome != PROBE_FAILED)
 		return false;
 	if (member_age_ns(core, peer) >= lifetime)
 		return true;
-	wake_at(module, member_age_at(core, peer, lifetime));
+	wake_at(&mirror->common, member_age_at(core, peer, lifetime));
 	return false;
 }
 
 /* Its beats come, although ours do not arrive there: it serves, or steps down by itself. */
-static bool is_primary_talking(const struct core *core, const struct module *module)
+static bool is_primary_talking(const struct core *core, const struct mirror *mirror)
 {
 	bool shows_primary =
-		module->peer.state == MIRROR_ALONE || module->peer.state == MIRROR_PRIM;
+		mirror->peer.shows.state == MIRROR_ALONE || mirror->peer.shows.state == MIRROR_PRIM;
 
-	return shows_primary && member_is_talking(core, module->config.peer);
+	return shows_primary && member_is_talking(core, mirror->common.config.peer);
 }
 
-static bool ask(struct core *core, struct module *module)
+static bool ask(struct core *core, struct mirror *mirror)
 {
-	if (core->now_ns < module->ask_ns) {
-		wake_at(module, module->ask_ns);
+	if (core->now_ns < mirror->ask.next_ns) {
+		wake_at(&mirror->common, mirror->ask.next_ns);
 		return false;
 	}
-	module->has_asked = true;
-	if (module->record.has_intent) {
-		(void)ask_arbiter(core, module);
-		return mirror_move(core, module, STEP_TAKE_ASKING);
+	mirror->ask.has_asked = true;
+	if (mirror->common.record.has_intent) {
+		(void)ask_arbiter(core, mirror);
+		return mirror_move(core, mirror, STEP_TAKE_ASKING);
 	}
-	tenure_intend(core, module);
-	return mirror_move(core, module, STEP_TAKE_INTENDING);
+	tenure_intend(core, mirror);
+	return mirror_move(core, mirror, STEP_TAKE_INTENDING);
 }
 
 /* The first question, as early as the suspicion. */
-static bool ask_first(struct core *core, struct module *module)
+static bool ask_first(struct core *core, struct mirror *mirror)
 {
 	int64_t latest = core->config.silence_ns;
 
-	if (member_suspicion_ns(core, module->config.peer) >= latest &&
-		!core->members[module->config.peer].is_gone)
+	if (member_suspicion_ns(core, mirror->common.config.peer) >= latest &&
+		!core->members[mirror->common.config.peer].is_gone)
 		return false;
-	return ask(core, module);
+	return ask(core, mirror);
 }
 
 static int64_t silence_of(const struct core *core)
@@ -140,127 +143,129 @@ static int64_t silence_of(const struct core *core)
  * counts from when it sent the one that we echoed last, which was before we heard it; so it holds
  * its answers a margin before this node may serve (R7), whatever was lost in between.
  */
-static bool is_silent_enough(struct core *core, struct module *module)
+static bool is_silent_enough(struct core *core, struct mirror *mirror)
 {
-	uint8_t peer = module->config.peer;
+	uint8_t peer = mirror->common.config.peer;
 	int64_t silence = silence_of(core);
 
 	const struct member *member = &core->members[peer];
 	int64_t heard_ns = planted(PLANTED_ECHO_SILENCE) ? 0 : member->heard_ns;
 	int64_t free_ns = MAX_OF(heard_ns, member->two_way_ns) + member->excuse_ns + silence;
 	if (!member->is_gone && core->now_ns < free_ns) {
-		wake_at(module, free_ns);
+		wake_at(&mirror->common, free_ns);
 		return false;
 	}
-	return has_passed(core, module, module->first_grant_ns, SETTLE_NS);
+	return has_passed(core, &mirror->common, mirror->ask.first_grant_ns, SETTLE_NS);
 }
 
-static bool take(struct core *core, struct module *module)
+static bool take(struct core *core, struct mirror *mirror)
 {
-	bool is_free = is_address_free(core, module);
+	bool is_free = is_address_free(core, mirror);
 
-	if (is_primary_talking(core, module)) {
-		module->first_grant_ns = 0;
-		wake_at(module,
-			core->members[module->config.peer].heard_ns + core->config.margin_ns);
+	if (is_primary_talking(core, mirror)) {
+		mirror->ask.first_grant_ns = 0;
+		wake_at(&mirror->common, core->members[mirror->common.config.peer].heard_ns +
+						 core->config.margin_ns);
 		return false;
 	}
 	if (planted(PLANTED_NO_ARBITER))
-		return is_free && is_silent_enough(core, module) &&
-		       secondary_claim(core, module, false);
-	if (module->first_grant_ns == 0)
-		return ask_first(core, module);
-	if (!is_silent_enough(core, module) || !is_free)
+		return is_free && is_silent_enough(core, mirror) &&
+		       secondary_claim(core, mirror, false);
+	if (mirror->ask.first_grant_ns == 0)
+		return ask_first(core, mirror);
+	if (!is_silent_enough(core, mirror) || !is_free)
 		return false;
-	return ask(core, module);
+	return ask(core, mirror);
 }
 
-static bool is_heard_again(const struct core *core, const struct module *module)
+static bool is_heard_again(const struct core *core, const struct mirror *mirror)
 {
-	uint8_t peer = module->config.peer;
+	uint8_t peer = mirror->common.config.peer;
 
 	return !core->members[peer].is_gone && core->members[peer].two_way_ns != 0 &&
 	       member_suspicion_ns(core, peer) < suspect_after_ns(core);
 }
 
-static bool come_back(struct core *core, struct module *module)
+static bool come_back(struct core *core, struct mirror *mirror)
 {
-	bool is_old_primary = module->fs_role == FS_PRIMARY;
+	bool is_old_primary = mirror->fs.role == FS_PRIMARY;
 
-	module->first_grant_ns = 0;
-	module->has_asked = false;
-	module->reason = WAIT_NONE;
-	return mirror_move(core, module, is_old_primary ? STEP_YIELDED : STEP_SECOND);
+	mirror->ask.first_grant_ns = 0;
+	mirror->ask.has_asked = false;
+	mirror->wait.reason = WAIT_NONE;
+	return mirror_move(core, mirror, is_old_primary ? STEP_YIELDED : STEP_SECOND);
 }
 
 /* Its last words were that it had gone on without this copy. */
-static bool is_left_behind(const struct core *core, const struct module *module)
+static bool is_left_behind(const struct core *core, const struct mirror *mirror)
 {
-	return module->is_peer_known && record_is_good(&module->record, core->config.self) &&
-	       module->peer.record.holder == module->config.peer &&
-	       module->peer.record.epoch.number >= module->record.epoch.number &&
-	       module_relation(core, module) == RELATION_OLDER && !module_can_follow(core, module);
+	return mirror->peer.is_known && record_is_good(&mirror->common.record, core->config.self) &&
+	       mirror->peer.shows.record.holder == mirror->common.config.peer &&
+	       mirror->peer.shows.record.epoch.number >= mirror->common.record.epoch.number &&
+	       mirror_relation(core, mirror) == RELATION_OLDER && !mirror_can_follow(core, mirror);
 }
 
 /* Neither serves, and neither copy is sure to hold everything: a person says who goes on. */
-static bool wait_for_person(struct core *core, struct module *module)
+static bool wait_for_person(struct core *core, struct mirror *mirror)
 {
-	module_block(core, module, WAIT_BEHIND);
-	return leave(core, module);
+	mirror_block(core, mirror, WAIT_BEHIND);
+	return leave(core, mirror);
 }
 
-bool suspecting_advance(struct core *core, struct module *module)
+bool suspecting_advance(struct core *core, struct mirror *mirror)
 {
-	if (module->is_behind && peer_is_heard(core, module) && !peer_is_primary(core, module))
-		return wait_for_person(core, module);
-	if (peer_has_handed_over(core, module) || module->wants_forced_prim)
-		return module->is_behind
-			       ? leave(core, module)
-			       : secondary_claim(core, module, !module->wants_forced_prim);
-	if (module->wants_stop)
-		return leave(core, module);
-	if (is_left_behind(core, module) && !planted(PLANTED_NOT_GOOD)) {
-		tenure_disown(core, module);
-		return leave(core, module);
+	if (mirror->fs.is_behind && peer_is_heard(core, mirror) && !peer_is_primary(core, mirror))
+		return wait_for_person(core, mirror);
+	if (peer_has_handed_over(core, mirror) || mirror->wants.forced_prim)
+		return mirror->fs.is_behind
+			       ? leave(core, mirror)
+			       : secondary_claim(core, mirror, !mirror->wants.forced_prim);
+	if (mirror->common.wants_stop)
+		return leave(core, mirror);
+	if (is_left_behind(core, mirror) && !planted(PLANTED_NOT_GOOD)) {
+		tenure_disown(core, mirror);
+		return leave(core, mirror);
 	}
-	if (is_heard_again(core, module))
-		return come_back(core, module);
-	if (module->is_local_failed || module->is_refused || module->is_stop_reported) {
-		module_block(core, module, WAIT_DISK);
-		return leave(core, module);
+	if (is_heard_again(core, mirror))
+		return come_back(core, mirror);
+	if (mirror->fs.said.is_local_failed || mirror->fs.said.is_refused ||
+		mirror->fs.said.is_stopped) {
+		mirror_block(core, mirror, WAIT_DISK);
+		return leave(core, mirror);
 	}
-	return may_ever_take(core, module) ? take(core, module) : false;
+	return may_ever_take(core, mirror) ? take(core, mirror) : false;
 }
 
-static bool take_over(struct core *core, struct module *module)
+static bool take_over(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, module, "module.takeover", SEVERITY_WARNING),
+	text_add(log_add(core, &mirror->common, "module.takeover", SEVERITY_WARNING),
 		"the other node is silent and the arbiter agrees: this node takes over");
-	return secondary_claim(core, module, false);
+	return secondary_claim(core, mirror, false);
 }
 
-bool take_asking_advance(struct core *core, struct module *module)
+bool take_asking_advance(struct core *core, struct mirror *mirror)
 {
-	if (is_heard_again(core, module) || is_primary_talking(core, module) || module->is_behind)
-		return mirror_move(core, module, STEP_SUSPECTING);
-	if (module->is_answer_open)
+	if (is_heard_again(core, mirror) || is_primary_talking(core, mirror) ||
+		mirror->fs.is_behind)
+		return mirror_move(core, mirror, STEP_SUSPECTING);
+	if (mirror->ask.is_open)
 		return false;
-	if (module->answer != ARBITER_GRANTED) {
-		module->first_grant_ns = 0;
-		module->ask_ns = core->now_ns + ASK_GAP_NS;
-		return mirror_move(core, module, STEP_SUSPECTING);
+	if (mirror->ask.answer != ARBITER_GRANTED) {
+		mirror->ask.first_grant_ns = 0;
+		mirror->ask.next_ns = core->now_ns + ASK_GAP_NS;
+		return mirror_move(core, mirror, STEP_SUSPECTING);
 	}
-	if (module->first_grant_ns == 0)
-		module->first_grant_ns = core->now_ns;
-	else if (is_silent_enough(core, module))
-		return take_over(core, module);
-	return mirror_move(core, module, STEP_SUSPECTING);
+	if (mirror->ask.first_grant_ns == 0)
+		mirror->ask.first_grant_ns = core->now_ns;
+	else if (is_silent_enough(core, mirror))
+		return take_over(core, mirror);
+	return mirror_move(core, mirror, STEP_SUSPECTING);
 }
 
-bool take_intending_advance(struct core *core, struct module *module)
+bool take_intending_advance(struct core *core, struct mirror *mirror)
 {
-	if (is_heard_again(core, module))
-		return mirror_move(core, module, STEP_SUSPECTING);
-	(void)ask_arbiter(core, module);
-	return mirror_move(core, module, STEP_TAKE_ASKING);
+	if (is_heard_again(core, mirror))
+		return mirror_move(core, mirror, STEP_SUSPECTING);
+	(void)ask_arbiter(core, mirror);
+	return mirror_move(core, mirror, STEP_TAKE_ASKING);
 }

@@ -1,5 +1,5 @@
 /* Why a module waits, and what a person should do about it: one row a reason. */
-#include "core/core_internal.h"
+#include "core/mirror/mirror.h"
 
 static const struct wait_words {
 	const char *now;
@@ -89,22 +89,21 @@ static void say_mac(struct text *text, const uint8_t mac[6])
 	}
 }
 
-void status_say_wait(const struct core *core, const struct module *module, struct status *status)
+void wait_say(const struct mirror *mirror, struct text *now, struct text *to_do)
 {
-	enum wait_reason reason = module->reason;
+	enum wait_reason reason = mirror->wait.reason;
 
-	(void)core;
 	CHECK(reason < WAIT_REASON_COUNT);
-	text_add(&status->now, words[reason].now);
-	text_add(&status->to_do, words[reason].to_do);
+	text_add(now, words[reason].now);
+	text_add(to_do, words[reason].to_do);
 	if (reason == WAIT_ADDRESS_FOREIGN) {
-		text_add(&status->now, ", with the hardware address ");
-		say_mac(&status->now, module->probe_mac);
+		text_add(now, ", with the hardware address ");
+		say_mac(now, mirror->probe.mac);
 	}
 	bool has_detail =
 		reason == WAIT_DISK || reason == WAIT_REFUSED || reason == WAIT_WRONG_COPY;
-	if (has_detail && module->detail[0] != '\0') {
-		text_add(&status->now, ": ");
-		text_add(&status->now, module->detail);
+	if (has_detail && mirror->fs.detail[0] != '\0') {
+		text_add(now, ": ");
+		text_add(now, mirror->fs.detail);
 	}
 }

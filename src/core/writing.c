@@ -1,0 +1,68 @@
+#include "core/writing.h"
+
+#include "base/macros.h"
+#include "core/instance.h"
+
+#define WRITE_RETRY_NS (NS_PER_S)
+
+void writing_begin(struct core *core, struct instance *instance, const struct record *next)
+{
+	struct writing *writing = &instance->writing;
+
+	CHECK(!writing->is_open);
+	CHECK(next->history_count <= GENERATION_HISTORY);
+	writing->record = *next;
+	writing->is_open = true;
+	writing->is_failed = false;
+	action_add(core, instance, ACTION_WRITE_RECORD)->write_record.record = *next;
+}
+
+static void on_failed(struct core *core, struct instance *instance)
+{
+	struct writing *writing = &instance->writing;
+
+	if (!writing->is_in_trouble)
+		text_add(log_add(core, instance, "record.failed", SEVERITY_ERROR),
+			"the state file cannot be written; nothing goes on before it can: look at "
+			"the disk that holds the state directory");
+	writing->is_failed = true;
+	writing->is_in_trouble = true;
+	instance->since_ns = core->now_ns;
+}
+
+void writing_on_written(struct core *core, struct instance *instance, int error)
+{
+	struct writing *writing = &instance->writing;
+
+	if (!writing->is_open)
+		return;
+	if (error != 0) {
+		on_failed(core, instance);
+		return;
+	}
+	writing->is_open = false;
+	writing->is_failed = false;
+	writing->is_in_trouble = false;
+	instance->record = writing->record;
+	writing->stamp++;
+}
+
+bool writing_retry(struct core *core, struct instance *instance)
+{
+	struct writing *writing = &instance->writing;
+
+	CHECK(writing->is_open && writing->is_failed);
+	if (!has_passed(core, instance, instance->since_ns, WRITE_RETRY_NS))
+		return false;
+	instance->since_ns = core->now_ns;
+	writing->is_failed = false;
+	action_add(core, instance, ACTION_WRITE_RECORD)->write_record.record = writing->record;
+	return true;
+}
+
+void writing_abandon(struct instance *instance)
+{
+	CHECK(instance->writing.is_open && instance->writing.is_failed);
+	instance->writing.is_open = false;
+	instance->writing.is_failed = false;
+}
