@@ -18,7 +18,7 @@ static const struct setting node_rows[] = {
 	  .help = "name of the node, as in its certificate" },
 	{ "id", SETTING_INTEGER, AT(node_config, id), .min = 1, .max = NODES_MAX, .is_required = true,
 	  .help = "number of the node, never given to another" },
-	{ "addresses", SETTING_IPV4, LIST_AT(node_config, addresses, address_count, LINKS_MAX), .is_required = true,
+	{ "addresses", SETTING_NODE_ADDRESS, LIST_AT(node_config, addresses, address_count, LINKS_MAX), .is_required = true,
 	  .help = "its address on each network, in the same order on all nodes, the clients' network last" },
 };
 static const struct settings_table node_table = { "nodes: (each)", node_rows, ARRAY_COUNT(node_rows) };
@@ -40,7 +40,7 @@ static const struct setting cluster_rows[CLUSTER_ROWS] = {
 	  .fallback = "500ms", .help = "so long before, a primary that hears nobody stops answering" },
 	[CLUSTER_ARBITER] = { "arbiter", SETTING_WORD, AT(cluster_config, arbiter), .words = arbiter_words, .fallback = "operator",
 	  .help = "who decides which node may go on alone: a person, or whoever reaches ping_target (a guess)" },
-	[CLUSTER_PING_TARGET] = { "ping_target", SETTING_IPV4, AT(cluster_config, ping_target),
+	[CLUSTER_PING_TARGET] = { "ping_target", SETTING_TARGET_ADDRESS, AT(cluster_config, ping_target),
 	  .help = "with arbiter ping: an address that only a connected node reaches, such as the gateway" },
 	[CLUSTER_NODES] = { "nodes", SETTING_MAPS, LIST_AT(cluster_config, nodes, node_count, NODES_MAX), .table = &node_table,
 	  .is_required = true, .help = "the nodes" },
@@ -59,11 +59,6 @@ bool config_path_is_within(const char *path, const char *above)
 bool config_paths_overlap(const char *a, const char *b)
 {
 	return config_path_is_within(a, b) || config_path_is_within(b, a);
-}
-
-const char *config_show_address(struct in_addr address, char out[INET_ADDRSTRLEN])
-{
-	return inet_ntop(AF_INET, &address, out, INET_ADDRSTRLEN) != NULL ? out : "?";
 }
 
 const struct node_config *config_node_by_name(
@@ -111,7 +106,7 @@ static int check_times(const struct cluster_check *check)
 static int check_pair_of_nodes(
 	const struct cluster_check *check, const struct node_config *a, const struct node_config *b)
 {
-	char shown[INET_ADDRSTRLEN];
+	char shown[ADDRESS_TEXT_SIZE];
 	if (strcmp(a->name, b->name) == 0)
 		return COMPLAIN(check, CLUSTER_NODES,
 			"two nodes are named '%s'; expected a name for each", a->name);
@@ -121,13 +116,28 @@ static int check_pair_of_nodes(
 			b->name, a->id);
 	for (int i = 0; i < a->address_count; i++) {
 		for (int j = 0; j < b->address_count; j++) {
-			if (a->addresses[i].s_addr == b->addresses[j].s_addr)
+			if (address_is_equal(&a->addresses[i], &b->addresses[j]))
 				return COMPLAIN(check, CLUSTER_NODES,
 					"nodes '%s' and '%s' both have address %s; expected "
 					"addresses of their own",
-					a->name, b->name,
-					config_show_address(a->addresses[i], shown));
+					a->name, b->name, address_format(&a->addresses[i], shown));
 		}
+	}
+	return 0;
+}
+
+/* Of two families there is no network between them. */
+static int check_families(
+	const struct cluster_check *check, const struct node_config *a, const struct node_config *b)
+{
+	char one[ADDRESS_TEXT_SIZE], other[ADDRESS_TEXT_SIZE];
+	for (int i = 0; i < a->address_count; i++) {
+		if (a->addresses[i].family != b->addresses[i].family)
+			return COMPLAIN(check, CLUSTER_NODES,
+				"on network %d node '%s' has %s and node '%s' has %s; expected "
+				"both IPv4, or both IPv6, in the same order of networks",
+				i + 1, a->name, address_format(&a->addresses[i], one), b->name,
+				address_format(&b->addresses[i], other));
 	}
 	return 0;
 }
@@ -145,6 +155,8 @@ static int check_nodes(const struct cluster_check *check)
 				node->name, node->address_count, first->name, first->address_count);
 		for (int j = 0; j < i; j++) {
 			int error = check_pair_of_nodes(check, &cluster->nodes[j], node);
+			if (error == 0)
+				error = check_families(check, &cluster->nodes[j], node);
 			if (error != 0)
 				return error;
 		}
@@ -221,7 +233,7 @@ int config_read_self(const char *config_folder, const struct cluster_config *clu
 
 static void print_node(const struct node_config *node, FILE *out)
 {
-	char addresses[LINKS_MAX * (INET_ADDRSTRLEN + 2)];
+	char addresses[LINKS_MAX * (ADDRESS_TEXT_SIZE + 2)];
 	settings_format(&node_rows[2], node, addresses, sizeof(addresses));
 	fprintf(out, "- name: %s\n  id: %u\n  addresses: [%s]\n", node->name, node->id, addresses);
 }

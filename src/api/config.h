@@ -10,11 +10,11 @@
 #ifndef EVENKEEL_API_CONFIG_H
 #define EVENKEEL_API_CONFIG_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "base/macros.h"
 #include "core/core.h"
@@ -27,7 +27,7 @@ struct node_config {
 	uint8_t id; /* 1..NODES_MAX, never given twice */
 	char name[NODE_NAME_MAX + 1];
 	uint8_t address_count;
-	struct in_addr addresses[LINKS_MAX]; /* one a network, the same order on all nodes; client
+	struct address addresses[LINKS_MAX]; /* one a network, the same order on all nodes; client
 						network last */
 };
 
@@ -37,7 +37,7 @@ struct cluster_config {
 	uint16_t port;	/* UDP port+link: beats; TCP port: streams. Default 7600 */
 	int64_t beat_ns, silence_ns, margin_ns;
 	enum arbiter_kind arbiter;
-	struct in_addr ping_target;
+	struct address ping_target; /* with ARBITER_PING */
 	uint8_t node_count;
 	struct node_config nodes[NODES_MAX];
 };
@@ -54,8 +54,8 @@ struct check_config {
 };
 
 struct address_config {
-	struct in_addr address;
-	uint8_t prefix;	    /* 0: as the interface's own network */
+	struct address address;
+	uint8_t prefix;	    /* 0: of IPv4 as the interface's own network, of IPv6 128 */
 	char interface[16]; /* empty: the one whose network holds the address */
 };
 

@@ -2,7 +2,6 @@
 #ifndef EVENKEEL_API_CONFIG_INTERNAL_H
 #define EVENKEEL_API_CONFIG_INTERNAL_H
 
-#include <arpa/inet.h>
 #include <stddef.h>
 
 #include "api/config.h"
@@ -34,7 +33,6 @@ bool config_has_applied(const char *run_folder, const char *name);
 bool config_paths_overlap(const char *a, const char *b);
 /* The row by which the addresses were given: `addresses` or `address`. */
 int config_address_row(const struct settings_source *source);
-const char *config_show_address(struct in_addr address, char out[INET_ADDRSTRLEN]);
 
 /* "FILE:LINE: key 'KEY': ..." for a row of module.yaml. */
 #define MODULE_COMPLAIN(source_, error_, row, ...)                                                \

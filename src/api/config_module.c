@@ -109,18 +109,18 @@ static int check_module_directories(const struct module_settings *settings,
 static int check_module_addresses(const struct module_settings *settings,
 	const struct settings_source *source, struct config_error *error)
 {
-	char shown[INET_ADDRSTRLEN];
+	char shown[ADDRESS_TEXT_SIZE];
 	if (source->lines[MODULE_ADDRESS] != 0 && source->lines[MODULE_ADDRESSES] != 0)
 		return MODULE_COMPLAIN(source, error, MODULE_ADDRESS,
 			"'addresses' is given too; expected one of the two");
 	int row = config_address_row(source);
 	for (int i = 0; i < settings->address_count; i++) {
 		for (int j = 0; j < i; j++) {
-			if (settings->addresses[i].address.s_addr ==
-				settings->addresses[j].address.s_addr)
+			if (address_is_equal(&settings->addresses[i].address,
+				    &settings->addresses[j].address))
 				return MODULE_COMPLAIN(source, error, row,
 					"%s is given twice; expected each address once",
-					config_show_address(settings->addresses[i].address, shown));
+					address_format(&settings->addresses[i].address, shown));
 		}
 	}
 	return 0;

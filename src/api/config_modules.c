@@ -35,18 +35,18 @@ static int check_nodes_known(const struct modules_check *check)
 static int check_not_a_nodes(const struct modules_check *check)
 {
 	const struct module_settings *settings = check->settings;
-	char shown[INET_ADDRSTRLEN];
+	char shown[ADDRESS_TEXT_SIZE];
 	for (int a = 0; a < settings->address_count; a++) {
-		struct in_addr address = settings->addresses[a].address;
+		const struct address *address = &settings->addresses[a].address;
 		for (int n = 0; n < check->cluster->node_count; n++) {
 			const struct node_config *node = &check->cluster->nodes[n];
 			for (int i = 0; i < node->address_count; i++) {
-				if (node->addresses[i].s_addr == address.s_addr)
+				if (address_is_equal(&node->addresses[i], address))
 					return MODULE_COMPLAIN(check->source, check->error,
 						config_address_row(check->source),
 						"%s is the address of node '%s' itself; expected "
 						"an address that no host has",
-						config_show_address(address, shown), node->name);
+						address_format(address, shown), node->name);
 			}
 		}
 	}
@@ -57,15 +57,14 @@ static int check_shared_addresses(
 	const struct modules_check *check, const struct module_settings *b)
 {
 	const struct module_settings *a = check->settings;
-	char shown[INET_ADDRSTRLEN];
+	char shown[ADDRESS_TEXT_SIZE];
 	for (int i = 0; i < a->address_count; i++) {
 		for (int j = 0; j < b->address_count; j++) {
-			if (a->addresses[i].address.s_addr == b->addresses[j].address.s_addr)
+			if (address_is_equal(&a->addresses[i].address, &b->addresses[j].address))
 				return MODULE_COMPLAIN(check->source, check->error,
 					config_address_row(check->source),
 					"module '%s' has %s too; expected an address of its own",
-					b->name,
-					config_show_address(a->addresses[i].address, shown));
+					b->name, address_format(&a->addresses[i].address, shown));
 		}
 	}
 	return 0;

@@ -1,6 +1,5 @@
 #include "api/preflight.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/holders.h"
+#include "platform/interface.h"
 
 #define TRIED_ATTRIBUTE "trusted.evenkeel.try"
 
@@ -231,23 +231,16 @@ static void check_directory(struct preflight *preflight, const char *path)
 
 /* ---- addresses ---- */
 
-static uint32_t host_order(const struct sockaddr *address)
-{
-	const struct sockaddr_in *internet = (const struct sockaddr_in *)(const void *)address;
-	return ntohl(internet->sin_addr.s_addr);
-}
-
 static void check_on_interface(struct preflight *preflight, const struct address_config *address,
 	const char *shown, const struct ifaddrs *interfaces)
 {
-	uint32_t wanted = ntohl(address->address.s_addr);
 	bool is_near = false;
 	for (const struct ifaddrs *at = interfaces; at != NULL; at = at->ifa_next) {
-		if (at->ifa_addr == NULL || at->ifa_addr->sa_family != AF_INET ||
-			at->ifa_netmask == NULL)
+		struct address own;
+		uint8_t prefix;
+		if (!interface_entry(at, &own, &prefix))
 			continue;
-		uint32_t own = host_order(at->ifa_addr), mask = host_order(at->ifa_netmask);
-		if (own == wanted) {
+		if (address_is_equal(&own, &address->address)) {
 			find(preflight,
 				"address %s is set on %s of this node already; a virtual address "
 				"is "
@@ -259,7 +252,8 @@ static void check_on_interface(struct preflight *preflight, const struct address
 		}
 		if (address->interface[0] != '\0' && strcmp(address->interface, at->ifa_name) != 0)
 			continue;
-		if ((at->ifa_flags & IFF_LOOPBACK) == 0 && (own & mask) == (wanted & mask))
+		if ((at->ifa_flags & IFF_LOOPBACK) == 0 &&
+			address_is_in_network(&address->address, &own, prefix))
 			is_near = true;
 	}
 	/* With both named, nothing has to be guessed from the node's other addresses. */
@@ -283,8 +277,8 @@ static void check_addresses(struct preflight *preflight)
 	}
 	for (int i = 0; i < module->address_count; i++) {
 		const struct address_config *address = &module->addresses[i];
-		char shown[INET_ADDRSTRLEN] = "";
-		inet_ntop(AF_INET, &address->address, shown, sizeof(shown));
+		char shown[ADDRESS_TEXT_SIZE];
+		(void)address_format(&address->address, shown);
 		if (address->interface[0] != '\0' && if_nametoindex(address->interface) == 0)
 			find(preflight,
 				"address %s: there is no interface '%s' on this node; 'ip link' "

@@ -107,9 +107,12 @@ static const char *found_words(const struct reader *reader, char *out, size_t si
 static int complain_value(struct reader *reader, const struct setting *row)
 {
 	char expected[256], found[VALUE_SHOWN_MAX + 8];
+	const char *text = scalar_text(reader);
+	const char *why = text != NULL && text[0] != '\0' ? settings_why_not(row, text) : NULL;
 	settings_expected(row, expected, sizeof(expected));
 	return settings_complain(reader->error, reader->file, event_line(reader), row->key,
-		"found %s; expected %s", found_words(reader, found, sizeof(found)), expected);
+		"found %s%s%s; expected %s", found_words(reader, found, sizeof(found)),
+		why != NULL ? ", which " : "", why != NULL ? why : "", expected);
 }
 
 static int parse_map(

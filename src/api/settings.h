@@ -25,10 +25,11 @@ enum setting_type {
 	SETTING_INTEGER,   /* uint8_t, uint16_t, uint64_t by size */
 	SETTING_DURATION,  /* int64_t nanoseconds */
 	SETTING_BOOLEAN,
-	SETTING_WORD,	 /* an enum: the index into words */
-	SETTING_IPV4,	 /* struct in_addr */
-	SETTING_ADDRESS, /* struct address_config: IP[/PREFIX][@INTERFACE] */
-	SETTING_MAPS,	 /* a list of maps, each a struct described by table */
+	SETTING_WORD,		/* an enum: the index into words */
+	SETTING_NODE_ADDRESS,	/* struct address: one of a node itself */
+	SETTING_TARGET_ADDRESS, /* struct address: another host's */
+	SETTING_ADDRESS,	/* struct address_config: IP[/PREFIX][@INTERFACE] */
+	SETTING_MAPS,		/* a list of maps, each a struct described by table */
 };
 
 struct setting {
@@ -76,6 +77,9 @@ int settings_complain(struct config_error *error, const char *file, int line, co
 
 /* One value from text. Gives false if it is not one; target is untouched then. */
 bool settings_parse_value(const struct setting *row, const char *text, void *target);
+/* What is wrong with an address, such as "has a number above 255"; NULL: nothing, or it is no address
+ * that is wanted. */
+const char *settings_why_not(const struct setting *row, const char *text);
 /* What a value must look like: "a duration from 50ms to 5s, such as 500ms". */
 void settings_expected(const struct setting *row, char *out, size_t size);
 /* A value as one would write it. */

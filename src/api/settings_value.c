@@ -3,7 +3,6 @@
  */
 #include "api/settings.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -131,36 +130,75 @@ static bool parse_string(const struct setting *row, const char *text, void *fiel
 	return is_good;
 }
 
+/* "/PREFIX", if it is there; moves on behind it. Gives what is wrong, or NULL. */
+static const char *parse_prefix(const char **text, struct address_config *address)
+{
+	int64_t prefix;
+	if (**text != '/')
+		return NULL;
+	if (!parse_number(*text + 1, text, &prefix))
+		return "has no number behind its '/'";
+	if (prefix < 1 || prefix > address_prefix_max(&address->address))
+		return address->address.family == ADDRESS_IPV6
+			       ? "has a prefix that is not from 1 to 128"
+			       : "has a prefix that is not from 1 to 32";
+	address->prefix = (uint8_t)prefix;
+	return NULL;
+}
+
+/* "@INTERFACE", if it is there. */
+static const char *parse_interface(const char *text, struct address_config *address)
+{
+	if (*text == '\0')
+		return NULL;
+	if (*text != '@')
+		return "has something behind its prefix";
+	size_t size = strlen(++text);
+	if (size == 0 || size >= sizeof(address->interface) || strpbrk(text, "/ \t") != NULL)
+		return "has no name of an interface behind its '@'";
+	memcpy(address->interface, text, size + 1);
+	return NULL;
+}
+
 /* IP[/PREFIX][@INTERFACE] */
-static bool parse_address(const char *text, struct address_config *field)
+static const char *parse_service_address(const char *text, struct address_config *out_address)
 {
 	struct address_config address;
-	char ip[INET_ADDRSTRLEN];
 	size_t size = strcspn(text, "/@");
 	memset(&address, 0, sizeof(address)); /* padding too: values are compared as bytes */
-	if (size >= sizeof(ip))
-		return false;
-	memcpy(ip, text, size);
-	ip[size] = '\0';
-	if (inet_pton(AF_INET, ip, &address.address) != 1)
-		return false;
+	enum address_fault fault = address_parse(text, size, &address.address);
+	if (fault == ADDRESS_IS_GOOD)
+		fault = address_check(&address.address, ADDRESS_OF_SERVICE);
+	if (fault != ADDRESS_IS_GOOD)
+		return address_fault_text(fault);
+	if (address.address.family != ADDRESS_IPV4)
+		return "is IPv6, which virtual addresses cannot be yet";
 	text += size;
-	if (*text == '/') {
-		int64_t prefix;
-		if (!parse_number(text + 1, &text, &prefix) || prefix < 1 || prefix > 32)
-			return false;
-		address.prefix = (uint8_t)prefix;
+	const char *why = parse_prefix(&text, &address);
+	if (why == NULL)
+		why = parse_interface(text, &address);
+	if (why == NULL)
+		memcpy(out_address, &address, sizeof(address));
+	return why;
+}
+
+static const char *parse_host_address(const char *text, enum address_use use, void *field)
+{
+	enum address_fault fault = address_read(text, use, field);
+	return fault == ADDRESS_IS_GOOD ? NULL : address_fault_text(fault);
+}
+
+const char *settings_why_not(const struct setting *row, const char *text)
+{
+	struct address_config ignored;
+	switch (row->type) {
+	case SETTING_NODE_ADDRESS:
+		return parse_host_address(text, ADDRESS_OF_NODE, &ignored.address);
+	case SETTING_TARGET_ADDRESS:
+		return parse_host_address(text, ADDRESS_OF_TARGET, &ignored.address);
+	case SETTING_ADDRESS: return parse_service_address(text, &ignored);
+	default: return NULL; /* EXCEPTION: of the others, what is expected says enough */
 	}
-	if (*text == '@') {
-		size = strlen(++text);
-		if (size == 0 || size >= sizeof(address.interface) || strpbrk(text, "/ \t") != NULL)
-			return false;
-		memcpy(address.interface, text, size + 1);
-	} else if (*text != '\0') {
-		return false;
-	}
-	memcpy(field, &address, sizeof(address));
-	return true;
 }
 
 bool settings_parse_value(const struct setting *row, const char *text, void *target)
@@ -174,8 +212,10 @@ bool settings_parse_value(const struct setting *row, const char *text, void *tar
 	case SETTING_DURATION: return parse_duration(row, text, field);
 	case SETTING_BOOLEAN: return parse_boolean(text, field);
 	case SETTING_WORD: return parse_word(row, text, field);
-	case SETTING_IPV4: return inet_pton(AF_INET, text, field) == 1;
-	case SETTING_ADDRESS: return parse_address(text, field);
+	case SETTING_NODE_ADDRESS: return parse_host_address(text, ADDRESS_OF_NODE, field) == NULL;
+	case SETTING_TARGET_ADDRESS:
+		return parse_host_address(text, ADDRESS_OF_TARGET, field) == NULL;
+	case SETTING_ADDRESS: return parse_service_address(text, field) == NULL;
 	case SETTING_MAPS: return false;
 	}
 	return false;
@@ -229,10 +269,13 @@ static void expected_one(const struct setting *row, char *out, size_t size)
 		return;
 	case SETTING_BOOLEAN: snprintf(out, size, "true or false"); return;
 	case SETTING_WORD: join_words(row->words, out, size); return;
-	case SETTING_IPV4: snprintf(out, size, "an IPv4 address such as 10.0.0.1"); return;
+	case SETTING_NODE_ADDRESS:
+	case SETTING_TARGET_ADDRESS:
+		snprintf(out, size, "an address such as 10.0.0.1 or fd00::1");
+		return;
 	case SETTING_ADDRESS:
 		snprintf(out, size,
-			"an IPv4 address such as 10.0.0.100, 10.0.0.100/24 or 10.0.0.100@eth0");
+			"an address such as 10.0.0.100, 10.0.0.100/24 or 10.0.0.100@eth0");
 		return;
 	case SETTING_MAPS: snprintf(out, size, "maps, each line as '- key: value'"); return;
 	}
@@ -260,17 +303,16 @@ static void format_integer(const struct setting *row, const void *field, char *o
 
 static void format_address(const struct address_config *address, char *out, size_t size)
 {
-	char ip[INET_ADDRSTRLEN] = "", prefix[8] = "";
-	inet_ntop(AF_INET, &address->address, ip, sizeof(ip));
+	char shown[ADDRESS_TEXT_SIZE], prefix[8] = "";
 	if (address->prefix != 0)
 		snprintf(prefix, sizeof(prefix), "/%u", address->prefix);
-	snprintf(out, size, "%s%s%s%s", ip, prefix, address->interface[0] != '\0' ? "@" : "",
-		address->interface);
+	snprintf(out, size, "%s%s%s%s", address_format(&address->address, shown), prefix,
+		address->interface[0] != '\0' ? "@" : "", address->interface);
 }
 
 static void format_one(const struct setting *row, const void *field, char *out, size_t size)
 {
-	char ip[INET_ADDRSTRLEN] = "";
+	char shown[ADDRESS_TEXT_SIZE];
 	switch (row->type) {
 	case SETTING_NAME:
 	case SETTING_DIRECTORY:
@@ -283,9 +325,9 @@ static void format_one(const struct setting *row, const void *field, char *out, 
 	case SETTING_WORD:
 		snprintf(out, size, "%s", row->words[*(const unsigned int *)field]);
 		return;
-	case SETTING_IPV4:
-		inet_ntop(AF_INET, field, ip, sizeof(ip));
-		snprintf(out, size, "%s", ip);
+	case SETTING_NODE_ADDRESS:
+	case SETTING_TARGET_ADDRESS:
+		snprintf(out, size, "%s", address_format(field, shown));
 		return;
 	case SETTING_ADDRESS: format_address(field, out, size); return;
 	case SETTING_MAPS: snprintf(out, size, "(a map)"); return;

@@ -1,7 +1,6 @@
 /*
  * cluster init and list.
  */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 
 #include "api/settings.h"
 #include "cli/cluster.h"
+#include "cli/gateway.h"
 #include "cli/keys.h"
 #include "cli/passphrase.h"
 
@@ -17,61 +17,53 @@
 
 /* ---- cluster init ---- */
 
-/* The gateway of the default route with the smallest metric, from /proc/net/route (addresses in the
- * machine's byte order, hexadecimal). */
-static bool find_gateway(struct in_addr *out_gateway)
+/* As the clients come: the client network is the last. */
+static bool find_gateway(const struct cluster_config *cluster, struct address *out_gateway)
 {
-	char line[512];
-	unsigned long best = 0;
-	bool is_found = false;
-	FILE *file = fopen("/proc/net/route", "re");
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-		unsigned int destination, gateway, flags, mask;
-		unsigned long metric;
-		if (sscanf(line, "%*s %x %x %x %*d %*u %lu %x", &destination, &gateway, &flags,
-			    &metric, &mask) != 5)
-			continue;
-		if (destination != 0 || mask != 0 || gateway == 0 || (is_found && metric >= best))
-			continue;
-		out_gateway->s_addr = gateway;
-		best = metric;
-		is_found = true;
-	}
-	if (file != NULL)
-		fclose(file);
-	return is_found;
+	const struct node_config *node = &cluster->nodes[0];
+	return gateway_find(
+		(enum address_family)node->addresses[node->address_count - 1].family, out_gateway);
 }
 
 /* No gateway: a person at a terminal is asked (R3). Gives false if there is none, or no answer. */
-static bool ask_target(struct in_addr *out_target)
+static bool ask_target(struct address *out_target)
 {
+	enum address_fault fault = ADDRESS_IS_GOOD;
 	char line[64];
 	if (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0)
 		return false;
 	do {
+		if (fault != ADDRESS_IS_GOOD)
+			printf("'%s' %s.\n", line, address_fault_text(fault));
 		printf("This node has no default gateway. Which address does only a connected node "
-		       "reach?\n(IPv4; empty: none, a person decides): ");
+		       "reach?\n(empty: none, a person decides): ");
 		(void)fflush(stdout); /* a terminal that is gone gives no answer either */
 		if (fgets(line, sizeof(line), stdin) == NULL)
 			return false;
 		line[strcspn(line, "\r\n")] = '\0';
-	} while (line[0] != '\0' && inet_pton(AF_INET, line, out_target) != 1);
+		fault = address_read(line, ADDRESS_OF_TARGET, out_target);
+	} while (line[0] != '\0' && fault != ADDRESS_IS_GOOD);
 	return line[0] != '\0';
 }
 
 static int choose_target(const struct arguments *arguments, struct cluster_config *cluster)
 {
 	const char *target = option_value(arguments, OPTION_PING_TARGET);
-	if (target != NULL && inet_pton(AF_INET, target, &cluster->ping_target) != 1)
-		return refuse(
-			arguments, "--ping-target: found '%s'; expected an IPv4 address", target);
-	if (target == NULL && !find_gateway(&cluster->ping_target) &&
+	enum address_fault fault =
+		target == NULL ? ADDRESS_IS_GOOD
+			       : address_read(target, ADDRESS_OF_TARGET, &cluster->ping_target);
+	if (fault != ADDRESS_IS_GOOD)
+		return refuse(arguments,
+			"--ping-target: found '%s', which %s; expected an address such as 10.0.0.1 "
+			"or fd00::1",
+			target, address_fault_text(fault));
+	if (target == NULL && !find_gateway(cluster, &cluster->ping_target) &&
 		!ask_target(&cluster->ping_target))
 		return refuse(arguments, "--arbiter ping wants --ping-target: this node has no "
 					 "default gateway; name "
 					 "an address that only a connected node reaches");
 	for (int i = 0; i < cluster->nodes[0].address_count; i++) {
-		if (cluster->nodes[0].addresses[i].s_addr == cluster->ping_target.s_addr)
+		if (address_is_equal(&cluster->nodes[0].addresses[i], &cluster->ping_target))
 			return refuse(arguments,
 				"the ping target is this node's own address; name another host, "
 				"such as the gateway");
@@ -84,13 +76,14 @@ static int choose_target(const struct arguments *arguments, struct cluster_confi
 static int choose_arbiter(const struct arguments *arguments, struct cluster_config *cluster)
 {
 	const char *word = option_value(arguments, OPTION_ARBITER);
-	struct in_addr gateway;
+	struct address gateway;
 	cluster->arbiter = ARBITER_OPERATOR;
 	if (word != NULL && strcmp(word, "operator") == 0)
 		return EXIT_DONE;
 	if (word != NULL && strcmp(word, "ping") != 0)
 		return refuse(arguments, "--arbiter: found '%s'; expected ping or operator", word);
-	if (word != NULL || option_given(arguments, OPTION_PING_TARGET) || find_gateway(&gateway))
+	if (word != NULL || option_given(arguments, OPTION_PING_TARGET) ||
+		find_gateway(cluster, &gateway))
 		return choose_target(arguments, cluster);
 	if (ask_target(&cluster->ping_target))
 		cluster->arbiter = ARBITER_PING;
@@ -99,13 +92,12 @@ static int choose_arbiter(const struct arguments *arguments, struct cluster_conf
 
 static void say_arbiter(const struct cluster_config *cluster, bool was_asked_for)
 {
-	char target[INET_ADDRSTRLEN] = "";
-	inet_ntop(AF_INET, &cluster->ping_target, target, sizeof(target));
+	char target[ADDRESS_TEXT_SIZE];
 	if (cluster->arbiter == ARBITER_PING)
 		printf("Arbiter: ping. When a node is lost, the one that reaches %s goes on. This "
 		       "is "
 		       "a guess: if the nodes only lose each other, both may.\n",
-			target);
+			address_format(&cluster->ping_target, target));
 	else if (was_asked_for)
 		printf("Arbiter: operator. When a node is lost, the other waits for a person.\n");
 	else
@@ -227,9 +219,8 @@ static void print_nodes(const struct site *site)
 		const struct node_config *node = &site->cluster.nodes[i];
 		printf("  %-16s id %-3u", node->name, node->id);
 		for (int a = 0; a < node->address_count; a++) {
-			char shown[INET_ADDRSTRLEN] = "";
-			inet_ntop(AF_INET, &node->addresses[a], shown, sizeof(shown));
-			printf(" %s", shown);
+			char shown[ADDRESS_TEXT_SIZE];
+			printf(" %s", address_format(&node->addresses[a], shown));
 		}
 		printf("%s\n", node == site->self ? "   (this node)" : "");
 	}
@@ -242,9 +233,9 @@ static void print_nodes_json(const struct site *site)
 		const struct node_config *node = &site->cluster.nodes[i];
 		json_t *addresses = json_array();
 		for (int a = 0; a < node->address_count; a++) {
-			char shown[INET_ADDRSTRLEN] = "";
-			inet_ntop(AF_INET, &node->addresses[a], shown, sizeof(shown));
-			(void)json_array_append_new(addresses, json_string(shown));
+			char shown[ADDRESS_TEXT_SIZE];
+			(void)json_array_append_new(
+				addresses, json_string(address_format(&node->addresses[a], shown)));
 		}
 		(void)json_array_append_new(
 			nodes, json_pack("{s:s,s:i,s:b,s:o}", "name", node->name, "id", node->id,

@@ -3,7 +3,6 @@
  */
 #include "cli/cluster.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,11 +75,13 @@ int cluster_parse_addresses(const struct arguments *arguments, struct node_confi
 	while ((part = strsep(&rest, ",")) != NULL) {
 		if (node->address_count == LINKS_MAX)
 			return usage(arguments, "more than %d addresses", LINKS_MAX);
-		if (inet_pton(AF_INET, part, &node->addresses[node->address_count]) != 1)
+		enum address_fault fault =
+			address_read(part, ADDRESS_OF_NODE, &node->addresses[node->address_count]);
+		if (fault != ADDRESS_IS_GOOD)
 			return refuse(arguments,
-				"--address: found '%s'; expected IPv4 addresses separated by "
-				"commas, such as 10.1.0.1,10.2.0.1",
-				part);
+				"--address: found '%s', which %s; expected addresses separated by "
+				"commas, such as 10.1.0.1,10.2.0.1 or fd00:1::1,fd00:2::1",
+				part, address_fault_text(fault));
 		node->address_count++;
 	}
 	return EXIT_DONE;

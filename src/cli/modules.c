@@ -1,7 +1,6 @@
 /*
  * module remove and list; apply.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,9 +105,9 @@ static json_t *module_json(const struct module_settings *module)
 	for (int i = 0; i < module->directory_count; i++)
 		(void)json_array_append_new(directories, json_string(module->directories[i]));
 	for (int i = 0; i < module->address_count; i++) {
-		char shown[INET_ADDRSTRLEN] = "";
-		inet_ntop(AF_INET, &module->addresses[i].address, shown, sizeof(shown));
-		(void)json_array_append_new(addresses, json_string(shown));
+		char shown[ADDRESS_TEXT_SIZE];
+		(void)json_array_append_new(addresses,
+			json_string(address_format(&module->addresses[i].address, shown)));
 	}
 	return json_pack("{s:s,s:i,s:[s,s],s:o,s:o}", "name", module->name, "number",
 		module->number, "nodes", module->nodes[0], module->nodes[1], "directories",
@@ -125,9 +124,9 @@ static void print_module(const struct module_settings *module)
 	printf("%-20s number %-4u nodes %s, %s", module->name, module->number, module->nodes[0],
 		module->nodes[1]);
 	for (int i = 0; i < module->address_count; i++) {
-		char shown[INET_ADDRSTRLEN] = "";
-		inet_ntop(AF_INET, &module->addresses[i].address, shown, sizeof(shown));
-		printf("%s %s", i == 0 ? "  address" : ",", shown);
+		char shown[ADDRESS_TEXT_SIZE];
+		printf("%s %s", i == 0 ? "  address" : ",",
+			address_format(&module->addresses[i].address, shown));
 	}
 	printf("\n");
 	for (int i = 0; i < module->directory_count; i++)

@@ -5,6 +5,7 @@
  */
 #include "platform/arp.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/ethernet.h>
 #include <net/if_arp.h>
@@ -49,7 +50,7 @@ int arp_open(const struct interface *interface, int *out_socket)
 
 struct arp_order {
 	uint16_t operation;
-	struct in_addr sender, target;
+	const struct address *sender, *target;
 	const uint8_t *target_mac;
 };
 
@@ -59,23 +60,24 @@ static int send_packet(int fd, const struct interface *interface, const struct a
 	struct buf_writer writer = buf_writer_init(data, sizeof(data));
 	struct sockaddr_ll address = link_address(interface);
 
+	CHECK(order->target->family == ADDRESS_IPV4 && order->sender->family != ADDRESS_IPV6);
 	buf_put_u16(&writer, ARPHRD_ETHER);
 	buf_put_u16(&writer, ETHERTYPE_IP);
 	buf_put_u8(&writer, MAC_SIZE);
-	buf_put_u8(&writer, sizeof(struct in_addr));
+	buf_put_u8(&writer, ADDRESS_IPV4_SIZE);
 	buf_put_u16(&writer, order->operation);
 	buf_put_raw(&writer, interface->mac, MAC_SIZE);
-	buf_put_raw(&writer, &order->sender, sizeof(order->sender));
+	buf_put_raw(&writer, order->sender->bytes, ADDRESS_IPV4_SIZE);
 	buf_put_raw(&writer, order->target_mac, MAC_SIZE);
-	buf_put_raw(&writer, &order->target, sizeof(order->target));
+	buf_put_raw(&writer, order->target->bytes, ADDRESS_IPV4_SIZE);
 	CHECK(!writer.is_overrun && writer.size == ARP_SIZE);
 	ssize_t size = sendto(
 		fd, data, sizeof(data), MSG_DONTWAIT, (struct sockaddr *)&address, sizeof(address));
 	return size < 0 ? -errno : 0;
 }
 
-int arp_ask(
-	int socket, const struct interface *interface, struct in_addr sender, struct in_addr target)
+int arp_ask(int socket, const struct interface *interface, const struct address *sender,
+	const struct address *target)
 {
 	return send_packet(socket, interface,
 		&(struct arp_order){ .operation = ARPOP_REQUEST,
@@ -84,7 +86,7 @@ int arp_ask(
 			.target_mac = nobody });
 }
 
-int arp_announce(int socket, const struct interface *interface, struct in_addr address)
+int arp_announce(int socket, const struct interface *interface, const struct address *address)
 {
 	struct arp_order order = { .operation = ARPOP_REQUEST,
 		.sender = address,
@@ -97,27 +99,26 @@ int arp_announce(int socket, const struct interface *interface, struct in_addr a
 	return error != 0 ? error : send_packet(socket, interface, &order);
 }
 
-int arp_receive(int socket, struct arp_packet *out_packet)
+int arp_receive(int socket, struct neighbour_claim *out_claim)
 {
-	uint8_t data[64];
-	struct arp_packet packet = { 0 };
+	const uint8_t no_address[ADDRESS_IPV4_SIZE] = { 0 };
+	uint8_t data[64], sender[ADDRESS_IPV4_SIZE];
+	struct neighbour_claim claim;
 
 	ssize_t size = recv(socket, data, sizeof(data), MSG_DONTWAIT);
 	if (size < 0)
 		return -errno;
 	struct buf_reader reader = buf_reader_init(data, (size_t)size);
-	bool is_arp = buf_get_u16(&reader) == ARPHRD_ETHER;
+	bool is_arp = size >= ARP_SIZE && buf_get_u16(&reader) == ARPHRD_ETHER;
 	is_arp = buf_get_u16(&reader) == ETHERTYPE_IP && is_arp;
 	is_arp = buf_get_u8(&reader) == MAC_SIZE && is_arp;
-	is_arp = buf_get_u8(&reader) == sizeof(struct in_addr) && is_arp;
-	packet.is_reply = buf_get_u16(&reader) == ARPOP_REPLY;
-	buf_get_raw(&reader, packet.sender_mac, MAC_SIZE);
-	buf_get_raw(&reader, &packet.sender, sizeof(packet.sender));
-	uint8_t target_mac[MAC_SIZE];
-	buf_get_raw(&reader, target_mac, MAC_SIZE);
-	buf_get_raw(&reader, &packet.target, sizeof(packet.target));
-	if (!is_arp || reader.is_overrun)
+	is_arp = buf_get_u8(&reader) == ADDRESS_IPV4_SIZE && is_arp;
+	(void)buf_get_u16(&reader); /* asked or answered, it is said */
+	buf_get_raw(&reader, claim.mac, MAC_SIZE);
+	buf_get_raw(&reader, sender, sizeof(sender));
+	if (!is_arp || memcmp(sender, no_address, sizeof(sender)) == 0)
 		return -EBADMSG;
-	*out_packet = packet;
+	claim.address = address_make(ADDRESS_IPV4, sender);
+	*out_claim = claim;
 	return 0;
 }

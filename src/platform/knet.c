@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "platform/socket_address.h"
 
 /* The timeout only tells when libknet stops sending into a link that does not answer; long, so that
  * it never gates us. */
@@ -175,21 +176,12 @@ void knet_close(struct knet *knet)
 	free(knet);
 }
 
-static struct sockaddr_storage socket_address(struct in_addr address, uint16_t port)
-{
-	struct sockaddr_storage storage = { 0 };
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = address };
-
-	in.sin_port = htons(port);
-	memcpy(&storage, &in, sizeof(in));
-	return storage;
-}
-
 int knet_add_node(struct knet *knet, const struct knet_node *node)
 {
-	struct sockaddr_storage here = socket_address(knet->self.address, knet->port);
-	struct sockaddr_storage there = socket_address(node->address, knet->port);
+	struct sockaddr_storage here, there;
 
+	(void)socket_address_fill(&knet->self.address, knet->port, &here);
+	(void)socket_address_fill(&node->address, knet->port, &there);
 	errno = 0;
 	if (knet_host_add(knet->handle, node->id) != 0 ||
 		knet_link_set_config(

@@ -14,10 +14,10 @@
 #ifndef EVENKEEL_PLATFORM_KNET_H
 #define EVENKEEL_PLATFORM_KNET_H
 
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/macros.h"
 
 #define KNET_DATAGRAM_MAX 60000
@@ -28,7 +28,7 @@ struct knet;
 /* Where a node listens on this network. The first byte of each datagram is the id it is for. */
 struct knet_node {
 	uint8_t id;
-	struct in_addr address;
+	struct address address;
 };
 
 /* port: UDP, the same on all nodes. key: the same on all nodes. Takes about 0.25 s. Errors: what
@@ -37,7 +37,7 @@ int knet_open(const struct knet_node *self, uint16_t port, const uint8_t key[KNE
 	struct knet **out_knet) MUST_CHECK;
 /* Waits for libknet's threads (up to 0.5 s). NULL is ignored. */
 void knet_close(struct knet *knet);
-/* Errors: as of knet_link_set_config(3). */
+/* The node's address is of the same family as ours. Errors: as of knet_link_set_config(3). */
 int knet_add_node(struct knet *knet, const struct knet_node *node) MUST_CHECK;
 /* Readable, until it is read (an eventfd), when libknet begins or ceases to see a node. */
 int knet_change_fd(const struct knet *knet);

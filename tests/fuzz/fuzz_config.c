@@ -3,7 +3,7 @@
  *
  * Build and run:
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
- *		tests/fuzz/fuzz_config.c src/api/config*.c src/api/settings*.c -lyaml -o
+ *		tests/fuzz/fuzz_config.c src/api/config*.c src/api/settings*.c src/base/address*.c -lyaml -o
  * /tmp/fuzz_config /tmp/fuzz_config -max_total_time=60 tests/fuzz/corpus/config
  */
 #include <stdlib.h>

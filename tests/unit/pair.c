@@ -1,7 +1,6 @@
 /* Two copies in one process: see pair.h for the drawing. */
 #include "pair.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -16,7 +15,6 @@
 #include "fs/replicator/stream_frame.h"
 #include "platform/clock.h"
 
-#define PORT	17600
 #define WAIT_NS (60 * NS_PER_S)
 
 static struct cluster_config cluster;
@@ -104,16 +102,20 @@ static void *acceptor_run(void *context)
 	}
 }
 
+const struct address *pair_address(const struct pair_node *node)
+{
+	return &cluster.nodes[node->id - 1].addresses[0];
+}
+
 static void start_listening(struct pair_node *node)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_port = htons(PORT),
-		.sin_addr = cluster.nodes[node->id - 1].addresses[0] };
+	const struct address *own = pair_address(node);
+	struct sockaddr_storage address;
+	socklen_t size = socket_address_fill(own, PAIR_PORT, &address);
 	int one = 1;
-	node->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	node->listen_fd = socket(socket_family(own), SOCK_STREAM | SOCK_CLOEXEC, 0);
 	(void)setsockopt(node->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	assert_int_equal(
-		bind(node->listen_fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(bind(node->listen_fd, (const struct sockaddr *)&address, size), 0);
 	assert_int_equal(listen(node->listen_fd, 8), 0);
 	assert_int_equal(pthread_create(&node->acceptor, NULL, acceptor_run, node), 0);
 }
@@ -186,14 +188,15 @@ static void start_node(struct pair_node *node)
 
 static void describe_cluster(void)
 {
-	unsigned subnet = (unsigned)getpid() % 250;
-	cluster = (struct cluster_config){ .port = PORT, .node_count = 2 };
+	uint8_t subnet = (uint8_t)(getpid() % 250);
+	cluster = (struct cluster_config){ .port = PAIR_PORT, .node_count = 2 };
 	for (int i = 0; i < 2; i++) {
 		struct node_config *node = &cluster.nodes[i];
 		node->id = (uint8_t)(i + 1);
 		(void)snprintf(node->name, sizeof(node->name), "%s", i == 0 ? "alpha" : "beta");
 		node->address_count = 1;
-		node->addresses[0].s_addr = htonl(0x7f4d0000u | subnet << 8 | (unsigned)(i + 1));
+		node->addresses[0] = address_make(
+			ADDRESS_IPV4, (const uint8_t[]){ 127, 77, subnet, (uint8_t)(i + 1) });
 	}
 	module_settings = (struct module_settings){
 		.directory_count = 1, .durability = DURABILITY_CALL, .peer_timeout_ns = 2 * NS_PER_S

@@ -40,6 +40,7 @@
 #include "fs/tree/order.h"
 #include "fs/tree/tree.h"
 #include "platform/lock.h"
+#include "platform/socket_address.h"
 
 #define PAIR_PATH_SIZE 128
 #define PAIR_WRITERS   4
@@ -95,6 +96,9 @@ int pair_main(int argc, char **argv, const struct CMUnitTest *tests, size_t coun
 /* ---- one node (pair.c) ---- */
 
 /* A process of the node begins, on its memory (is_fresh: of no earlier process), or ends. */
+#define PAIR_PORT 17600
+
+const struct address *pair_address(const struct pair_node *node);
 void node_open_process(struct pair_node *node, bool is_fresh);
 void node_close_process(struct pair_node *node);
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "cli/cli.h"
+#include "cli/gateway.h"
 #include "cli/keys.h"
 #include "cli/module_text.h"
 
@@ -135,6 +136,63 @@ static void a_folder_is_copied_with_its_modes_and_removed(void **state)
 	assert_int_equal(folder_remove(base), 0);
 }
 
+/* As the kernel writes them, on a machine of either byte order (0x0a000001 stands reversed on ours). */
+static const char routes_ipv4[] =
+	"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+	"eth1\t00000000\t%08X\t0003\t0\t0\t200\t00000000\t0\t0\t0\n"
+	"eth0\t00000000\t%08X\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+	"eth0\t00000000\t00000000\t0001\t0\t0\t1\t00000000\t0\t0\t0\n"
+	"eth0\t%08X\t%08X\t0003\t0\t0\t1\t00FFFFFF\t0\t0\t0\n";
+static const char routes_ipv6[] =
+	"fd000077000300000000000000000000 40 00000000000000000000000000000000 00 "
+	"00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0\n"
+	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
+	"fd0000770003000000000000000000fe 00000400 00000003 00000000 00000003     eth0\n"
+	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
+	"fe800000000000000000000000000001 00000100 00000003 00000000 00000003     eth0\n"
+	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
+	"00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
+
+static bool find_in(const char *text, enum address_family family, struct address *out_gateway)
+{
+	FILE *table = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+	assert_non_null(table);
+	bool is_found = gateway_find_in(table, family, out_gateway);
+	(void)fclose(table);
+	return is_found;
+}
+
+static uint32_t in_memory(const uint8_t bytes[4])
+{
+	uint32_t value;
+	memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
+static void the_gateway_with_the_smallest_metric_counts(void **state)
+{
+	(void)state;
+	char text[1024], shown[ADDRESS_TEXT_SIZE];
+	struct address gateway;
+	snprintf(text, sizeof(text), routes_ipv4, in_memory((const uint8_t[]){ 10, 0, 0, 1 }),
+		in_memory((const uint8_t[]){ 10, 0, 0, 2 }),
+		in_memory((const uint8_t[]){ 10, 9, 0, 0 }),
+		in_memory((const uint8_t[]){ 10, 0, 0, 3 }));
+	assert_true(find_in(text, ADDRESS_IPV4, &gateway));
+	assert_string_equal(address_format(&gateway, shown), "10.0.0.2");
+	assert_false(find_in("Iface\n", ADDRESS_IPV4, &gateway));
+}
+
+static void a_gateway_that_means_another_on_each_link_does_not_count(void **state)
+{
+	(void)state;
+	char shown[ADDRESS_TEXT_SIZE];
+	struct address gateway;
+	assert_true(find_in(routes_ipv6, ADDRESS_IPV6, &gateway));
+	assert_string_equal(address_format(&gateway, shown), "fd00:77:3::fe");
+	assert_false(find_in(strstr(routes_ipv6, "fe80") - 68, ADDRESS_IPV6, &gateway));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +201,8 @@ int main(void)
 		cmocka_unit_test(a_node_gets_a_key_only_with_the_passphrase),
 		cmocka_unit_test(a_passphrase_is_never_twice_the_same),
 		cmocka_unit_test(a_folder_is_copied_with_its_modes_and_removed),
+		cmocka_unit_test(the_gateway_with_the_smallest_metric_counts),
+		cmocka_unit_test(a_gateway_that_means_another_on_each_link_does_not_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +29,7 @@ static void a_cluster_is_read_with_its_defaults(void **state)
 	(void)state;
 	struct cluster_config cluster;
 	struct config_error error;
+	char shown[ADDRESS_TEXT_SIZE];
 	const char *text =
 		CLUSTER_HEAD "arbiter: ping\nping_target: 10.3.0.254\nsilence: 3s\n" CLUSTER_NODES;
 	assert_int_equal(config_read_cluster_text("c.yaml", text_bytes(text), &cluster, &error), 0);
@@ -40,11 +40,12 @@ static void a_cluster_is_read_with_its_defaults(void **state)
 	assert_int_equal(cluster.silence_ns, 3 * NS_PER_S);
 	assert_int_equal(cluster.margin_ns, 500 * NS_PER_MS);
 	assert_int_equal(cluster.arbiter, ARBITER_PING);
-	assert_int_equal(cluster.ping_target.s_addr, inet_addr("10.3.0.254"));
+	assert_string_equal(address_format(&cluster.ping_target, shown), "10.3.0.254");
 	assert_int_equal(cluster.node_count, 2);
 	assert_string_equal(config_node_by_id(&cluster, 2)->name, "b");
-	assert_int_equal(
-		config_node_by_name(&cluster, "b")->addresses[1].s_addr, inet_addr("10.3.0.2"));
+	assert_string_equal(
+		address_format(&config_node_by_name(&cluster, "b")->addresses[1], shown),
+		"10.3.0.2");
 	assert_null(config_node_by_name(&cluster, "c"));
 }
 
@@ -144,8 +145,22 @@ static const struct wrong wrong_clusters[] = {
 	{ CLUSTER_HEAD "nodes: []\n",
 		"c.yaml:2: key 'nodes': found an empty list; expected at least one" },
 	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 1}\n",
-		"c.yaml:3: key 'addresses': is missing; expected a list of 1 to 8: an IPv4 address "
-		"such as 10.0.0.1" },
+		"c.yaml:3: key 'addresses': is missing; expected a list of 1 to 8: an address such "
+		"as 10.0.0.1 or fd00::1" },
+	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 1, addresses: fe80::1}\n",
+		"c.yaml:3: key 'addresses': found 'fe80::1', which is link-local: it counts on one "
+		"link only; expected a list of 1 to 8: an address such as 10.0.0.1 or fd00::1" },
+	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 1, addresses: [10.0.0.1, fd00:1::1]}\n- {name: b, "
+		       "id: 2, addresses: [fd00:1::2, 10.0.0.2]}\n",
+		"c.yaml:2: key 'nodes': on network 1 node 'a' has 10.0.0.1 and node 'b' has "
+		"fd00:1::2; expected both IPv4, or both IPv6, in the same order of networks" },
+	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 1, addresses: fd00::1}\n- {name: b, id: 2, "
+		       "addresses: fd00:0:0::1}\n",
+		"c.yaml:2: key 'nodes': nodes 'a' and 'b' both have address fd00::1; expected "
+		"addresses of their own" },
+	{ CLUSTER_HEAD "ping_target: ::1\n" CLUSTER_NODES,
+		"c.yaml:2: key 'ping_target': found '::1', which is a host's own loopback "
+		"address; expected an address such as 10.0.0.1 or fd00::1" },
 	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 65, addresses: 10.0.0.1}\n",
 		"c.yaml:3: key 'id': found '65'; expected a whole number from 1 to 64" },
 	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 1, addresses: 10.0.0.1}\n- {name: b, id: 1, "
@@ -163,6 +178,9 @@ static const struct wrong wrong_clusters[] = {
 	{ CLUSTER_HEAD CLUSTER_NODES "---\n",
 		"c.yaml:5: found a second document ('---'); expected one" },
 };
+
+#define ADDRESS_EXPECTED \
+	"expected an address such as 10.0.0.100, 10.0.0.100/24 or 10.0.0.100@eth0"
 
 static const struct wrong wrong_modules[] = {
 	{ "nodes: [a, b]\ndirectories: [/data]\n",
@@ -190,11 +208,23 @@ static const struct wrong wrong_modules[] = {
 		"m.yaml:4: key 'durability': found 'strict'; expected call or fsync" },
 	{ MODULE_HEAD "kind: farm\n", "m.yaml:4: key 'kind': found 'farm'; expected mirror" },
 	{ MODULE_HEAD "address: 10.0.0.300\n",
-		"m.yaml:4: key 'address': found '10.0.0.300'; expected an IPv4 address such as "
-		"10.0.0.100, 10.0.0.100/24 or 10.0.0.100@eth0" },
+		"m.yaml:4: key 'address': found '10.0.0.300', which has a number above "
+		"255; " ADDRESS_EXPECTED },
 	{ MODULE_HEAD "address: 10.0.0.3/33\n",
-		"m.yaml:4: key 'address': found '10.0.0.3/33'; expected an IPv4 address such as "
-		"10.0.0.100, 10.0.0.100/24 or 10.0.0.100@eth0" },
+		"m.yaml:4: key 'address': found '10.0.0.3/33', which has a prefix that is "
+		"not from 1 to 32; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 10.0.0.03\n",
+		"m.yaml:4: key 'address': found '10.0.0.03', which has a number with a zero before "
+		"it, which some read as octal; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 10.0.0.3/24x\n",
+		"m.yaml:4: key 'address': found '10.0.0.3/24x', which has something behind its "
+		"prefix; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 10.0.0.3@\n",
+		"m.yaml:4: key 'address': found '10.0.0.3@', which has no name of an interface "
+		"behind its '@'; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 224.0.0.18\n",
+		"m.yaml:4: key 'address': found '224.0.0.18', which is a multicast address, of a "
+		"group of hosts; " ADDRESS_EXPECTED },
 	{ MODULE_HEAD "addresses: [10.0.0.3, 10.0.0.3@eth0]\n",
 		"m.yaml:4: key 'addresses': 10.0.0.3 is given twice; expected each address once" },
 	{ MODULE_HEAD "address: 10.0.0.3\naddresses: [10.0.0.4]\n",

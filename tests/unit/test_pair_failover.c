@@ -4,7 +4,6 @@
  */
 #include "pair.h"
 
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -89,14 +88,11 @@ static void test_promotion(void **state)
 
 static struct stream *call_second(struct tls_context *context)
 {
-	struct sockaddr_in address = { 0 };
-	socklen_t size = sizeof(address);
 	struct stream *stream = NULL;
 	struct tls_error why;
-	assert_int_equal(getsockname(nodes[1].listen_fd, (struct sockaddr *)&address, &size), 0);
 	const struct stream_call call = {
-		.address = address.sin_addr,
-		.port = ntohs(address.sin_port),
+		.address = *pair_address(&nodes[1]),
+		.port = PAIR_PORT,
 		.caller = 1,
 		.module = "pair",
 		.peer_name = "beta",

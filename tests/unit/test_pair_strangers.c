@@ -5,7 +5,6 @@
  */
 #include "pair.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,7 +19,6 @@
 #define STEP_NS (2 * NS_PER_S)
 
 static struct {
-	struct sockaddr_in target;
 	struct tls_context *foreigner, *other_node, *peer;
 	atomic_bool is_over;
 	atomic_uint calls[KINDS];
@@ -33,11 +31,11 @@ static struct {
 static int call_with_preface(void)
 {
 	uint8_t preface[STREAM_PREFACE_SIZE];
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage target;
+	socklen_t size = socket_address_fill(pair_address(&nodes[1]), PAIR_PORT, &target);
+	int fd = socket(target.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	assert_int_equal(
-		connect(fd, (const struct sockaddr *)&strangers.target, sizeof(strangers.target)),
-		0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&target, size), 0);
 	stream_preface_encode(1, "pair", preface);
 	assert_int_equal(send(fd, preface, sizeof(preface), MSG_NOSIGNAL), sizeof(preface));
 	return fd;
@@ -47,8 +45,8 @@ static int call_with_preface(void)
 static bool call_with(struct tls_context *context, struct stream **out_stream)
 {
 	const struct stream_call call = {
-		.address = strangers.target.sin_addr,
-		.port = ntohs(strangers.target.sin_port),
+		.address = *pair_address(&nodes[1]),
+		.port = PAIR_PORT,
 		.caller = 1,
 		.module = "pair",
 		.peer_name = "beta",
@@ -127,10 +125,7 @@ static void strangers_start(void)
 {
 	char folder[PAIR_PATH_SIZE];
 	struct tls_error why;
-	socklen_t size = sizeof(strangers.target);
 	memset(&strangers, 0, sizeof(strangers));
-	assert_int_equal(
-		getsockname(nodes[1].listen_fd, (struct sockaddr *)&strangers.target, &size), 0);
 	pair_make_foreigner(folder);
 	assert_int_equal(tls_context_new(folder, &strangers.foreigner, &why), 0);
 	assert_int_equal(tls_context_new(nodes[1].tls, &strangers.other_node, &why), 0);

@@ -8,7 +8,6 @@
  *	                      +-- removed by somebody else: put back at once
  *	                      +-- another machine claims it: said, the core is told
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,9 @@
 
 #include "daemon/addresses/internal.h"
 #include "daemon/runtime.h"
+#include "platform/arp.h"
 #include "platform/clock.h"
+#include "platform/connections.h"
 
 #define RENEW_NS       (500 * NS_PER_MS)
 #define ANNOUNCE_NS    (10 * NS_PER_S) /* once the first ones are out */
@@ -40,11 +41,6 @@ static const char *mac_text(const uint8_t mac[MAC_SIZE], char out[MAC_TEXT_SIZE]
 	return out;
 }
 
-static const char *address_text(struct in_addr address, char out[INET_ADDRSTRLEN])
-{
-	return inet_ntop(AF_INET, &address, out, INET_ADDRSTRLEN);
-}
-
 static void post_change(struct virtual_address *address, enum address_change change)
 {
 	if (!address->module->is_added)
@@ -62,7 +58,7 @@ static void announce(struct virtual_address *address)
 	struct wire *wire = addresses_wire_for(address->module->daemon, config_of(address));
 
 	if (wire != NULL) /* gone for a moment: the next one comes */
-		(void)!arp_announce(wire->socket, &wire->interface, config_of(address)->address);
+		(void)!arp_announce(wire->socket, &wire->interface, &config_of(address)->address);
 }
 
 static void on_announce(void *owner)
@@ -88,7 +84,7 @@ static void start_announcing(struct virtual_address *address)
 
 static int put_at_place(struct virtual_address *address)
 {
-	return address_put(address->module->daemon->netlink->netlink, &address->place,
+	return netlink_put_address(address->module->daemon->netlink->netlink, &address->place,
 		(uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S));
 }
 
@@ -103,7 +99,7 @@ static int put(struct virtual_address *address)
 	struct wire *wire = addresses_wire_for(daemon, config);
 	if (wire == NULL)
 		return -ENODEV;
-	address->place = (struct address_place){ .interface = wire->interface.index,
+	address->place = (struct netlink_place){ .interface = wire->interface.index,
 		.address = config->address,
 		.prefix = config->prefix != 0 ? config->prefix : wire->interface.prefix };
 	return put_at_place(address);
@@ -111,12 +107,12 @@ static int put(struct virtual_address *address)
 
 static void say_failed(struct virtual_address *address, int error)
 {
-	char text[INET_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_SIZE];
 
 	daemon_log(address->module->daemon, address->module, SEVERITY_ERROR, "address.failed",
 		"The address %s cannot be taken: %s. Trying on; see that an interface of this node "
 		"is up and has an address in the same network, or name it in module.yaml.",
-		address_text(config_of(address)->address, text),
+		address_format(&config_of(address)->address, text),
 		error == -ENODEV ? "no interface belongs to it" : strerror(-error));
 }
 
@@ -173,17 +169,15 @@ static void drop(struct virtual_address *address)
 	loop_disarm(&daemon->loop, &address->announce);
 	/* Not there is as good as removed. */
 	if (address->place.interface != 0)
-		(void)!address_remove(daemon->netlink->netlink, &address->place);
+		(void)!netlink_remove_address(daemon->netlink->netlink, &address->place);
 }
 
 static void release_one(struct virtual_address *address)
 {
-	struct in_addr ip = config_of(address)->address;
-
 	if (address->is_held) {
 		/* Reset while the address can still send it; what follows meets no address. A
 		 * kernel that cannot leaves its clients to their time-outs. */
-		(void)!address_reset_connections(ip);
+		(void)!connections_reset(&config_of(address)->address);
 		drop(address);
 	}
 	post_change(address, ADDRESS_GONE);
@@ -200,7 +194,7 @@ void addresses_release(struct module *module)
 bool addresses_is_held(struct module *module)
 {
 	for (int i = 0; i < module->settings.address_count; i++)
-		if (!address_is_here(module->settings.addresses[i].address))
+		if (!interface_has_address(&module->settings.addresses[i].address))
 			return false;
 	return module->settings.address_count > 0;
 }
@@ -209,12 +203,12 @@ bool addresses_is_held(struct module *module)
 
 static void put_back(struct virtual_address *address)
 {
-	char text[INET_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_SIZE];
 	int error = put(address);
 
 	daemon_log(address->module->daemon, address->module, SEVERITY_WARNING, "address.put_back",
 		"Something on this node removed the address %s, which this module serves at; %s.",
-		address_text(address->place.address, text),
+		address_format(&address->place.address, text),
 		error == 0 ? "it was put back at once" : "it cannot be put back yet");
 	if (error == 0)
 		start_announcing(address);
@@ -222,34 +216,34 @@ static void put_back(struct virtual_address *address)
 		on_renew(address);
 }
 
-static void for_each_held(struct daemon *daemon, struct in_addr ip,
-	void (*visit)(struct virtual_address *address, const struct arp_packet *packet),
-	const struct arp_packet *packet)
+static void for_each_held(struct daemon *daemon, const struct address *ip,
+	void (*visit)(struct virtual_address *address, const struct neighbour_claim *claim),
+	const struct neighbour_claim *claim)
 {
 	for (int i = 0; i < daemon->module_count; i++) {
 		struct module *module = daemon->modules[i];
 		for (int n = 0; n < module->settings.address_count; n++) {
 			struct virtual_address *address = &module->addresses->list[n];
-			if (address->is_held && config_of(address)->address.s_addr == ip.s_addr)
-				visit(address, packet);
+			if (address->is_held && address_is_equal(&config_of(address)->address, ip))
+				visit(address, claim);
 		}
 	}
 }
 
-static void on_removed(struct virtual_address *address, const struct arp_packet *packet)
+static void on_removed(struct virtual_address *address, const struct neighbour_claim *claim)
 {
-	(void)packet;
+	(void)claim;
 	/* One that expired while we were late has been renewed since, or is now. */
-	if (!address_is_here(address->place.address))
+	if (!interface_has_address(&address->place.address))
 		put_back(address);
 }
 
-static void on_claimed(struct virtual_address *address, const struct arp_packet *packet)
+static void on_claimed(struct virtual_address *address, const struct neighbour_claim *claim)
 {
-	char ip[INET_ADDRSTRLEN], mac[MAC_TEXT_SIZE];
+	char ip[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
 	int64_t now_ns = clock_boot_ns();
 
-	if (address_is_own_mac(packet->sender_mac))
+	if (interface_has_mac(claim->mac))
 		return;
 	if (address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIM_PAUSE_NS)
 		return;
@@ -258,17 +252,17 @@ static void on_claimed(struct virtual_address *address, const struct arp_packet 
 		"Another machine (%s) says that it has the address %s, which this module serves "
 		"at. "
 		"Find it by that hardware address and take %s away from it.",
-		mac_text(packet->sender_mac, mac), address_text(packet->sender, ip), ip);
+		mac_text(claim->mac, mac), address_format(&claim->address, ip), ip);
 	announce(address); /* defend it once, RFC 5227 section 2.4 */
 	post_change(address, ADDRESS_TAKEN_BY_OTHER);
 }
 
-void addresses_claimed(struct daemon *daemon, const struct arp_packet *packet)
+void addresses_claimed(struct daemon *daemon, const struct neighbour_claim *claim)
 {
-	for_each_held(daemon, packet->sender, on_claimed, packet);
+	for_each_held(daemon, &claim->address, on_claimed, claim);
 }
 
-void addresses_removed(struct daemon *daemon, struct in_addr address)
+void addresses_removed(struct daemon *daemon, const struct address *address)
 {
 	for_each_held(daemon, address, on_removed, NULL);
 }

@@ -11,7 +11,7 @@ int addresses_open(struct daemon *daemon) MUST_CHECK;
 void addresses_close(struct daemon *daemon);
 int addresses_add(struct module *module) MUST_CHECK;
 void addresses_remove(struct module *module);
-/* Is any of the module's addresses on one of our interfaces? */
+/* Are all of the module's addresses on interfaces of ours? False without any. */
 bool addresses_is_held(struct module *module);
 void addresses_hold(struct module *module);
 void addresses_release(struct module *module);

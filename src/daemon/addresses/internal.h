@@ -7,8 +7,9 @@
 #define EVENKEEL_DAEMON_ADDRESSES_INTERNAL_H
 
 #include "daemon/addresses/addresses.h"
-#include "platform/address.h"
-#include "platform/arp.h"
+#include "platform/interface.h"
+#include "platform/neighbour.h"
+#include "platform/netlink.h"
 
 #define INTERFACES_MAX 16
 
@@ -18,6 +19,10 @@ struct wire {
 	struct interface interface;
 	int socket;
 	struct watch watch;
+	struct {
+		bool is_known;
+		uint8_t mac[MAC_SIZE];
+	} nodes[NODES_MAX + 1]; /* where the other nodes are found here */
 };
 
 struct daemon_netlink {
@@ -27,17 +32,13 @@ struct daemon_netlink {
 	struct timer learn;
 	int wire_count;
 	struct wire wires[INTERFACES_MAX];
-	struct {
-		bool is_known;
-		uint8_t mac[MAC_SIZE];
-	} nodes[NODES_MAX + 1]; /* in the client network */
 };
 
 struct virtual_address {
 	struct module *module;
 	uint8_t index;
 	bool is_held, is_failing;
-	struct address_place place; /* where it was put last */
+	struct netlink_place place; /* where it was put last */
 	int64_t taken_ns, claimed_ns;
 	size_t announced; /* how many of the first announcements are out */
 	struct timer renew, announce;
@@ -58,15 +59,16 @@ struct wire *addresses_wire_for(struct daemon *daemon, const struct address_conf
 
 /* ---- addresses.c ---- */
 
-/* Somebody says in this packet that it has the address. */
-void addresses_claimed(struct daemon *daemon, const struct arp_packet *packet);
+/* Somebody says that it has the address. */
+void addresses_claimed(struct daemon *daemon, const struct neighbour_claim *claim);
 /* The address is not on this node any more. */
-void addresses_removed(struct daemon *daemon, struct in_addr address);
+void addresses_removed(struct daemon *daemon, const struct address *address);
 
 /* ---- addresses/probe.c ---- */
 
 void addresses_probe_init(struct module *module);
-/* Does this packet answer the probe that is under way? */
-void addresses_match_probe(struct module *module, const struct arp_packet *packet);
+/* Does this answer, heard on the wire, the probe that is under way? */
+void addresses_match_probe(
+	struct module *module, const struct wire *wire, const struct neighbour_claim *claim);
 
 #endif

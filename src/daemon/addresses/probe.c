@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/addresses/internal.h"
+#include "platform/arp.h"
 #include "platform/clock.h"
 
 #define PROBE_GAP_NS (50 * NS_PER_MS)
@@ -27,14 +28,14 @@ static void end_probe(struct module *module, enum probe_outcome outcome, const u
 
 static bool send_probes(struct module *module)
 {
-	const struct in_addr nobody = { 0 };
+	const struct address nobody = { .family = ADDRESS_NONE };
 	bool is_sent = false;
 
 	for (int i = 0; i < module->settings.address_count; i++) {
 		const struct address_config *config = &module->settings.addresses[i];
 		struct wire *wire = addresses_wire_for(module->daemon, config);
 		if (wire != NULL &&
-			arp_ask(wire->socket, &wire->interface, nobody, config->address) == 0)
+			arp_ask(wire->socket, &wire->interface, &nobody, &config->address) == 0)
 			is_sent = true;
 	}
 	return is_sent;
@@ -73,22 +74,20 @@ void addresses_probe(struct module *module)
 	on_probe(module);
 }
 
-void addresses_match_probe(struct module *module, const struct arp_packet *packet)
+void addresses_match_probe(
+	struct module *module, const struct wire *wire, const struct neighbour_claim *claim)
 {
-	const struct daemon_netlink *netlink = module->daemon->netlink;
 	const struct node_config *peer = daemon_peer(module->daemon, module);
 
 	if (!module->addresses->is_probing)
 		return;
 	for (int i = 0; i < module->settings.address_count; i++) {
-		if (module->settings.addresses[i].address.s_addr != packet->sender.s_addr ||
-			address_is_own_mac(packet->sender_mac))
+		if (!address_is_equal(&module->settings.addresses[i].address, &claim->address) ||
+			interface_has_mac(claim->mac))
 			continue;
-		bool is_peer =
-			peer != NULL && netlink->nodes[peer->id].is_known &&
-			memcmp(netlink->nodes[peer->id].mac, packet->sender_mac, MAC_SIZE) == 0;
-		end_probe(module, is_peer ? PROBE_PEER_ANSWERS : PROBE_FOREIGN_ANSWERS,
-			packet->sender_mac);
+		bool is_peer = peer != NULL && wire->nodes[peer->id].is_known &&
+			       memcmp(wire->nodes[peer->id].mac, claim->mac, MAC_SIZE) == 0;
+		end_probe(module, is_peer ? PROBE_PEER_ANSWERS : PROBE_FOREIGN_ANSWERS, claim->mac);
 		return;
 	}
 }

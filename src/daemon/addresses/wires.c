@@ -3,9 +3,9 @@
  * heard on them. Each packet is looked at three times: for the hardware address of another node, for
  * an answer to a probe, for somebody else at an address we hold.
  *
- * The hardware address of each other node in the client network is learnt from the ARP it sends
- * and from asking for it, so that an answer to a probe can be told apart: the peer lives and has
- * the address (R3), or a stranger has it.
+ * The hardware address of each other node on each of these is learnt from the ARP it sends and from
+ * asking for its address in the client network, so that an answer to a probe can be told apart: the
+ * peer lives and has the address (R3), or a stranger has it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/addresses/internal.h"
+#include "platform/arp.h"
 #include "platform/clock.h"
 
 #define LEARN_NS	(10 * NS_PER_S) /* between questions for the other nodes' MACs */
@@ -44,7 +45,7 @@ struct wire *addresses_wire_for(struct daemon *daemon, const struct address_conf
 	struct daemon_netlink *netlink = daemon->netlink;
 	struct interface interface;
 
-	if (address_find_interface(config->address, config->interface, &interface) != 0)
+	if (interface_find(&config->address, config->interface, &interface) != 0)
 		return NULL;
 	for (int i = 0; i < netlink->wire_count; i++) {
 		if (netlink->wires[i].interface.index != interface.index)
@@ -57,25 +58,38 @@ struct wire *addresses_wire_for(struct daemon *daemon, const struct address_conf
 
 /* ---- learning the other nodes' hardware addresses ---- */
 
-static const struct node_config *node_of(const struct daemon *daemon, struct in_addr address)
+static const struct node_config *node_of(const struct daemon *daemon, const struct address *address)
 {
 	for (uint8_t i = 0; i < daemon->cluster.node_count; i++) {
 		const struct node_config *node = &daemon->cluster.nodes[i];
 		for (uint8_t n = 0; n < node->address_count; n++)
-			if (node->addresses[n].s_addr == address.s_addr)
+			if (address_is_equal(&node->addresses[n], address))
 				return node;
 	}
 	return NULL;
 }
 
-static void learn(struct daemon_netlink *netlink, const struct arp_packet *packet)
+static void learn(struct wire *wire, const struct neighbour_claim *claim)
 {
-	const struct node_config *node = node_of(netlink->daemon, packet->sender);
+	const struct daemon *daemon = wire->netlink->daemon;
+	const struct node_config *node = node_of(daemon, &claim->address);
 
-	if (node == NULL || node == netlink->daemon->self)
+	if (node == NULL || node == daemon->self)
 		return;
-	netlink->nodes[node->id].is_known = true;
-	memcpy(netlink->nodes[node->id].mac, packet->sender_mac, MAC_SIZE);
+	wire->nodes[node->id].is_known = true;
+	memcpy(wire->nodes[node->id].mac, claim->mac, MAC_SIZE);
+}
+
+/* The client network comes last. No answer is no news. */
+static void ask_for_node(const struct wire *wire, const struct node_config *node)
+{
+	const struct address *address = &node->addresses[node->address_count - 1];
+	struct interface here;
+
+	if (interface_find(address, wire->interface.name, &here) != 0 ||
+		here.index != wire->interface.index)
+		return;
+	(void)!arp_ask(wire->socket, &here, &here.source, address);
 }
 
 static void on_learn(void *owner)
@@ -90,42 +104,36 @@ static void on_learn(void *owner)
 	for (int w = 0; w < netlink->wire_count; w++)
 		for (uint8_t i = 0; i < daemon->cluster.node_count; i++) {
 			const struct node_config *node = &daemon->cluster.nodes[i];
-			if (node == daemon->self || node->address_count == 0)
-				continue;
-			/* The client network comes last. No answer is no news. */
-			(void)!arp_ask(netlink->wires[w].socket, &netlink->wires[w].interface,
-				netlink->wires[w].interface.source,
-				node->addresses[node->address_count - 1]);
+			if (node != daemon->self && node->address_count > 0)
+				ask_for_node(&netlink->wires[w], node);
 		}
 	loop_arm(&daemon->loop, &netlink->learn, clock_boot_ns() + LEARN_NS);
 }
 
 /* ---- what is heard ---- */
 
-static void on_packet(struct wire *wire, const struct arp_packet *packet)
+static void on_claim(struct wire *wire, const struct neighbour_claim *claim)
 {
 	struct daemon *daemon = wire->netlink->daemon;
 
-	if (packet->sender.s_addr == 0)
-		return; /* a probe: it has nothing yet */
-	learn(wire->netlink, packet);
+	learn(wire, claim);
 	for (int i = 0; i < daemon->module_count; i++)
-		addresses_match_probe(daemon->modules[i], packet);
-	addresses_claimed(daemon, packet);
+		addresses_match_probe(daemon->modules[i], wire, claim);
+	addresses_claimed(daemon, claim);
 }
 
 static void on_arp(void *owner, uint32_t events)
 {
 	struct wire *wire = owner;
-	struct arp_packet packet;
+	struct neighbour_claim claim;
 
 	(void)events;
 	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
-		int error = arp_receive(wire->socket, &packet);
+		int error = arp_receive(wire->socket, &claim);
 		if (error == -EAGAIN || error == -ENETDOWN)
 			return; /* an interface that went down says so once */
 		if (error == 0)
-			on_packet(wire, &packet);
+			on_claim(wire, &claim);
 	}
 }
 
@@ -136,10 +144,10 @@ static void on_address_change(void *owner, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
-		if (address_next_change(netlink->netlink, &change) != 0)
+		if (netlink_next_change(netlink->netlink, &change) != 0)
 			return; /* what was lost is seen at the next renewal */
 		if (change.is_removed)
-			addresses_removed(netlink->daemon, change.place.address);
+			addresses_removed(netlink->daemon, &change.place.address);
 	}
 }
 

@@ -2,7 +2,6 @@
  * The status of a node as JSON: the cluster, who is heard on which network, what the arbiter can
  * promise, and each module in the core's own words.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +22,10 @@ static const char *node_name(const struct daemon *daemon, uint8_t id)
 	return node != NULL ? node->name : "";
 }
 
-static json_t *address_text(struct in_addr address)
+static json_t *address_text(const struct address *address)
 {
-	char shown[INET_ADDRSTRLEN] = "";
-	inet_ntop(AF_INET, &address, shown, sizeof(shown));
-	return json_string(shown);
+	char shown[ADDRESS_TEXT_SIZE];
+	return json_string(address_format(address, shown));
 }
 
 static json_t *node_status(const struct daemon *daemon, const struct node_config *node)
@@ -36,7 +34,7 @@ static json_t *node_status(const struct daemon *daemon, const struct node_config
 	bool is_self = node->id == daemon->self->id;
 	for (uint8_t i = 0; i < node->address_count; i++) {
 		json_t *address = json_object();
-		set(address, "address", address_text(node->addresses[i]));
+		set(address, "address", address_text(&node->addresses[i]));
 		if (!is_self)
 			set(address, "is_up", json_boolean(mesh_link_is_up(daemon, node->id, i)));
 		(void)json_array_append_new(addresses, address);
@@ -60,7 +58,7 @@ static json_t *nodes_status(const struct daemon *daemon)
 static json_t *arbiter_status(const struct daemon *daemon, int reachable)
 {
 	json_t *json = json_object();
-	char target[INET_ADDRSTRLEN] = "", sentence[SENTENCE_SIZE_MAX];
+	char target[ADDRESS_TEXT_SIZE], sentence[SENTENCE_SIZE_MAX];
 	if (daemon->cluster.arbiter == ARBITER_OPERATOR) {
 		set(json, "kind", json_string("operator"));
 		set(json, "promise",
@@ -68,7 +66,7 @@ static json_t *arbiter_status(const struct daemon *daemon, int reachable)
 				    "on by itself; all promises hold"));
 		return json;
 	}
-	inet_ntop(AF_INET, &daemon->cluster.ping_target, target, sizeof(target));
+	(void)address_format(&daemon->cluster.ping_target, target);
 	if (reachable == 0)
 		snprintf(sentence, sizeof(sentence),
 			"%s does not answer this node: it could not go on alone now; check the "
@@ -117,7 +115,7 @@ static void add_settings(json_t *json, const struct module_settings *settings)
 		(void)json_array_append_new(directories, json_string(settings->directories[i]));
 	for (int i = 0; i < settings->address_count; i++)
 		(void)json_array_append_new(
-			addresses, address_text(settings->addresses[i].address));
+			addresses, address_text(&settings->addresses[i].address));
 	set(json, "directories", directories);
 	set(json, "addresses", addresses);
 	set(json, "durability",

@@ -7,7 +7,6 @@
  *
  *	ASK_ARBITER -> up to 4 echoes, 100 ms apart -> an answer: granted; none: unknown
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +56,7 @@ static void answer(struct daemon *daemon, uint16_t module, uint64_t nonce, bool 
 static void note_reachable(struct daemon_arbiter *arbiter, bool is_reachable)
 {
 	struct daemon *daemon = arbiter->daemon;
-	char text[INET_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_SIZE];
 
 	if (!arbiter->is_known || arbiter->is_reachable != is_reachable)
 		daemon_log(daemon, NULL, is_reachable ? SEVERITY_INFO : SEVERITY_WARNING,
@@ -65,7 +64,7 @@ static void note_reachable(struct daemon_arbiter *arbiter, bool is_reachable)
 			is_reachable ? "The ping target %s answers: this node could go on alone."
 				     : "The ping target %s does not answer: this node cannot take "
 				       "over, or go on alone, while that lasts.",
-			inet_ntop(AF_INET, &daemon->cluster.ping_target, text, sizeof(text)));
+			address_format(&daemon->cluster.ping_target, text));
 	arbiter->is_known = true;
 	arbiter->is_reachable = is_reachable;
 	daemon_post(daemon,
@@ -94,7 +93,7 @@ static void start_round(void *owner);
 
 static void hear_replies(struct daemon_arbiter *arbiter)
 {
-	struct in_addr from;
+	struct address from;
 	struct icmp_echo echo;
 
 	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
@@ -102,7 +101,7 @@ static void hear_replies(struct daemon_arbiter *arbiter)
 		if (error == -EAGAIN)
 			return;
 		if (error != 0 || echo.id != arbiter->id ||
-			from.s_addr != arbiter->daemon->cluster.ping_target.s_addr)
+			!address_is_equal(&from, &arbiter->daemon->cluster.ping_target))
 			continue;
 		/* An echo of an earlier round says nothing about now, but that it is time to ask. */
 		if (!arbiter->is_trying && !arbiter->is_reachable)
@@ -137,7 +136,7 @@ static void on_step(void *owner)
 		struct icmp_echo echo = { .id = arbiter->id, .sequence = ++arbiter->sequence };
 		arbiter->tries++;
 		/* Unreachable now: the next try, or none. */
-		(void)!icmp_send(arbiter->socket, daemon->cluster.ping_target, echo);
+		(void)!icmp_send(arbiter->socket, &daemon->cluster.ping_target, echo);
 	}
 	loop_arm(&daemon->loop, &arbiter->step,
 		arbiter->tries < TRIES ? now_ns + TRY_GAP_NS
@@ -192,7 +191,8 @@ int arbiter_open(struct daemon *daemon)
 	arbiter->next_round = (struct timer){ .owner = arbiter, .on_due = start_round };
 	if (daemon->cluster.arbiter != ARBITER_PING)
 		return 0;
-	int error = icmp_open(&arbiter->socket);
+	int error = icmp_open(
+		(enum address_family)daemon->cluster.ping_target.family, &arbiter->socket);
 	if (error != 0)
 		return error;
 	arbiter->watch =

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 #include "daemon/scripts/scripts.h"
 #include "platform/clock.h"
 #include "platform/process.h"
+#include "platform/socket_address.h"
 
 #define FAILURES_TO_BE_DOWN 3
 #define START_GRACE_NS	    (10 * NS_PER_S)
@@ -117,9 +117,9 @@ static void on_connected(void *owner, uint32_t events)
 }
 
 /* The virtual address, where clients connect; without one, this machine. */
-static struct in_addr target_of(const struct module *module)
+static struct address target_of(const struct module *module)
 {
-	struct in_addr local = { .s_addr = htonl(INADDR_LOOPBACK) };
+	const struct address local = { .family = ADDRESS_IPV4, .bytes = { 127, 0, 0, 1 } };
 
 	return module->settings.address_count > 0 && module->runtime.is_address_held
 		       ? module->settings.addresses[0].address
@@ -128,15 +128,15 @@ static struct in_addr target_of(const struct module *module)
 
 static int try_tcp(struct check *check)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_addr = target_of(check->module) };
+	struct address target = target_of(check->module);
+	struct sockaddr_storage address;
+	socklen_t size = socket_address_fill(&target, config_of(check)->tcp_port, &address);
 
-	address.sin_port = htons(config_of(check)->tcp_port);
-	check->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	check->socket =
+		socket(socket_family(&target), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (check->socket < 0)
 		return -errno;
-	if (connect(check->socket, (struct sockaddr *)&address, sizeof(address)) < 0 &&
-		errno != EINPROGRESS)
+	if (connect(check->socket, (struct sockaddr *)&address, size) < 0 && errno != EINPROGRESS)
 		return -errno;
 	check->watch =
 		(struct watch){ .fd = check->socket, .owner = check, .on_ready = on_connected };

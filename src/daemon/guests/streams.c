@@ -8,7 +8,6 @@
  *
  * Anyone who reaches the port may connect: pending connections are few and short-lived.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,6 +19,7 @@
 #include "daemon/guests/internal.h"
 #include "daemon/guests/preface.h"
 #include "platform/clock.h"
+#include "platform/socket_address.h"
 
 #define PENDING_MAX	 64
 #define PREFACE_LIMIT_NS (2 * NS_PER_S)
@@ -33,13 +33,12 @@ struct caller {
 	size_t size;
 	uint8_t data[PREFACE_SIZE];
 	int64_t came_ns;
-	struct in_addr from;
 	struct watch watch;
 };
 
 struct listener {
 	struct daemon_streams *streams;
-	struct in_addr address;
+	struct address address;
 	struct watch watch; /* fd -1: not open */
 	bool is_error_said;
 };
@@ -156,21 +155,16 @@ static void on_caller(void *owner, uint32_t events)
 {
 	struct listener *listener = owner;
 	struct daemon_streams *streams = listener->streams;
-	struct sockaddr_in from = { 0 };
-	socklen_t size = sizeof(from);
 	const int one = 1;
 
 	(void)events;
-	int socket = accept4(
-		listener->watch.fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int socket = accept4(listener->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (socket < 0)
 		return;							       /* gone again */
 	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* only slower */
 	struct caller *caller = free_place(streams);
-	*caller = (struct caller){ .streams = streams,
-		.socket = socket,
-		.came_ns = clock_boot_ns(),
-		.from = from.sin_addr };
+	*caller =
+		(struct caller){ .streams = streams, .socket = socket, .came_ns = clock_boot_ns() };
 	caller->watch = (struct watch){ .fd = socket, .owner = caller, .on_ready = on_readable };
 	if (loop_add(&streams->daemon->loop, &caller->watch, EPOLLIN) != 0)
 		dismiss(caller);
@@ -178,16 +172,25 @@ static void on_caller(void *owner, uint32_t events)
 
 /* ---- listeners ---- */
 
-static int bind_and_listen(int fd, struct in_addr address, uint16_t port)
+static int set_free_bind(int fd, const struct address *address)
 {
-	struct sockaddr_in local = { .sin_family = AF_INET, .sin_addr = address };
+	bool is_ipv6 = address->family == ADDRESS_IPV6;
 	const int one = 1;
 
-	local.sin_port = htons(port);
-	/* FREEBIND: an address that comes with its network later is listened on already. */
+	return setsockopt(fd, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		is_ipv6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one));
+}
+
+static int bind_and_listen(int fd, const struct address *address, uint16_t port)
+{
+	struct sockaddr_storage local;
+	socklen_t size = socket_address_fill(address, port, &local);
+	const int one = 1;
+
+	/* An address that comes with its network later is listened on already. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) < 0 ||
-		bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0 || listen(fd, BACKLOG) < 0)
+		set_free_bind(fd, address) < 0 || bind(fd, (struct sockaddr *)&local, size) < 0 ||
+		listen(fd, BACKLOG) < 0)
 		return -errno;
 	return 0;
 }
@@ -196,11 +199,12 @@ static int open_listener(struct listener *listener)
 {
 	struct daemon *daemon = listener->streams->daemon;
 
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(
+		socket_family(&listener->address), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	listener->watch = (struct watch){ .fd = fd, .owner = listener, .on_ready = on_caller };
-	int error = bind_and_listen(fd, listener->address, daemon->cluster.port);
+	int error = bind_and_listen(fd, &listener->address, daemon->cluster.port);
 	if (error == 0)
 		error = loop_add(&daemon->loop, &listener->watch, EPOLLIN);
 	if (error != 0) {
@@ -213,7 +217,7 @@ static int open_listener(struct listener *listener)
 static void try_listener(struct listener *listener)
 {
 	struct daemon *daemon = listener->streams->daemon;
-	char text[INET_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_SIZE];
 
 	int error = listener->watch.fd >= 0 ? 0 : open_listener(listener);
 	if (error != 0 && !listener->is_error_said)
@@ -221,8 +225,7 @@ static void try_listener(struct listener *listener)
 			"TCP port %u of %s cannot be used for replication: %s. Trying every "
 			"second; "
 			"see that nothing else uses it.",
-			daemon->cluster.port,
-			inet_ntop(AF_INET, &listener->address, text, sizeof(text)),
+			daemon->cluster.port, address_format(&listener->address, text),
 			strerror(-error));
 	listener->is_error_said = error != 0;
 }

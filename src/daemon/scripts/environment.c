@@ -1,5 +1,4 @@
 /* What scripts and the commands of checks find in their environment. */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +27,7 @@ char **scripts_environment(const struct module *module)
 {
 	const struct module_settings *settings = &module->settings;
 	const char *path = getenv("PATH");
-	char address[INET_ADDRSTRLEN] = "";
+	char address[ADDRESS_TEXT_SIZE] = "";
 	char **environment = calloc(ENVIRONMENT_MAX, sizeof(char *));
 	char *directories = malloc(PATH_SIZE_MAX * ROOTS_MAX);
 	int count = 0;
@@ -36,7 +35,7 @@ char **scripts_environment(const struct module *module)
 	CHECK(environment != NULL && directories != NULL);
 	join_directories(settings, directories, PATH_SIZE_MAX * ROOTS_MAX);
 	if (settings->address_count > 0)
-		(void)inet_ntop(AF_INET, &settings->addresses[0].address, address, sizeof(address));
+		(void)address_format(&settings->addresses[0].address, address);
 	const char *const pairs[][2] = {
 		{ "PATH", path != NULL ? path : "/usr/sbin:/usr/bin:/sbin:/bin" },
 		{ "HOME", "/root" },

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "platform/clock.h"
+#include "platform/socket_address.h"
 #include "platform/wait.h"
 
 #define SEND_TIMEOUT_NS	  (30 * NS_PER_S) /* the peer's progress is watched elsewhere, sooner */
@@ -32,10 +33,9 @@ struct stream {
 
 static int connect_fd(int fd, const struct stream_call *call)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(call->port), .sin_addr = call->address
-	};
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+	struct sockaddr_storage address;
+	socklen_t size = socket_address_fill(&call->address, call->port, &address);
+	if (connect(fd, (const struct sockaddr *)&address, size) == 0)
 		return 0;
 	if (errno != EINPROGRESS)
 		return -errno;
@@ -43,7 +43,7 @@ static int connect_fd(int fd, const struct stream_call *call)
 	if (error != 0)
 		return error;
 	int result = 0;
-	socklen_t size = sizeof(result);
+	size = sizeof(result);
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &result, &size) != 0)
 		return -errno;
 	return -result;
@@ -117,7 +117,8 @@ int stream_connect(struct tls_context *context, const struct stream_call *call,
 	struct stream **out_stream, struct tls_error *out_error)
 {
 	out_error->sentence[0] = '\0';
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(
+		socket_family(&call->address), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	int error = connect_fd(fd, call);

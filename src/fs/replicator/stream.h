@@ -9,17 +9,17 @@
 #ifndef EVENKEEL_FS_STREAM_H
 #define EVENKEEL_FS_STREAM_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "fs/replicator/stream_frame.h"
 #include "platform/tls.h"
 
 struct stream;
 
 struct stream_call {
-	struct in_addr address;
+	struct address address;
 	uint16_t port;
 	uint8_t caller;	       /* our node id */
 	const char *module;    /* name */

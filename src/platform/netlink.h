@@ -1,0 +1,47 @@
+/*
+ * Addresses of this machine: adding one that the kernel itself forgets after a while, removing it,
+ * and seeing others remove it (rtnetlink, through libmnl).
+ *
+ * The lifetime is the kernel's, in whole seconds: a daemon that is stopped or dead loses the
+ * address without doing anything (R15). No prefix route is made, so that nothing else depends on
+ * it. An IPv6 address is put without duplicate detection by the kernel, which would take a second
+ * (we have asked before, platform/ndp.h), and as deprecated: it serves whoever comes to it, but is
+ * no source for connections that this machine itself makes (RFC 6724 rule 3), which would end when
+ * the address goes. Not for: when to hold it. One thread.
+ */
+#ifndef EVENKEEL_PLATFORM_NETLINK_H
+#define EVENKEEL_PLATFORM_NETLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/macros.h"
+
+struct netlink;
+
+struct netlink_place {
+	int interface; /* index */
+	struct address address;
+	uint8_t prefix;
+};
+
+struct netlink_change {
+	bool is_removed; /* else added or renewed */
+	struct netlink_place place;
+};
+
+int netlink_open(struct netlink **out_netlink) MUST_CHECK;
+void netlink_close(struct netlink *netlink);
+/* Readable when netlink_next_change() has something. */
+int netlink_fd(const struct netlink *netlink);
+
+/* Adds, or renews the lifetime. Errors: as the kernel says; -EACCES: IPv6 is switched off there. */
+int netlink_put_address(
+	struct netlink *netlink, const struct netlink_place *place, uint32_t lifetime_s) MUST_CHECK;
+/* Errors: -EADDRNOTAVAIL: it was not there. */
+int netlink_remove_address(struct netlink *netlink, const struct netlink_place *place) MUST_CHECK;
+/* Errors: -EAGAIN: no more; -ENOBUFS: changes were lost, look for yourself. */
+int netlink_next_change(struct netlink *netlink, struct netlink_change *out_change) MUST_CHECK;
+
+#endif
