@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/config_internal.h"
+#include "platform/folders.h"
 
 static const char *const arbiter_words[] = { "operator", "ping", NULL };
 
@@ -210,7 +211,7 @@ int config_read_self(const char *config_folder, const struct cluster_config *clu
 	const struct node_config **out_self, struct config_error *out_error)
 {
 	char path[PATH_SIZE_MAX], name[NODE_NAME_MAX + 2] = "";
-	snprintf(path, sizeof(path), "%s/node", config_folder);
+	node_file_path(path, NODE_FILE_SELF, config_folder, NULL);
 	FILE *file = fopen(path, "re");
 	if (file == NULL) {
 		int error = -errno;

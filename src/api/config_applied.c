@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "api/config_internal.h"
+#include "platform/folders.h"
 
-static int applied_path(const char *folder, const char *name, char out[PATH_SIZE_MAX])
+/* A folder of modules may hold any name. */
+static bool can_be_module(const char *name)
 {
-	int size = snprintf(out, PATH_SIZE_MAX, "%s/%s.yaml", folder, name);
-
-	return size < 0 || size >= PATH_SIZE_MAX ? -ENAMETOOLONG : 0;
+	return strlen(name) <= MODULE_NAME_MAX;
 }
 
 /* ---- writing ---- */
@@ -127,15 +127,10 @@ static int write_settings(const char *path, const struct module_settings *settin
 int config_keep_applied(const char *run_folder, const struct module_settings *settings)
 {
 	char path[PATH_SIZE_MAX], new_path[PATH_SIZE_MAX];
-	char new_name[MODULE_NAME_MAX + 8];
 
-	(void)snprintf(new_name, sizeof(new_name), "%s.new", settings->name);
-	int error = applied_path(run_folder, settings->name, path);
-	if (error == 0)
-		error = applied_path(run_folder, new_name, new_path);
-	if (error != 0)
-		return error;
-	error = write_settings(new_path, settings);
+	node_file_path(path, NODE_FILE_APPLIED, run_folder, settings->name);
+	node_file_path(new_path, NODE_FILE_APPLIED_NEXT, run_folder, settings->name);
+	int error = write_settings(new_path, settings);
 	if (error == 0 && rename(new_path, path) != 0)
 		error = -errno;
 	if (error != 0) {
@@ -149,8 +144,8 @@ void config_forget_applied(const char *run_folder, const char *name)
 {
 	char path[PATH_SIZE_MAX];
 
-	if (applied_path(run_folder, name, path) == 0)
-		(void)unlink(path); /* it may never have been written */
+	node_file_path(path, NODE_FILE_APPLIED, run_folder, name);
+	(void)unlink(path); /* it may never have been written */
 }
 
 /* ---- reading ---- */
@@ -159,7 +154,10 @@ bool config_has_applied(const char *run_folder, const char *name)
 {
 	char path[PATH_SIZE_MAX];
 
-	return applied_path(run_folder, name, path) == 0 && access(path, F_OK) == 0;
+	if (!can_be_module(name))
+		return false;
+	node_file_path(path, NODE_FILE_APPLIED, run_folder, name);
+	return access(path, F_OK) == 0;
 }
 
 int config_read_applied_lines(const char *run_folder, const char *folder,
@@ -168,13 +166,14 @@ int config_read_applied_lines(const char *run_folder, const char *folder,
 {
 	char path[PATH_SIZE_MAX];
 	const char *slash = strrchr(folder, '/');
-	int result = applied_path(run_folder, slash != NULL ? slash + 1 : folder, path);
+	const char *name = slash != NULL ? slash + 1 : folder;
 
-	if (result != 0)
-		return result;
+	if (!can_be_module(name))
+		return -ENAMETOOLONG;
+	node_file_path(path, NODE_FILE_APPLIED, run_folder, name);
 	const char *shown = source->file;
 	source->file = path;
-	result = config_read_module_lines(folder, out_settings, source, error);
+	int result = config_read_module_lines(folder, out_settings, source, error);
 	source->file = shown;
 	return result;
 }

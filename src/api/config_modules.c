@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/config_internal.h"
+#include "platform/folders.h"
 
 /* One module against what there is already. */
 struct modules_check {
@@ -215,7 +216,7 @@ int config_read_modules(const char *config_folder, const struct cluster_config *
 	};
 	struct dirent **entries = NULL;
 	*out_modules = (struct config_modules){ 0 };
-	snprintf(folder, sizeof(folder), "%.3800s/modules", config_folder);
+	node_file_path(folder, NODE_FILE_MODULES, config_folder, NULL);
 	int count = scandir(folder, &entries, is_module_folder, alphasort);
 	if (count < 0 && errno == ENOENT)
 		return 0; /* no module was added yet */

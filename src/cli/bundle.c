@@ -11,6 +11,7 @@
 #include "cli/cluster.h"
 #include "cli/keys.h"
 #include "cli/passphrase.h"
+#include "platform/folders.h"
 
 #define BUNDLE_VERSION 1
 
@@ -103,7 +104,7 @@ static int commit_cluster(const struct arguments *arguments, const char *text)
 	struct config_error error = { "" };
 	char path[PATH_SIZE_MAX];
 	bool runs = false;
-	path_join(path, arguments->config, "cluster.yaml");
+	node_file_path(path, NODE_FILE_CLUSTER, arguments->config, NULL);
 	int result = file_write(path, text, strlen(text), 0644);
 	if (result != 0)
 		return refuse(arguments, "%s cannot be written: %s", path, strerror(-result));

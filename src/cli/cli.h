@@ -18,13 +18,14 @@
 #include "api/config.h"
 #include "base/limits.h"
 #include "base/macros.h"
+#include "platform/folders.h"
 
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 enum option {
-	OPTION_CONFIG,
-	OPTION_STATE,
-	OPTION_RUN,
+	OPTION_CONFIG = FOLDER_CONFIG,
+	OPTION_STATE = FOLDER_STATE,
+	OPTION_RUN = FOLDER_RUN,
 	OPTION_JSON,
 	OPTION_HELP,
 	OPTION_NAME,

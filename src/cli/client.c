@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "platform/folders.h"
 
 #define ANSWER_SIZE_MAX (4 * 1024 * 1024)
 
@@ -21,12 +22,13 @@ const char *text_of(const json_t *object, const char *key)
 
 static int open_client(const struct arguments *arguments, int timeout_s)
 {
+	char path[PATH_SIZE_MAX];
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval limit = { .tv_sec = timeout_s };
-	int size = snprintf(
-		address.sun_path, sizeof(address.sun_path), "%s/admin.sock", arguments->run);
-	if (size < 0 || (size_t)size >= sizeof(address.sun_path))
+	node_file_path(path, NODE_FILE_ADMIN_SOCKET, arguments->run, NULL);
+	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -181,7 +183,7 @@ int site_read(const struct arguments *arguments, struct site *out_site)
 	struct site *site = out_site;
 	char path[PATH_SIZE_MAX];
 	*site = (struct site){ 0 };
-	path_join(path, arguments->config, "cluster.yaml");
+	node_file_path(path, NODE_FILE_CLUSTER, arguments->config, NULL);
 	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return refuse(arguments,
 			"%s is missing: this node belongs to no cluster yet; 'evenkeel cluster "

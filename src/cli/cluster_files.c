@@ -10,6 +10,7 @@
 
 #include "api/settings.h"
 #include "cli/keys.h"
+#include "platform/folders.h"
 
 static const struct {
 	const char *path;
@@ -38,7 +39,7 @@ void config_files_done(struct config_files *files)
 int config_files_write(const struct arguments *arguments, const struct config_files *files)
 {
 	char path[PATH_SIZE_MAX];
-	path_join(path, arguments->config, "tls");
+	node_file_path(path, NODE_FILE_TLS, arguments->config, NULL);
 	int error = folder_make(path, 0700);
 	if (error != 0)
 		return refuse(arguments, "%s cannot be made: %s", path, strerror(-error));
@@ -101,7 +102,7 @@ int cluster_parse_name(
 int cluster_refuse_if_there(const struct arguments *arguments)
 {
 	char path[PATH_SIZE_MAX];
-	path_join(path, arguments->config, "cluster.yaml");
+	node_file_path(path, NODE_FILE_CLUSTER, arguments->config, NULL);
 	if (access(path, F_OK) != 0)
 		return EXIT_DONE;
 	return refuse(arguments,

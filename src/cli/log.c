@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "platform/folders.h"
 
 #define LOOK_EVERY_NS (200 * 1000 * 1000)
 
@@ -72,8 +73,8 @@ int do_log(const struct arguments *arguments)
 {
 	char path[PATH_SIZE_MAX], older[PATH_SIZE_MAX];
 	struct timespec rest = { .tv_nsec = LOOK_EVERY_NS };
-	path_join(path, arguments->state, "events.jsonl");
-	path_join(older, arguments->state, "events.jsonl.1");
+	node_file_path(path, NODE_FILE_EVENTS, arguments->state, NULL);
+	node_file_path(older, NODE_FILE_EVENTS_OLD, arguments->state, NULL);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return refuse(arguments, "%s cannot be read: %s; evenkeeld writes it", path,

@@ -10,14 +10,16 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "platform/folders.h"
+
+#define FOLDER_OPTION(folder, name, standard, help) \
+	[folder] = { name, "DIR", help ", " standard " by default" },
 
 /* clang-format off */
 static const struct option_row {
 	const char *name, *value, *help; /* value: NULL if it takes none */
 } options[OPTION_COUNT] = {
-	[OPTION_CONFIG]		 = { "config",	   "DIR",     "configuration folder, /etc/evenkeel by default" },
-	[OPTION_STATE]		 = { "state",	   "DIR",     "state folder, /var/lib/evenkeel by default" },
-	[OPTION_RUN]		 = { "run",	   "DIR",     "folder of the sockets, /run/evenkeel by default" },
+	FOLDERS(FOLDER_OPTION)
 	[OPTION_JSON]		 = { "json",	   NULL,      "print JSON" },
 	[OPTION_HELP]		 = { "help",	   NULL,      "print this" },
 	[OPTION_NAME]		 = { "name",	   "NAME",    "the name to give" },
@@ -243,20 +245,25 @@ static int check_command(struct arguments *arguments, const struct command_row *
 	return EXIT_DONE;
 }
 
-static void find_folders(struct arguments *arguments)
+static int find_folders(struct arguments *arguments)
 {
-	const char *config = option_value(arguments, OPTION_CONFIG);
-	const char *state = option_value(arguments, OPTION_STATE);
-	const char *run = option_value(arguments, OPTION_RUN);
-	arguments->config = config != NULL ? config : "/etc/evenkeel";
-	arguments->state = state != NULL ? state : "/var/lib/evenkeel";
-	arguments->run = run != NULL ? run : "/run/evenkeel";
+	const char **const places[FOLDER_COUNT] = { [FOLDER_CONFIG] = &arguments->config,
+		[FOLDER_STATE] = &arguments->state,
+		[FOLDER_RUN] = &arguments->run };
+	for (int i = 0; i < FOLDER_COUNT; i++) {
+		const char *path = option_value(arguments, (enum option)i);
+		*places[i] = path != NULL ? path : folder_rows[i].standard;
+		if (!folder_is_usable(*places[i]))
+			return usage(arguments, "--%s: the path of the folder is too long",
+				folder_rows[i].option);
+	}
 	arguments->is_json = option_given(arguments, OPTION_JSON);
 	ssize_t size =
 		readlink("/proc/self/exe", arguments->programs, sizeof(arguments->programs) - 1);
 	char *slash = size > 0 ? strrchr(arguments->programs, '/') : NULL;
 	if (slash != NULL)
 		*slash = '\0';
+	return EXIT_DONE;
 }
 
 static int run_command(struct arguments *arguments, char *const *words, int count)
@@ -300,7 +307,8 @@ int main(int argc, char **argv)
 	/* `log | head` ends by a failed write */
 	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	int code = parse_words(&arguments, argv, others, &count);
-	find_folders(&arguments);
+	if (code == EXIT_DONE)
+		code = find_folders(&arguments);
 	if (code == EXIT_DONE)
 		code = run_command(&arguments, others, count);
 	free(others);

@@ -10,6 +10,7 @@
 #include "api/settings.h"
 #include "cli/cli.h"
 #include "cli/module_text.h"
+#include "platform/folders.h"
 
 #define LIST_SIZE_MAX (2 * VALUES_MAX * PATH_SIZE_MAX)
 
@@ -218,7 +219,7 @@ static int name_module(struct adding *adding)
 static int copy_module(struct adding *adding)
 {
 	char folder[PATH_SIZE_MAX], path[PATH_SIZE_MAX], hidden[MODULE_NAME_MAX + 8];
-	path_join(folder, adding->arguments->config, "modules");
+	node_file_path(folder, NODE_FILE_MODULES, adding->arguments->config, NULL);
 	snprintf(hidden, sizeof(hidden), ".%s.new", adding->name);
 	path_join(adding->hidden, folder, hidden);
 	path_join(adding->target, folder, adding->name);

@@ -11,15 +11,17 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "platform/folders.h"
 
 /* ---- module remove ---- */
 
 /* Whether its evenkeel-fs lives: it holds run/NAME.lock. */
 static bool is_served(const struct arguments *arguments, const char *name)
 {
-	char path[PATH_SIZE_MAX], file[MODULE_NAME_MAX + 8];
-	snprintf(file, sizeof(file), "%s.lock", name);
-	path_join(path, arguments->run, file);
+	char path[PATH_SIZE_MAX];
+	if (strlen(name) > MODULE_NAME_MAX)
+		return false;
+	node_file_path(path, NODE_FILE_MODULE_LOCK, arguments->run, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -59,7 +61,7 @@ static int remove_module(const struct arguments *arguments, const char *name)
 	char hidden_name[MODULE_NAME_MAX + 16];
 	struct config_error error = { "" };
 	bool runs = false;
-	path_join(folder, arguments->config, "modules");
+	node_file_path(folder, NODE_FILE_MODULES, arguments->config, NULL);
 	snprintf(hidden_name, sizeof(hidden_name), ".%.64s.removed", name);
 	path_join(path, folder, name);
 	path_join(hidden, folder, hidden_name);

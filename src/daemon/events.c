@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/folders.h"
 #include "platform/lock.h"
 
 #define CLOSE_WAIT_NS NS_PER_S
@@ -247,8 +248,8 @@ int events_open(const char *folder, const char *node, struct events **out_events
 	if (events == NULL)
 		return -ENOMEM;
 	events->fd = -1;
-	(void)snprintf(events->path, sizeof(events->path), "%s/events.jsonl", folder);
-	(void)snprintf(events->old_path, sizeof(events->old_path), "%s/events.jsonl.1", folder);
+	node_file_path(events->path, NODE_FILE_EVENTS, folder, NULL);
+	node_file_path(events->old_path, NODE_FILE_EVENTS_OLD, folder, NULL);
 	(void)snprintf(events->node, sizeof(events->node), "%s", node);
 	events->lines = calloc(EVENTS_QUEUE, sizeof(*events->lines));
 	init_lock(events);

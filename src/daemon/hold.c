@@ -15,6 +15,7 @@
 #include "daemon/hold.h"
 #include "platform/clock.h"
 #include "platform/fdstore.h"
+#include "platform/folders.h"
 
 #define LOOK_NS (100 * NS_PER_MS) /* between looks for hold's successor */
 
@@ -102,9 +103,8 @@ int hold_open(struct daemon *daemon)
 	hold->process.pidfd = -1;
 	hold->watch = (struct watch){ .owner = hold, .on_ready = on_ended };
 	hold->look = (struct timer){ .owner = hold, .on_due = on_look };
-	(void)snprintf(
-		hold->socket_path, sizeof(hold->socket_path), "%s/hold.sock", daemon->paths.run);
-	(void)snprintf(hold->lock_path, sizeof(hold->lock_path), "%s/hold.lock", daemon->paths.run);
+	node_file_path(hold->socket_path, NODE_FILE_HOLD_SOCKET, daemon->paths.run, NULL);
+	node_file_path(hold->lock_path, NODE_FILE_HOLD_LOCK, daemon->paths.run, NULL);
 	hold->count = fdstore_inherited(hold->kept, PROCESS_HANDED_MAX);
 	on_look(hold);
 	return 0;

@@ -33,6 +33,7 @@
 #include "daemon/shutdown.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
+#include "platform/folders.h"
 #include "platform/process.h"
 
 #define LOCK_WAIT_NS (2 * NS_PER_S) /* for a predecessor that is just ending */
@@ -42,17 +43,13 @@
 #define NICE	     (-15)
 
 static const struct option options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "state", required_argument, NULL, 's' },
-	{ "run", required_argument, NULL, 'r' },
-	{ "help", no_argument, NULL, 'h' },
+	FOLDERS(FOLDER_GETOPT){ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
-static const char help[] = "evenkeeld: decides and acts for this node; started by evenkeel-hold\n"
-			   "  --config DIR  configuration, /etc/evenkeel\n"
-			   "  --state DIR   what must survive, /var/lib/evenkeel\n"
-			   "  --run DIR     sockets and locks, /run/evenkeel\n";
+static const char help[] =
+	"evenkeeld: decides and acts for this node; started by evenkeel-hold\n" FOLDERS(
+		FOLDER_HELP);
 
 static void say(const char *sentence)
 {
@@ -63,8 +60,7 @@ static void say(const char *sentence)
 
 static int copy_path(char out[PATH_SIZE_MAX], const char *path)
 {
-	/* Names are appended to it. */
-	if (strlen(path) + 2 * MODULE_NAME_MAX >= PATH_SIZE_MAX) {
+	if (!folder_is_usable(path)) {
 		say("a folder's path is too long");
 		return -ENAMETOOLONG;
 	}
@@ -74,23 +70,20 @@ static int copy_path(char out[PATH_SIZE_MAX], const char *path)
 
 static int read_options(struct paths *paths, int count, char **arguments)
 {
-	int error = copy_path(paths->config, "/etc/evenkeel");
+	char *const places[FOLDER_COUNT] = { [FOLDER_CONFIG] = paths->config,
+		[FOLDER_STATE] = paths->state,
+		[FOLDER_RUN] = paths->run };
+	int error = 0;
 
-	if (error == 0)
-		error = copy_path(paths->state, "/var/lib/evenkeel");
-	if (error == 0)
-		error = copy_path(paths->run, "/run/evenkeel");
+	for (int i = 0; i < FOLDER_COUNT && error == 0; i++)
+		error = copy_path(places[i], folder_rows[i].standard);
 	for (int option; error == 0;) {
 		option = getopt_long(count, arguments, "", options, NULL);
 		if (option == -1)
 			break;
-		if (option == 'c')
-			error = copy_path(paths->config, optarg);
-		else if (option == 's')
-			error = copy_path(paths->state, optarg);
-		else if (option == 'r')
-			error = copy_path(paths->run, optarg);
-		else {
+		if (option >= FOLDER_GIVEN) {
+			error = copy_path(places[option - FOLDER_GIVEN], optarg);
+		} else {
 			fputs(help, option == 'h' ? stdout : stderr);
 			exit(option == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
 		}
@@ -109,10 +102,10 @@ static int find_programs(struct paths *paths)
 
 static int read_config(struct daemon *daemon)
 {
-	char path[PATH_SIZE_MAX + 16];
+	char path[PATH_SIZE_MAX];
 	struct config_error wrong = { .sentence = "" };
 
-	(void)snprintf(path, sizeof(path), "%s/cluster.yaml", daemon->paths.config);
+	node_file_path(path, NODE_FILE_CLUSTER, daemon->paths.config, NULL);
 	int error = config_read_cluster(path, &daemon->cluster, &wrong);
 	if (error == 0)
 		error = config_read_self(
@@ -151,9 +144,9 @@ static int wait_for_lock(int fd)
 /* Held until the process ends; evenkeel-hold finds us by the number in it. */
 static int take_lock(const struct paths *paths)
 {
-	char path[PATH_SIZE_MAX + 32], pid[24];
+	char path[PATH_SIZE_MAX], pid[24];
 
-	(void)snprintf(path, sizeof(path), "%s/evenkeeld.lock", paths->run);
+	node_file_path(path, NODE_FILE_DAEMON_LOCK, paths->run, NULL);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;

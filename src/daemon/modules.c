@@ -19,6 +19,7 @@
 #include "daemon/runtime.h"
 #include "daemon/scripts/scripts.h"
 #include "platform/clock.h"
+#include "platform/folders.h"
 
 #define RESTART_NS (200 * NS_PER_MS) /* so that the answer to `reload` is out */
 
@@ -353,12 +354,12 @@ static int accept_cluster(
 
 int daemon_reload(struct daemon *daemon, struct config_error *out_error)
 {
-	char path[PATH_SIZE_MAX + 16];
+	char path[PATH_SIZE_MAX];
 	struct cluster_config *cluster = calloc(1, sizeof(*cluster));
 
 	if (cluster == NULL)
 		return -ENOMEM;
-	(void)snprintf(path, sizeof(path), "%s/cluster.yaml", daemon->paths.config);
+	node_file_path(path, NODE_FILE_CLUSTER, daemon->paths.config, NULL);
 	int error = config_read_cluster(path, cluster, out_error);
 	/* As above: at worst the daemon starts anew for nothing. */
 	// NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)

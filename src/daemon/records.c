@@ -20,6 +20,7 @@
 #include "core/record.h"
 #include "daemon/records.h"
 #include "platform/clock.h"
+#include "platform/folders.h"
 #include "platform/lock.h"
 #include "platform/slotfile.h"
 
@@ -189,7 +190,7 @@ static int read_record(struct module_record *state, struct record *out_record)
 
 int records_add(struct module *module, struct record *out_record)
 {
-	char path[2 * PATH_SIZE_MAX];
+	char path[PATH_SIZE_MAX];
 
 	struct module_record *state = calloc(1, sizeof(*state));
 	if (state == NULL)
@@ -197,8 +198,7 @@ int records_add(struct module *module, struct record *out_record)
 	state->module = module;
 	state->file.fd = -1;
 	module->record = state;
-	(void)snprintf(path, sizeof(path), "%s/%s.record", module->daemon->paths.state,
-		module->settings.name);
+	node_file_path(path, NODE_FILE_RECORD, module->daemon->paths.state, module->settings.name);
 	int error = slotfile_open(&state->file, path);
 	if (error == 0)
 		error = read_record(state, out_record);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/runtime.h"
+#include "platform/folders.h"
 
 static const struct runtime_word {
 	const char *word;
@@ -22,12 +23,6 @@ static const struct runtime_word {
 
 #define RUNTIME_SIZE_MAX 256
 
-static void set_path(const struct module *module, const char *ending, char out[2 * PATH_SIZE_MAX])
-{
-	(void)snprintf(out, 2 * PATH_SIZE_MAX, "%s/%s.runtime%s", module->daemon->paths.run,
-		module->settings.name, ending);
-}
-
 static bool *place(struct runtime *runtime, const struct runtime_word *word)
 {
 	return (bool *)((char *)runtime + word->offset);
@@ -35,11 +30,11 @@ static bool *place(struct runtime *runtime, const struct runtime_word *word)
 
 void runtime_read(struct module *module)
 {
-	char path[2 * PATH_SIZE_MAX], text[RUNTIME_SIZE_MAX];
+	char path[PATH_SIZE_MAX], text[RUNTIME_SIZE_MAX];
 	char *rest = NULL;
 
 	module->runtime = (struct runtime){ 0 };
-	set_path(module, "", path);
+	node_file_path(path, NODE_FILE_RUNTIME, module->daemon->paths.run, module->settings.name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return; /* nothing was running */
@@ -66,15 +61,16 @@ static int write_file(const char *path, const char *text)
 
 void runtime_write(struct module *module)
 {
-	char path[2 * PATH_SIZE_MAX], new_path[2 * PATH_SIZE_MAX], text[RUNTIME_SIZE_MAX] = "";
+	char path[PATH_SIZE_MAX], new_path[PATH_SIZE_MAX], text[RUNTIME_SIZE_MAX] = "";
 	size_t size = 0;
 
 	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
 		if (*place(&module->runtime, &words[i]))
 			size += (size_t)snprintf(
 				text + size, sizeof(text) - size, "%s\n", words[i].word);
-	set_path(module, "", path);
-	set_path(module, ".new", new_path);
+	node_file_path(path, NODE_FILE_RUNTIME, module->daemon->paths.run, module->settings.name);
+	node_file_path(
+		new_path, NODE_FILE_RUNTIME_NEXT, module->daemon->paths.run, module->settings.name);
 	int error = write_file(new_path, text);
 	if (error == 0 && rename(new_path, path) < 0)
 		error = -errno;
@@ -88,9 +84,9 @@ void runtime_write(struct module *module)
 
 void runtime_remove(struct module *module)
 {
-	char path[2 * PATH_SIZE_MAX];
+	char path[PATH_SIZE_MAX];
 
-	set_path(module, "", path);
+	node_file_path(path, NODE_FILE_RUNTIME, module->daemon->paths.run, module->settings.name);
 	(void)unlink(path); /* it may never have been written */
 	config_forget_applied(module->daemon->paths.run, module->settings.name);
 }

@@ -9,6 +9,7 @@
 
 #include "fs/service.h"
 #include "platform/clock.h"
+#include "platform/folders.h"
 
 #define RECONNECT_MS  50
 #define SEND_TRIES    100 /* of 10 ms: a daemon that does not read for so long is asked anew */
@@ -189,7 +190,7 @@ static bool connect_once(struct service *service)
 	char path[PATH_SIZE_MAX];
 	int socket;
 
-	(void)snprintf(path, sizeof(path), "%s/control.sock", service->options.run);
+	node_file_path(path, NODE_FILE_CONTROL_SOCKET, service->options.run, NULL);
 	if (control_connect(path, &socket) != 0)
 		return false;
 	lock_socket(service);

@@ -19,6 +19,7 @@
 
 #include "fs/service.h"
 #include "platform/fdstore.h"
+#include "platform/folders.h"
 #include "platform/process.h"
 
 #define LOCK_TRIES	  100 /* of 20 ms: a dying predecessor lets go */
@@ -42,25 +43,22 @@ static const char usage[] =
 static int parse_options(int count, char **words, struct options *out)
 {
 	static const struct option known[] = {
-		{ "module", required_argument, NULL, 'm' },
-		{ "config", required_argument, NULL, 'c' },
-		{ "state", required_argument, NULL, 's' },
-		{ "run", required_argument, NULL, 'r' },
+		FOLDERS(FOLDER_GETOPT){ "module", required_argument, NULL, 'm' },
 		{ "directory", required_argument, NULL, 'd' },
 		{ "standalone", no_argument, NULL, 'a' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int letter;
 
-	*out = (struct options){
-		.config = "/etc/evenkeel", .state = "/var/lib/evenkeel", .run = "/run/evenkeel"
-	};
+	*out = (struct options){ .config = folder_rows[FOLDER_CONFIG].standard,
+		.state = folder_rows[FOLDER_STATE].standard,
+		.run = folder_rows[FOLDER_RUN].standard };
 	while ((letter = getopt_long(count, words, "", known, NULL)) != -1) {
 		switch (letter) {
 		case 'm': out->module = optarg; break;
-		case 'c': out->config = optarg; break;
-		case 's': out->state = optarg; break;
-		case 'r': out->run = optarg; break;
+		case FOLDER_GIVEN + FOLDER_CONFIG: out->config = optarg; break;
+		case FOLDER_GIVEN + FOLDER_STATE: out->state = optarg; break;
+		case FOLDER_GIVEN + FOLDER_RUN: out->run = optarg; break;
 		case 'd': out->directory = optarg; break;
 		case 'a': out->is_standalone = true; break;
 		default: return -EINVAL;
@@ -69,7 +67,10 @@ static int parse_options(int count, char **words, struct options *out)
 	if (out->is_standalone && out->module == NULL)
 		out->module = STANDALONE_MODULE;
 	bool is_complete = out->module != NULL && out->is_standalone == (out->directory != NULL);
-	return is_complete && optind == count ? 0 : -EINVAL;
+	bool has_room = folder_is_usable(out->config) && folder_is_usable(out->state) &&
+			folder_is_usable(out->run) && out->module != NULL &&
+			strlen(out->module) <= MODULE_NAME_MAX;
+	return is_complete && has_room && optind == count ? 0 : -EINVAL;
 }
 
 /* ---- serving ---- */
@@ -134,8 +135,7 @@ static int take_lock(struct service *service)
 	struct timespec pause = { .tv_nsec = 20000000 };
 	char path[PATH_SIZE_MAX];
 
-	(void)snprintf(
-		path, sizeof(path), "%s/%s.lock", service->options.run, service->options.module);
+	node_file_path(path, NODE_FILE_MODULE_LOCK, service->options.run, service->options.module);
 	service->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	for (int i = 0; service->lock_fd >= 0 && i < LOCK_TRIES; i++) {
 		if (flock(service->lock_fd, LOCK_EX | LOCK_NB) == 0)

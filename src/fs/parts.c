@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/service.h"
+#include "platform/folders.h"
 
 /* ---- configuration ---- */
 
@@ -16,7 +17,7 @@ static int read_node_name(const char *config, char *out, size_t size)
 	char path[PATH_SIZE_MAX];
 	FILE *file;
 
-	(void)snprintf(path, sizeof(path), "%s/node", config);
+	node_file_path(path, NODE_FILE_SELF, config, NULL);
 	file = fopen(path, "re");
 	if (file == NULL || fgets(out, (int)size, file) == NULL) {
 		service_complain(path,
@@ -58,10 +59,9 @@ int parts_configure(struct service *service)
 	char path[PATH_SIZE_MAX], name[NODE_NAME_MAX + 2];
 	struct config_error why = { 0 };
 
-	(void)snprintf(path, sizeof(path), "%s/cluster.yaml", service->options.config);
+	node_file_path(path, NODE_FILE_CLUSTER, service->options.config, NULL);
 	int error = config_read_cluster(path, &service->cluster, &why);
-	(void)snprintf(path, sizeof(path), "%s/modules/%s", service->options.config,
-		service->options.module);
+	node_file_path(path, NODE_FILE_MODULE, service->options.config, service->options.module);
 	if (error == 0)
 		error = config_read_applied(service->options.run, path, &service->module, &why);
 	if (error != 0) {
@@ -190,8 +190,7 @@ static int open_store(struct service *service)
 	for (int i = 0; i < front->mount_count; i++)
 		roots[i] = (struct tree_root){ .path = front->mounts[i].path,
 			.fd = front->mounts[i].root_fd };
-	(void)snprintf(index, sizeof(index), "%s/%s.index", service->options.state,
-		service->options.module);
+	node_file_path(index, NODE_FILE_INDEX, service->options.state, service->options.module);
 	int error = tree_open(roots, front->mount_count, index, &front->tree);
 	if (error == -ENOTSUP)
 		service_complain(roots[0].path,
@@ -261,9 +260,8 @@ static int open_replicator(struct service *service)
 		.state_path = state,
 		.tls_folder = service->options.is_standalone ? NULL : tls };
 
-	(void)snprintf(
-		state, sizeof(state), "%s/%s.fs", service->options.state, service->options.module);
-	(void)snprintf(tls, sizeof(tls), "%s/tls", service->options.config);
+	node_file_path(state, NODE_FILE_BARRIERS, service->options.state, service->options.module);
+	node_file_path(tls, NODE_FILE_TLS, service->options.config, NULL);
 	int error = replicator_open(&config, &callbacks, &service->replicator);
 	service->front.replicator = service->replicator;
 	if (error != 0)

@@ -35,12 +35,12 @@
 #include "base/limits.h"
 #include "platform/clock.h"
 #include "platform/fdstore.h"
+#include "platform/folders.h"
 #include "platform/process.h"
 
 #define BACKOFF_FIRST_NS (20 * NS_PER_MS)
 #define BACKOFF_MAX_NS	 (300 * NS_PER_MS)
 #define HEALTHY_NS	 NS_PER_S /* who lived so long is started again without waiting */
-#define RUN_DEFAULT	 "/run/evenkeel"
 
 struct hold {
 	char **arguments; /* for evenkeeld; [0] replaced */
@@ -255,7 +255,7 @@ static const char *run_folder(int count, char **arguments)
 		if (arguments[i][size] == '\0' && i + 1 < count)
 			return arguments[i + 1];
 	}
-	return RUN_DEFAULT;
+	return folder_rows[FOLDER_RUN].standard;
 }
 
 /* Failing to protect ourselves is said and lived with. */
@@ -299,11 +299,11 @@ static int set_paths(struct hold *hold, const char *run_path)
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return -errno;
 	int size = snprintf(hold->program, sizeof(hold->program), "%s/evenkeeld", dirname(self));
-	if ((size_t)size >= sizeof(hold->program) || strlen(run_path) > PATH_SIZE_MAX / 2)
+	if ((size_t)size >= sizeof(hold->program) || !folder_is_usable(run_path))
 		return -ENAMETOOLONG;
-	(void)snprintf(hold->socket_path, sizeof(hold->socket_path), "%s/hold.sock", run_path);
-	(void)snprintf(hold->lock_path, sizeof(hold->lock_path), "%s/evenkeeld.lock", run_path);
-	(void)snprintf(lock, sizeof(lock), "%s/hold.lock", run_path);
+	node_file_path(hold->socket_path, NODE_FILE_HOLD_SOCKET, run_path, NULL);
+	node_file_path(hold->lock_path, NODE_FILE_DAEMON_LOCK, run_path, NULL);
+	node_file_path(lock, NODE_FILE_HOLD_LOCK, run_path, NULL);
 	if (mkdir(run_path, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	return take_lock(lock);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/folders.h"
 
 static void client_close(struct admin_client *client)
 {
@@ -228,10 +229,12 @@ static void drop_stalled(void *owner)
 
 static int open_listener(const char *run, int *out_fd)
 {
+	char path[PATH_SIZE_MAX];
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int size = snprintf(address.sun_path, sizeof(address.sun_path), "%s/admin.sock", run);
-	if (size < 0 || (size_t)size >= sizeof(address.sun_path))
+	node_file_path(path, NODE_FILE_ADMIN_SOCKET, run, NULL);
+	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;

@@ -8,6 +8,7 @@
 
 #include "daemon/admin/internal.h"
 #include "daemon/guests/guests.h"
+#include "platform/folders.h"
 
 static const char *const refusal_names[REFUSAL_COUNT] = {
 	[REFUSAL_NONE] = "none",
@@ -254,7 +255,7 @@ static void do_plan(struct admin_client *client, const json_t *request, int argu
 	int result = -ENOMEM;
 	(void)request;
 	(void)argument;
-	snprintf(path, sizeof(path), "%.4000s/cluster.yaml", daemon->paths.config);
+	node_file_path(path, NODE_FILE_CLUSTER, daemon->paths.config, NULL);
 	json_t *changes = json_array();
 	if (changes != NULL)
 		result = config_read_cluster(path, &cluster, &error);

@@ -10,6 +10,7 @@
 
 #include "daemon/guests/internal.h"
 #include "platform/clock.h"
+#include "platform/folders.h"
 
 #define GUESTS_MAX     64 /* connections that have not yet said hello */
 #define GUEST_LIMIT_NS (2 * NS_PER_S)
@@ -115,7 +116,7 @@ static void on_tick(void *owner)
 
 int fs_open(struct daemon *daemon)
 {
-	char path[PATH_SIZE_MAX + 16];
+	char path[PATH_SIZE_MAX];
 
 	struct daemon_control *control = calloc(1, sizeof(*control));
 	if (control == NULL)
@@ -126,7 +127,7 @@ int fs_open(struct daemon *daemon)
 		control->guests[i].socket = -1;
 	control->watch = (struct watch){ .fd = -1, .owner = control, .on_ready = on_guest_comes };
 	control->tick = (struct timer){ .owner = control, .on_due = on_tick };
-	(void)snprintf(path, sizeof(path), "%s/control.sock", daemon->paths.run);
+	node_file_path(path, NODE_FILE_CONTROL_SOCKET, daemon->paths.run, NULL);
 	int error = control_listen(path, &control->watch.fd);
 	if (error != 0)
 		return error;

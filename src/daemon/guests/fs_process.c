@@ -19,12 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/guests/internal.h"
-#include "daemon/scripts/scripts.h"
 #include "daemon/admin/admin.h"
+#include "daemon/guests/internal.h"
 #include "daemon/hold.h"
+#include "daemon/scripts/scripts.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
+#include "platform/folders.h"
 
 #define ADOPT_LIMIT_NS	 (2 * NS_PER_S) /* then it is said that we wait */
 #define ADOPT_LOOK_NS	 (100 * NS_PER_MS)
@@ -214,10 +215,10 @@ void fs_process_forget(struct module_fs *fs)
 
 static bool is_lock_held(const struct module *module)
 {
-	char path[2 * PATH_SIZE_MAX];
+	char path[PATH_SIZE_MAX];
 
-	(void)snprintf(
-		path, sizeof(path), "%s/%s.lock", module->daemon->paths.run, module->settings.name);
+	node_file_path(
+		path, NODE_FILE_MODULE_LOCK, module->daemon->paths.run, module->settings.name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/mesh/internal.h"
+#include "platform/folders.h"
 
 #define SECRET_SIZE 32
 
@@ -19,9 +20,9 @@ static int hex_digit(char character)
 
 static int read_secret(const struct daemon *daemon, uint8_t out[SECRET_SIZE])
 {
-	char path[PATH_SIZE_MAX + 16], text[2 * SECRET_SIZE + 1] = "";
+	char path[PATH_SIZE_MAX], text[2 * SECRET_SIZE + 1] = "";
 
-	(void)snprintf(path, sizeof(path), "%s/secret", daemon->paths.config);
+	node_file_path(path, NODE_FILE_SECRET, daemon->paths.config, NULL);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
