@@ -88,11 +88,12 @@ static void *acceptor_run(void *context)
 {
 	struct pair_node *node = context;
 	for (;;) {
-		uint8_t preface[STREAM_PREFACE_SIZE];
-		const uint8_t answer[STREAM_ANSWER_SIZE] = { 'E', 'V', 'K', 'L', 0, 1, 0, 0 };
+		uint8_t preface[PREFACE_SIZE];
+		uint8_t answer[PREFACE_ANSWER_SIZE];
 		int fd = accept4(node->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			return NULL;
+		preface_encode_answer(PREFACE_GO_ON, answer);
 		if (recv(fd, preface, sizeof(preface), MSG_WAITALL) != sizeof(preface) ||
 			atomic_load(&node->is_deaf) ||
 			send(fd, answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))

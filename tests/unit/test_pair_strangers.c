@@ -30,13 +30,17 @@ static struct {
 
 static int call_with_preface(void)
 {
-	uint8_t preface[STREAM_PREFACE_SIZE];
+	uint8_t preface[PREFACE_SIZE];
 	struct sockaddr_storage target;
 	socklen_t size = socket_address_fill(pair_address(&nodes[1]), PAIR_PORT, &target);
 	int fd = socket(target.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&target, size), 0);
-	stream_preface_encode(1, "pair", preface);
+	preface_encode(&(const struct preface){ .version = PREFACE_VERSION,
+			       .kind = PREFACE_STREAM,
+			       .node = 1,
+			       .module = "pair" },
+		preface);
 	assert_int_equal(send(fd, preface, sizeof(preface), MSG_NOSIGNAL), sizeof(preface));
 	return fd;
 }
@@ -65,7 +69,7 @@ static void hang_up(struct stream *stream)
 static void talk_garbage(void)
 {
 	static uint8_t garbage[5000];
-	uint8_t answer[STREAM_ANSWER_SIZE];
+	uint8_t answer[PREFACE_ANSWER_SIZE];
 	int fd = call_with_preface();
 	(void)!recv(fd, answer, sizeof(answer), MSG_WAITALL);
 	(void)!send(fd, garbage, sizeof(garbage), MSG_NOSIGNAL);

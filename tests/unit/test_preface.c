@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/guests/preface.h"
+#include "api/preface.h"
 
 static const struct preface good = {
 	.version = PREFACE_VERSION, .kind = PREFACE_STREAM, .node = 2, .module = "postgresql"
@@ -85,8 +85,16 @@ static void answers_have_their_bytes(void **state)
 	(void)state;
 	uint8_t data[PREFACE_ANSWER_SIZE];
 
+	enum preface_status status;
+
 	preface_encode_answer(PREFACE_NOT_SECONDARY, data);
 	assert_memory_equal(data, "EVKL\0\1\0\3", sizeof(data));
+	assert_int_equal(preface_decode_answer(data, &status), 0);
+	assert_int_equal(status, PREFACE_NOT_SECONDARY);
+	data[7] = PREFACE_STATUS_COUNT; /* of a later version */
+	assert_int_equal(preface_decode_answer(data, &status), -EBADMSG);
+	memcpy(data, "HTTP/1.1", sizeof(data));
+	assert_int_equal(preface_decode_answer(data, &status), -EBADMSG);
 }
 
 int main(void)

@@ -168,22 +168,6 @@ static void test_error_texts_are_made_harmless(void **state)
 	assert_string_equal(frame.error.text, "a?[2Jb");
 }
 
-static void test_preface_and_answer(void **state)
-{
-	(void)state;
-	uint8_t preface[STREAM_PREFACE_SIZE];
-	stream_preface_encode(2, "postgresql", preface);
-	assert_memory_equal(preface, "EVKL\0\1\0\1\2", 9);
-	assert_memory_equal(preface + 16, "postgresql\0", 11);
-	uint16_t version = 0, status = 0;
-	const uint8_t good[STREAM_ANSWER_SIZE] = { 'E', 'V', 'K', 'L', 0, 1, 0, 3 };
-	assert_int_equal(stream_answer_decode(good, &version, &status), 0);
-	assert_int_equal(version, 1);
-	assert_int_equal(status, 3);
-	const uint8_t bad[STREAM_ANSWER_SIZE] = { 'H', 'T', 'T', 'P' };
-	assert_int_equal(stream_answer_decode(bad, &version, &status), -ERROR_BAD_MESSAGE);
-}
-
 /* ---- state ---- */
 
 static void test_state_comes_back(void **state)
@@ -374,7 +358,6 @@ int main(void)
 		cmocka_unit_test(test_impossible_leads_are_refused),
 		cmocka_unit_test(test_garbage_does_no_harm),
 		cmocka_unit_test(test_error_texts_are_made_harmless),
-		cmocka_unit_test(test_preface_and_answer),
 		cmocka_unit_test(test_state_comes_back),
 		cmocka_unit_test(test_state_refuses_what_it_does_not_know),
 		cmocka_unit_test(test_list_entry),

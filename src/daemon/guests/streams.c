@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/preface.h"
 #include "daemon/guests/internal.h"
-#include "daemon/guests/preface.h"
 #include "platform/clock.h"
 #include "platform/socket_address.h"
 

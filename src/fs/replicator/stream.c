@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/preface.h"
 #include "base/error.h"
 #include "platform/clock.h"
 #include "platform/socket_address.h"
@@ -49,11 +50,11 @@ static int connect_fd(int fd, const struct stream_call *call)
 	return -result;
 }
 
-static int read_answer(int fd, uint8_t answer[STREAM_ANSWER_SIZE], int64_t deadline_ns)
+static int read_answer(int fd, uint8_t answer[PREFACE_ANSWER_SIZE], int64_t deadline_ns)
 {
 	size_t have = 0;
-	while (have < STREAM_ANSWER_SIZE) {
-		ssize_t got = recv(fd, answer + have, STREAM_ANSWER_SIZE - have, 0);
+	while (have < PREFACE_ANSWER_SIZE) {
+		ssize_t got = recv(fd, answer + have, PREFACE_ANSWER_SIZE - have, 0);
 		if (got > 0) {
 			have += (size_t)got;
 			continue;
@@ -69,24 +70,38 @@ static int read_answer(int fd, uint8_t answer[STREAM_ANSWER_SIZE], int64_t deadl
 	return 0;
 }
 
-static int check_answer(const uint8_t answer[STREAM_ANSWER_SIZE], struct tls_error *out_error)
+static int check_answer(const uint8_t answer[PREFACE_ANSWER_SIZE], struct tls_error *out_error)
 {
-	static const int errors[] = { 0, -EPROTO, -ENOENT, -EAGAIN };
-	static const char *const sentences[] = { "",
-		"the other node speaks another protocol version: install the same release on both",
-		"the other node does not know this module: copy the module's configuration to it",
-		"the other node is not ready to receive this module" };
-	uint16_t version = 0, status = 0;
-	if (stream_answer_decode(answer, &version, &status) != 0 || status >= ARRAY_COUNT(errors))
+	static const struct {
+		int error;
+		const char *sentence;
+	} refusals[PREFACE_STATUS_COUNT] = {
+		[PREFACE_GO_ON] = { 0, "" },
+		[PREFACE_OTHER_VERSION] = { -EPROTO,
+			"the other node speaks another protocol version: install the same release "
+			"on both" },
+		[PREFACE_UNKNOWN_MODULE] = { -ENOENT,
+			"the other node does not know this module: copy the module's configuration "
+			"to it" },
+		[PREFACE_NOT_SECONDARY] = { -EAGAIN,
+			"the other node is not ready to receive this module" },
+	};
+	enum preface_status status;
+	if (preface_decode_answer(answer, &status) != 0)
 		return -EPROTO;
-	(void)snprintf(out_error->sentence, sizeof(out_error->sentence), "%s", sentences[status]);
-	return errors[status];
+	(void)snprintf(
+		out_error->sentence, sizeof(out_error->sentence), "%s", refusals[status].sentence);
+	return refusals[status].error;
 }
 
 static int greet(int fd, const struct stream_call *call, struct tls_error *out_error)
 {
-	uint8_t preface[STREAM_PREFACE_SIZE], answer[STREAM_ANSWER_SIZE];
-	stream_preface_encode(call->caller, call->module, preface);
+	struct preface wanted = {
+		.version = PREFACE_VERSION, .kind = PREFACE_STREAM, .node = call->caller
+	};
+	uint8_t preface[PREFACE_SIZE], answer[PREFACE_ANSWER_SIZE];
+	(void)snprintf(wanted.module, sizeof(wanted.module), "%s", call->module);
+	preface_encode(&wanted, preface);
 	/* A new connection's send buffer is empty: it takes this much at once. */
 	if (send(fd, preface, sizeof(preface), MSG_NOSIGNAL) != (ssize_t)sizeof(preface))
 		return -ECONNRESET;

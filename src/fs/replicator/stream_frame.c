@@ -4,8 +4,6 @@
 
 #include "base/error.h"
 
-#define PREFACE_MAGIC 0x45564b4cu /* EVKL */
-
 _Static_assert(FRAME_SIZE_MAX > FRAME_LEAD_SIZE + 28 + HASHES_MAX * HASH_SIZE,
 	"an operation is the largest frame");
 
@@ -195,34 +193,5 @@ int frame_decode(struct bytes bytes, struct frame *out_frame, size_t *out_size)
 		return -ERROR_BAD_MESSAGE;
 	*out_frame = frame;
 	*out_size = size + 4;
-	return 0;
-}
-
-/* ---- before TLS ---- */
-
-void stream_preface_encode(uint8_t caller, const char *module, uint8_t out[STREAM_PREFACE_SIZE])
-{
-	static const uint8_t zeros[MODULE_NAME_MAX];
-	size_t size = strlen(module);
-	CHECK(size <= MODULE_NAME_MAX);
-	struct buf_writer writer = buf_writer_init(out, STREAM_PREFACE_SIZE);
-	buf_put_u32(&writer, PREFACE_MAGIC);
-	buf_put_u16(&writer, STREAM_VERSION);
-	buf_put_u16(&writer, STREAM_KIND_MODULE);
-	buf_put_u8(&writer, caller);
-	buf_put_raw(&writer, zeros, 7);
-	buf_put_raw(&writer, module, size);
-	buf_put_raw(&writer, zeros, MODULE_NAME_MAX - size);
-	CHECK(!writer.is_overrun && writer.size == STREAM_PREFACE_SIZE);
-}
-
-int stream_answer_decode(
-	const uint8_t bytes[STREAM_ANSWER_SIZE], uint16_t *out_version, uint16_t *out_status)
-{
-	struct buf_reader reader = buf_reader_init(bytes, STREAM_ANSWER_SIZE);
-	if (buf_get_u32(&reader) != PREFACE_MAGIC)
-		return -ERROR_BAD_MESSAGE;
-	*out_version = buf_get_u16(&reader);
-	*out_status = buf_get_u16(&reader);
 	return 0;
 }

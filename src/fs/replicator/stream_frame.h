@@ -14,22 +14,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/preface.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/macros.h"
 #include "core/record.h"
 #include "repl/op.h"
 
-#define STREAM_VERSION	    1
-#define STREAM_PREFACE_SIZE 80
-#define STREAM_ANSWER_SIZE  8
-#define STREAM_KIND_MODULE  1
-#define FRAME_LEAD_SIZE	    5		/* size and kind */
-#define HASH_BLOCK_SIZE	    (64 * 1024) /* bytes under one hash */
-#define HASH_SIZE	    16		/* XXH3-128 */
-#define HASHES_MAX	    64		/* of one frame */
-#define FRAME_TEXT_MAX	    255
-#define FRAME_SIZE_MAX	    (FRAME_LEAD_SIZE + OP_SIZE_MAX)
+#define STREAM_VERSION	PREFACE_VERSION /* one protocol: preface and frames */
+#define FRAME_LEAD_SIZE 5		/* size and kind */
+#define HASH_BLOCK_SIZE (64 * 1024)	/* bytes under one hash */
+#define HASH_SIZE	16		/* XXH3-128 */
+#define HASHES_MAX	64		/* of one frame */
+#define FRAME_TEXT_MAX	255
+#define FRAME_SIZE_MAX	(FRAME_LEAD_SIZE + OP_SIZE_MAX)
 
 enum frame_kind {
 	FRAME_NONE,
@@ -101,11 +99,5 @@ int frame_encode(
 int frame_decode(struct bytes bytes, struct frame *out_frame, size_t *out_size) MUST_CHECK;
 /* The lead of a frame whose payload of this size follows elsewhere. */
 void frame_encode_lead(enum frame_kind kind, size_t payload_size, uint8_t out[FRAME_LEAD_SIZE]);
-
-/* What opens a connection, in clear, for the peer's evenkeeld. */
-void stream_preface_encode(uint8_t caller, const char *module, uint8_t out[STREAM_PREFACE_SIZE]);
-/* Errors: -ERROR_BAD_MESSAGE if it is no answer at all. */
-int stream_answer_decode(const uint8_t bytes[STREAM_ANSWER_SIZE], uint16_t *out_version,
-	uint16_t *out_status) MUST_CHECK;
 
 #endif

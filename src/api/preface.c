@@ -1,13 +1,16 @@
-#include "daemon/guests/preface.h"
+#include "api/preface.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-#define PREFACE_MAGIC 0x45564b4cu
+#define PREFACE_MAGIC 0x45564b4cu /* EVKL */
 #define ZEROS	      7
 
 _Static_assert(PREFACE_SIZE == 4 + 2 + 2 + 1 + ZEROS + MODULE_NAME_MAX, "as the layout says");
+
+static const struct word statuses[] = { PREFACE_STATUSES(WORD_ROW) };
+const struct words preface_status_words = { statuses, PREFACE_STATUS_COUNT };
 
 void preface_encode(const struct preface *preface, uint8_t out[PREFACE_SIZE])
 {
@@ -67,4 +70,17 @@ void preface_encode_answer(enum preface_status status, uint8_t out[PREFACE_ANSWE
 	buf_put_u16(&writer, PREFACE_VERSION);
 	buf_put_u16(&writer, (uint16_t)status);
 	CHECK(!writer.is_overrun && writer.size == PREFACE_ANSWER_SIZE);
+}
+
+int preface_decode_answer(const uint8_t data[PREFACE_ANSWER_SIZE], enum preface_status *out_status)
+{
+	struct buf_reader reader = buf_reader_init(data, PREFACE_ANSWER_SIZE);
+
+	uint32_t magic = buf_get_u32(&reader);
+	(void)buf_get_u16(&reader); /* its version: the status tells whether ours will do */
+	uint16_t status = buf_get_u16(&reader);
+	if (magic != PREFACE_MAGIC || status >= PREFACE_STATUS_COUNT)
+		return -EBADMSG;
+	*out_status = (enum preface_status)status;
+	return 0;
 }
