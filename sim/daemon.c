@@ -151,7 +151,7 @@ static void ask_arbiter(struct world *world, struct node *node, const struct act
 	struct happening *try = happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, delay);
 
 	promise_on_asked(world, node, action);
-	try->number = action->arbiter.nonce;
+	try->question = action->arbiter;
 	try->extra = world->arbiter == ARBITER_PING ? PING_TRIES : 0;
 }
 
@@ -395,13 +395,13 @@ static void on_arbiter(struct world *world, struct node *node, const struct happ
 		.type = EVENT_ARBITER_ANSWERED,
 		.module = MODULE,
 		.arbiter = { .answer = is_reached ? ARBITER_GRANTED : ARBITER_UNKNOWN,
-			.nonce = happening->number },
+			.question = happening->question },
 	};
 
 	if (!is_reached && happening->extra > 0) {
 		struct happening *try =
 			happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, PING_GAP_NS);
-		try->number = happening->number;
+		try->question = happening->question;
 		try->extra = happening->extra - 1;
 		return;
 	}

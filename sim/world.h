@@ -86,7 +86,7 @@ struct happening {
 	uint8_t node;
 	enum process process;
 	uint64_t life;
-	uint64_t number; /* client, connection, sequence, nonce: see the kind */
+	uint64_t number; /* client, connection, sequence: see the kind */
 	uint64_t extra;
 	union {
 		struct {
@@ -94,6 +94,7 @@ struct happening {
 			struct summary summary; /* of a beat */
 		} core;
 		struct action order_fs;
+		struct arbiter_question question;
 	};
 };
 

@@ -22,6 +22,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "core/arbiter/arbiter.h"
 #include "core/fs.h"
 #include "core/record.h"
 
@@ -52,8 +53,6 @@ enum refusal {
 };
 
 /* ---- configuration, as the core sees it ---- */
-
-enum arbiter_kind { ARBITER_OPERATOR, ARBITER_PING, ARBITER_KIND_COUNT };
 
 struct core_config {
 	uint8_t self;	     /* this node's id, 1..NODES_MAX */
@@ -155,7 +154,6 @@ enum command {
 enum script_outcome { SCRIPT_SUCCEEDED, SCRIPT_FAILED, SCRIPT_TIMED_OUT, SCRIPT_CANNOT_RUN };
 enum address_change { ADDRESS_HELD, ADDRESS_GONE, ADDRESS_TAKEN_BY_OTHER, ADDRESS_FAILED };
 enum probe_outcome { PROBE_SILENT, PROBE_PEER_ANSWERS, PROBE_FOREIGN_ANSWERS, PROBE_FAILED };
-enum arbiter_answer { ARBITER_GRANTED, ARBITER_REFUSED, ARBITER_UNKNOWN };
 
 struct event {
 	enum event_type type;
@@ -192,7 +190,7 @@ struct event {
 		} probe;
 		struct {
 			enum arbiter_answer answer;
-			uint64_t nonce;
+			struct arbiter_question question; /* as it was asked */
 		} arbiter;
 		struct {
 			bool is_reachable;
@@ -219,7 +217,7 @@ enum action_type {
 	ACTION_HOLD_ADDRESS,	/* add all of the module's addresses, announce, keep renewing */
 	ACTION_RELEASE_ADDRESS, /* remove, reset connections */
 	ACTION_PROBE_ADDRESS,	/* ARP for the service address: does somebody answer? */
-	ACTION_ASK_ARBITER,	/* compare-and-swap */
+	ACTION_ASK_ARBITER,	/* compare-and-swap; core/arbiter/arbiter.h */
 	ACTION_START_CHECKS,
 	ACTION_STOP_CHECKS,
 	ACTION_KILL_APPLICATION, /* SIGKILL to the module's control group */
@@ -242,12 +240,7 @@ struct action {
 			enum script script;
 			bool is_forced;
 		} script;
-		struct {
-			struct epoch epoch;
-			uint64_t good;
-			uint64_t expected_version;
-			uint64_t nonce;
-		} arbiter;
+		struct arbiter_question arbiter;
 		struct {
 			uint32_t request;
 			enum refusal refusal;

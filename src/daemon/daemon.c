@@ -82,7 +82,7 @@ static void perform(struct module *module, const struct action *action)
 	case ACTION_HOLD_ADDRESS: addresses_hold(module); break;
 	case ACTION_RELEASE_ADDRESS: addresses_release(module); break;
 	case ACTION_PROBE_ADDRESS: addresses_probe(module); break;
-	case ACTION_ASK_ARBITER: arbiter_ask(module, action->arbiter.nonce); break;
+	case ACTION_ASK_ARBITER: arbiter_ask(module, &action->arbiter); break;
 	case ACTION_START_CHECKS: checks_start(module); break;
 	case ACTION_STOP_CHECKS: checks_stop(module); break;
 	case ACTION_KILL_APPLICATION: scripts_kill_application(module); break;

@@ -254,7 +254,7 @@ static void do_ask(struct world *world, int node, const struct action *action)
 		node_letter(action->arbiter.epoch.node), good_words(action->arbiter.good));
 	item->event.type = EVENT_ARBITER_ANSWERED;
 	item->event.arbiter.answer = is_granted ? ARBITER_GRANTED : ARBITER_REFUSED;
-	item->event.arbiter.nonce = action->arbiter.nonce;
+	item->event.arbiter.question = action->arbiter;
 }
 
 static void do_beat(struct world *world, int node)

@@ -94,8 +94,7 @@ static void forget_role(struct mirror *mirror)
 	mirror->fs.is_behind = false;
 	mirror->fs.is_torn = false;
 	mirror->fs.has_run = false;
-	mirror->ask.first_grant_ns = 0;
-	mirror->ask.has_asked = false;
+	inquiry_end(&mirror->ask);
 	mirror->wait.was_eligible = false;
 }
 

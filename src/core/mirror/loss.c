@@ -50,8 +50,7 @@ void loss_guard(struct core *core, struct mirror *mirror)
 	mirror->loss.is_held = true;
 	mirror->loss.held_ns = core->now_ns;
 	mirror->loss.returned_ns = 0;
-	mirror->ask.next_ns = core->now_ns;
-	mirror->ask.first_grant_ns = 0;
+	inquiry_begin(&mirror->ask, core->now_ns);
 	text_add(log_add(core, &mirror->common, "module.held", SEVERITY_WARNING),
 		"the other node is not heard: answers to the application wait until it is clear "
 		"who goes on");
@@ -152,36 +151,17 @@ static bool may_ask_held(struct core *core, struct mirror *mirror)
 /* In time one grant is enough; later two, and no beat in between, as for the peer (takeover.c). */
 static bool is_granted(struct core *core, struct mirror *mirror)
 {
-	if (mirror->ask.answer != ARBITER_GRANTED) {
-		mirror->ask.first_grant_ns = 0;
-		mirror->ask.next_ns = core->now_ns + ASK_GAP_NS;
-		return false;
-	}
-	if (is_in_time(core, mirror))
-		return true;
-	if (mirror->ask.first_grant_ns != 0 &&
-		core->now_ns - mirror->ask.first_grant_ns >= SETTLE_NS)
-		return !member_is_talking(core, mirror->common.config.peer);
-	if (mirror->ask.first_grant_ns == 0)
-		mirror->ask.first_grant_ns = core->now_ns;
-	mirror->ask.next_ns = mirror->ask.first_grant_ns + SETTLE_NS;
-	return false;
+	bool is_timely = is_in_time(core, mirror);
+	enum grant grant =
+		inquiry_weigh(&mirror->ask, core->config.arbiter, is_timely, core->now_ns);
+
+	return grant == GRANT_ENOUGH &&
+	       (is_timely || !member_is_talking(core, mirror->common.config.peer));
 }
 
 static bool ask(struct core *core, struct mirror *mirror)
 {
-	if (core->config.arbiter != ARBITER_PING)
-		return false;
-	if (core->now_ns < mirror->ask.next_ns) {
-		wake_at(&mirror->common, mirror->ask.next_ns);
-		return false;
-	}
-	if (!mirror->common.record.has_intent) {
-		tenure_intend(core, mirror);
-		return mirror_move(core, mirror, STEP_INTENDING);
-	}
-	(void)ask_arbiter(core, mirror);
-	return mirror_move(core, mirror, STEP_ASKING);
+	return consult_arbiter(core, mirror, STEP_INTENDING, STEP_ASKING);
 }
 
 static enum step trouble_of(const struct mirror *mirror)
@@ -221,9 +201,10 @@ static void let_go_of_address(struct core *core, struct mirror *mirror)
 /* Cut off for good: no answer leaves, and from `silence` on nothing else of the service either. */
 static bool step_down_slowly(struct core *core, struct mirror *mirror)
 {
-	bool is_operator = core->config.arbiter == ARBITER_OPERATOR;
+	/* A person may yet say that this node goes on: it stays as it is until then. */
+	bool is_person_awaited = !arbiter_promise(core->config.arbiter)->is_asked;
 
-	if (is_operator || !mirror->common.config.has_failover)
+	if (is_person_awaited || !mirror->common.config.has_failover)
 		return false;
 	uint8_t peer = mirror->common.config.peer;
 	/* A node that stood still itself may hear the other at once: it is given one margin. */
@@ -307,8 +288,7 @@ bool parting_advance(struct core *core, struct mirror *mirror)
 
 bool intending_advance(struct core *core, struct mirror *mirror)
 {
-	(void)ask_arbiter(core, mirror);
-	return mirror_move(core, mirror, STEP_ASKING);
+	return ask_arbiter(core, mirror, STEP_ASKING);
 }
 
 bool loss_common(struct core *core, struct mirror *mirror)

@@ -10,6 +10,7 @@
  *	handover.c     the service goes to the good peer in order
  *	secondary.c    following: being brought up to date, resigning
  *	takeover.c     a silent primary: probe, ask, take over
+ *	asking.c       the arbiter is asked: intent first, then the question
  *	leave.c        stopping, fencing, the final record
  *	loss.c         a good peer is lost: drop it or ask; hold answers (R7)
  *	resume.c       a module enters the core; a restarted daemon takes up what runs
@@ -23,6 +24,7 @@
 #ifndef EVENKEEL_CORE_MIRROR_MIRROR_H
 #define EVENKEEL_CORE_MIRROR_MIRROR_H
 
+#include "core/arbiter/inquiry.h"
 #include "core/instance.h"
 #include "core/mirror/generation.h"
 #include "core/mirror/steps.h"
@@ -30,11 +32,9 @@
 #define DROPS_REMEMBERED 3
 
 #define INSISTED_EPOCHS	    100
-#define SETTLE_NS	    (300 * NS_PER_MS) /* beats flow by then, if the network is back */
 #define PROBE_GAP_NS	    (100 * NS_PER_MS) /* between probes of an address */
 #define PROBE_EAGER_NS	    (5 * NS_PER_S)    /* after that, only every ... */
 #define PROBE_SLOW_GAP_NS   (NS_PER_S)
-#define ASK_GAP_NS	    (100 * NS_PER_MS)  /* between questions to the arbiter */
 #define RETURN_PATIENCE_NS  (1500 * NS_PER_MS) /* for the stream to follow the beats */
 #define DROP_PATIENCE_NS    (300 * NS_PER_MS)  /* for a peer to record itself stale */
 #define RESIGN_PATIENCE_NS  (NS_PER_S)	       /* for the primary to go on without us */
@@ -146,16 +146,6 @@ struct loss {
 	int64_t suspect_ns;  /* since when the silent primary is suspected */
 };
 
-/* A question to the arbiter, and what came of it in this incident. */
-struct ask {
-	bool is_open;
-	bool has_asked;
-	uint64_t nonce;
-	enum arbiter_answer answer;
-	int64_t next_ns;	/* when to ask next */
-	int64_t first_grant_ns; /* granted ever since then; 0: not granted */
-};
-
 /* Peers dropped lately (R20). */
 struct drops {
 	int64_t times_ns[DROPS_REMEMBERED];
@@ -189,7 +179,7 @@ struct mirror {
 	struct wants wants;
 	struct tenure tenure;
 	struct loss loss;
-	struct ask ask;
+	struct inquiry ask;
 	struct drops drops;
 	struct probe probe;
 	struct waiting wait;
@@ -251,7 +241,13 @@ int64_t suspect_after_ns(const struct core *core);
 bool secondary_claim(struct core *core, struct mirror *mirror, bool is_handed);
 /* The service was handed over, and the peer had heard of it before it fell silent. */
 bool peer_may_hold(const struct mirror *mirror);
-bool ask_arbiter(struct core *core, struct mirror *mirror);
+
+/* asking.c: the arbiter's word (core/arbiter). */
+/* Asks when it is time: first the intent is recorded, then the question goes out. */
+bool consult_arbiter(
+	struct core *core, struct mirror *mirror, enum step intending, enum step asking);
+/* The intent is durable: asks with it. */
+bool ask_arbiter(struct core *core, struct mirror *mirror, enum step asking);
 void arbiter_on_answered(struct mirror *mirror, const struct event *event);
 
 /* probing.c */

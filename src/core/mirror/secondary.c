@@ -149,9 +149,7 @@ static bool is_swap_over(struct core *core, struct mirror *mirror)
 static bool suspect(struct core *core, struct mirror *mirror)
 {
 	mirror->loss.suspect_ns = core->now_ns;
-	mirror->ask.first_grant_ns = 0;
-	mirror->ask.has_asked = false;
-	mirror->ask.next_ns = core->now_ns;
+	inquiry_begin(&mirror->ask, core->now_ns);
 	return mirror_move(core, mirror, STEP_SUSPECTING);
 }
 

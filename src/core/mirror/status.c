@@ -14,6 +14,12 @@ static void say_progress(const struct mirror *mirror, struct text *text)
 	text_add(text, " %)");
 }
 
+/* The arbiter answers nothing by itself. */
+static bool is_person_asked(const struct core *core)
+{
+	return !arbiter_promise(core->config.arbiter)->is_asked;
+}
+
 static void say_alone(const struct core *core, const struct mirror *mirror, struct status *status)
 {
 	text_add(&status->now, "this node serves alone; ");
@@ -67,7 +73,7 @@ static void say_primary(const struct core *core, const struct mirror *mirror, st
 	default:
 		text_add(&status->now, "the other node is not heard; answers to the application "
 				       "wait until it is clear who goes on");
-		if (core->config.arbiter == ARBITER_OPERATOR)
+		if (is_person_asked(core))
 			text_add(&status->to_do, "make sure that the other node is down, then "
 						 "`evenkeel prim --force` here; or bring it back");
 		break;
@@ -120,9 +126,8 @@ static void say_suspecting(
 			"which says first what would be lost");
 		return;
 	}
-	bool may_take = mirror->common.config.has_failover &&
-			core->config.arbiter == ARBITER_PING && !mirror->wants.second_only &&
-			!mirror->common.application.is_failed;
+	bool may_take = mirror->common.config.has_failover && !is_person_asked(core) &&
+			!mirror->wants.second_only && !mirror->common.application.is_failed;
 	bool was_heard = core->members[mirror->common.config.peer].two_way_ns != 0;
 	if (may_take && was_heard && !peer_may_hold(mirror) &&
 		(!mirror->ask.has_asked || mirror->ask.first_grant_ns != 0)) {
@@ -139,7 +144,7 @@ static void say_suspecting(
 				       "may be this node that is cut off");
 	else if (!mirror->common.config.has_failover)
 		text_add(&status->now, "automatic failover is switched off for this module");
-	else if (core->config.arbiter == ARBITER_OPERATOR)
+	else if (is_person_asked(core))
 		text_add(&status->now, "with the arbiter `operator` a person decides");
 	else
 		text_add(&status->now, "this node was commanded to be second, or failed");
@@ -217,7 +222,7 @@ static void say_if_dies(const struct core *core, const struct mirror *mirror, st
 	if (!mirror->common.config.has_failover)
 		text_add(text, "if the primary dies, nothing happens by itself: automatic failover "
 			       "is switched off");
-	else if (core->config.arbiter == ARBITER_OPERATOR)
+	else if (is_person_asked(core))
 		text_add(text, "if a node dies, the service waits for a person: `evenkeel prim "
 			       "--force` on the other");
 	else if (mirror->common.application.is_failed || mirror->peer.shows.is_failed)

@@ -21,30 +21,6 @@ int64_t suspect_after_ns(const struct core *core)
 					  : core->config.silence_ns - core->config.margin_ns;
 }
 
-bool ask_arbiter(struct core *core, struct mirror *mirror)
-{
-	const struct record *record = &mirror->common.record;
-
-	CHECK(record->has_intent);
-	mirror->ask.is_open = true;
-	mirror->ask.answer = ARBITER_UNKNOWN;
-	mirror->ask.nonce = record->intent_nonce;
-	struct action *action = action_add(core, &mirror->common, ACTION_ASK_ARBITER);
-	action->arbiter.epoch = record->intent_epoch;
-	action->arbiter.good = record->intent_good;
-	action->arbiter.expected_version = record->register_version;
-	action->arbiter.nonce = record->intent_nonce;
-	return true;
-}
-
-void arbiter_on_answered(struct mirror *mirror, const struct event *event)
-{
-	if (!mirror->ask.is_open || event->arbiter.nonce != mirror->ask.nonce)
-		return;
-	mirror->ask.is_open = false;
-	mirror->ask.answer = event->arbiter.answer;
-}
-
 bool secondary_claim(struct core *core, struct mirror *mirror, bool is_handed)
 {
 	application_want(&mirror->common, UP_BOTH);
@@ -63,9 +39,10 @@ bool peer_may_hold(const struct mirror *mirror)
 
 static bool may_ever_take(const struct core *core, const struct mirror *mirror)
 {
-	return mirror->common.config.has_failover && core->config.arbiter == ARBITER_PING &&
-	       !mirror->wants.second_only && !mirror->common.application.is_failed &&
-	       mirror_is_good_here(core, mirror) && !mirror->fs.is_dead && !mirror->fs.is_behind &&
+	return mirror->common.config.has_failover &&
+	       arbiter_promise(core->config.arbiter)->is_asked && !mirror->wants.second_only &&
+	       !mirror->common.application.is_failed && mirror_is_good_here(core, mirror) &&
+	       !mirror->fs.is_dead && !mirror->fs.is_behind &&
 	       /* a restarted daemon does not know what the primary did meanwhile */
 	       core->members[mirror->common.config.peer].two_way_ns != 0 &&
 	       mirror->fs.role == FS_SECONDARY;
@@ -109,17 +86,7 @@ static bool is_primary_talking(const struct core *core, const struct mirror *mir
 
 static bool ask(struct core *core, struct mirror *mirror)
 {
-	if (core->now_ns < mirror->ask.next_ns) {
-		wake_at(&mirror->common, mirror->ask.next_ns);
-		return false;
-	}
-	mirror->ask.has_asked = true;
-	if (mirror->common.record.has_intent) {
-		(void)ask_arbiter(core, mirror);
-		return mirror_move(core, mirror, STEP_TAKE_ASKING);
-	}
-	tenure_intend(core, mirror);
-	return mirror_move(core, mirror, STEP_TAKE_INTENDING);
+	return consult_arbiter(core, mirror, STEP_TAKE_INTENDING, STEP_TAKE_ASKING);
 }
 
 /* The first question, as early as the suspicion. */
@@ -163,7 +130,7 @@ static bool take(struct core *core, struct mirror *mirror)
 	bool is_free = is_address_free(core, mirror);
 
 	if (is_primary_talking(core, mirror)) {
-		mirror->ask.first_grant_ns = 0;
+		inquiry_forget_grant(&mirror->ask);
 		wake_at(&mirror->common, core->members[mirror->common.config.peer].heard_ns +
 						 core->config.margin_ns);
 		return false;
@@ -171,7 +138,9 @@ static bool take(struct core *core, struct mirror *mirror)
 	if (planted(PLANTED_NO_ARBITER))
 		return is_free && is_silent_enough(core, mirror) &&
 		       secondary_claim(core, mirror, false);
-	if (mirror->ask.first_grant_ns == 0)
+	/* A register grants once, and that is the change: it is asked when this node may serve. */
+	bool is_tried_first = !arbiter_promise(core->config.arbiter)->is_register;
+	if (is_tried_first && mirror->ask.first_grant_ns == 0)
 		return ask_first(core, mirror);
 	if (!is_silent_enough(core, mirror) || !is_free)
 		return false;
@@ -190,8 +159,7 @@ static bool come_back(struct core *core, struct mirror *mirror)
 {
 	bool is_old_primary = mirror->fs.role == FS_PRIMARY;
 
-	mirror->ask.first_grant_ns = 0;
-	mirror->ask.has_asked = false;
+	inquiry_end(&mirror->ask);
 	mirror->wait.reason = WAIT_NONE;
 	return mirror_move(core, mirror, is_old_primary ? STEP_YIELDED : STEP_SECOND);
 }
@@ -250,14 +218,8 @@ bool take_asking_advance(struct core *core, struct mirror *mirror)
 		return mirror_move(core, mirror, STEP_SUSPECTING);
 	if (mirror->ask.is_open)
 		return false;
-	if (mirror->ask.answer != ARBITER_GRANTED) {
-		mirror->ask.first_grant_ns = 0;
-		mirror->ask.next_ns = core->now_ns + ASK_GAP_NS;
-		return mirror_move(core, mirror, STEP_SUSPECTING);
-	}
-	if (mirror->ask.first_grant_ns == 0)
-		mirror->ask.first_grant_ns = core->now_ns;
-	else if (is_silent_enough(core, mirror))
+	enum grant grant = inquiry_weigh(&mirror->ask, core->config.arbiter, false, core->now_ns);
+	if (grant == GRANT_ENOUGH && is_silent_enough(core, mirror))
 		return take_over(core, mirror);
 	return mirror_move(core, mirror, STEP_SUSPECTING);
 }
@@ -266,6 +228,5 @@ bool take_intending_advance(struct core *core, struct mirror *mirror)
 {
 	if (is_heard_again(core, mirror))
 		return mirror_move(core, mirror, STEP_SUSPECTING);
-	(void)ask_arbiter(core, mirror);
-	return mirror_move(core, mirror, STEP_TAKE_ASKING);
+	return ask_arbiter(core, mirror, STEP_TAKE_ASKING);
 }

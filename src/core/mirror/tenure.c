@@ -98,11 +98,13 @@ void tenure_intend(struct core *core, struct mirror *mirror)
 {
 	struct record next = next_record(mirror);
 
-	next.has_intent = true;
-	next.intent_epoch =
-		(struct epoch){ .number = epoch_seen(mirror) + 1, .node = core->config.self };
-	next.intent_good = node_mask(core->config.self);
-	next.intent_nonce = instance_random(&mirror->common);
+	arbiter_intend(&next, &(struct arbiter_intent){
+				      .change = CHANGE_SHRINK,
+				      .self = core->config.self,
+				      .peer = mirror->common.config.peer,
+				      .epoch_seen = epoch_seen(mirror),
+				      .nonce = instance_random(&mirror->common),
+			      });
 	CHECK(next.intent_epoch.number > next.epoch.number);
 	if (planted(PLANTED_VOLATILE_INTENT))
 		mirror->common.record = next;

@@ -25,6 +25,11 @@
 
 _Static_assert((TRIES - 1) * TRY_GAP_NS < ANSWER_LIMIT_NS, "the last echo has time to return");
 
+struct asked {
+	uint16_t module;
+	struct arbiter_question question;
+};
+
 struct daemon_arbiter {
 	struct daemon *daemon;
 	int socket;
@@ -38,19 +43,17 @@ struct daemon_arbiter {
 	struct timer step, next_round;
 	bool is_known, is_reachable;
 	int asker_count;
-	struct question {
-		uint16_t module;
-		uint64_t nonce;
-	} asked[MODULES_MAX * 2]; /* a module may ask anew while an old question is open */
+	struct asked
+		asked[MODULES_MAX * 2]; /* a module may ask anew while an old question is open */
 };
 
-static void answer(struct daemon *daemon, uint16_t module, uint64_t nonce, bool is_granted)
+static void answer(struct daemon *daemon, const struct asked *asked, bool is_granted)
 {
 	daemon_post(daemon,
 		&(struct event){ .type = EVENT_ARBITER_ANSWERED,
-			.module = module,
+			.module = asked->module,
 			.arbiter = { .answer = is_granted ? ARBITER_GRANTED : ARBITER_UNKNOWN,
-				.nonce = nonce } });
+				.question = asked->question } });
 }
 
 static void note_reachable(struct daemon_arbiter *arbiter, bool is_reachable)
@@ -74,7 +77,7 @@ static void note_reachable(struct daemon_arbiter *arbiter, bool is_reachable)
 static void end_round(struct daemon_arbiter *arbiter, bool is_reachable)
 {
 	struct daemon *daemon = arbiter->daemon;
-	static struct question asked[ARRAY_COUNT(arbiter->asked)];
+	static struct asked asked[ARRAY_COUNT(arbiter->asked)];
 	int count = arbiter->asker_count;
 
 	memcpy(asked, arbiter->asked, sizeof(asked));
@@ -86,7 +89,7 @@ static void end_round(struct daemon_arbiter *arbiter, bool is_reachable)
 	note_reachable(arbiter, is_reachable);
 	/* An answer may cause new questions: they start a round of their own. */
 	for (int i = 0; i < count; i++)
-		answer(daemon, asked[i].module, asked[i].nonce, is_reachable);
+		answer(daemon, &asked[i], is_reachable);
 }
 
 static void start_round(void *owner);
@@ -162,17 +165,17 @@ static void on_reply(void *owner, uint32_t events)
 	hear_replies(owner);
 }
 
-void arbiter_ask(struct module *module, uint64_t nonce)
+void arbiter_ask(struct module *module, const struct arbiter_question *question)
 {
 	struct daemon_arbiter *arbiter = module->daemon->arbiter;
+	struct asked asked = { .module = module->settings.number, .question = *question };
 
-	if (module->daemon->cluster.arbiter != ARBITER_PING) {
-		answer(module->daemon, module->settings.number, nonce, false);
+	if (!arbiter_promise(module->daemon->cluster.arbiter)->is_asked) {
+		answer(module->daemon, &asked, false);
 		return;
 	}
 	CHECK(arbiter->asker_count < (int)ARRAY_COUNT(arbiter->asked));
-	arbiter->asked[arbiter->asker_count].module = module->settings.number;
-	arbiter->asked[arbiter->asker_count++].nonce = nonce;
+	arbiter->asked[arbiter->asker_count++] = asked;
 	if (arbiter->asker_count == 1) /* a round that ran for nobody may be nearly over */
 		arbiter->is_trying = false;
 	start_round(arbiter);

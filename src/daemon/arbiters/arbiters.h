@@ -9,6 +9,6 @@
 
 int arbiter_open(struct daemon *daemon) MUST_CHECK;
 void arbiter_close(struct daemon *daemon);
-void arbiter_ask(struct module *module, uint64_t nonce);
+void arbiter_ask(struct module *module, const struct arbiter_question *question);
 
 #endif
