@@ -281,6 +281,24 @@ static void an_answer_to_another_intent_is_none(void **state)
 	assert_true(inquiry.is_open);
 }
 
+/* Left unanswered when the peer was heard again, asked anew when it was not. */
+static void an_answer_to_an_earlier_question_is_none(void **state)
+{
+	struct inquiry inquiry = { 0 };
+	struct record record = intending();
+
+	(void)state;
+	struct arbiter_question first = inquiry_ask(&inquiry, &record, START);
+	inquiry_end(&inquiry);
+	struct arbiter_question second = inquiry_ask(&inquiry, &record, START + NS_PER_S);
+	assert_int_equal(first.nonce, second.nonce);
+	inquiry_on_answer(&inquiry, &first, ARBITER_GRANTED);
+	assert_true(inquiry.is_open);
+	assert_int_equal(inquiry.answer, ARBITER_UNKNOWN);
+	inquiry_on_answer(&inquiry, &second, ARBITER_GRANTED);
+	assert_int_equal(inquiry.answer, ARBITER_GRANTED);
+}
+
 static void only_what_answers_is_asked(void **state)
 {
 	(void)state;
@@ -310,6 +328,7 @@ int main(void)
 		cmocka_unit_test(a_guess_counts_in_time_or_twice),
 		cmocka_unit_test(what_is_not_granted_is_asked_again),
 		cmocka_unit_test(an_answer_to_another_intent_is_none),
+		cmocka_unit_test(an_answer_to_an_earlier_question_is_none),
 		cmocka_unit_test(only_what_answers_is_asked),
 	};
 

@@ -39,7 +39,10 @@ struct arbiter_question inquiry_ask(
 void inquiry_on_answer(struct inquiry *inquiry, const struct arbiter_question *question,
 	enum arbiter_answer answer)
 {
-	if (!inquiry->is_open || question->nonce != inquiry->nonce)
+	bool is_open_one = inquiry->is_open && question->nonce == inquiry->nonce &&
+			   question->asked_ns == inquiry->asked_ns;
+
+	if (!is_open_one)
 		return;
 	inquiry->is_open = false;
 	inquiry->answer = answer;
