@@ -174,13 +174,14 @@ static bool take_status(struct hold *hold)
 	int error = process_reap(&hold->daemon, &status);
 	if (error == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
-	if (error == 0 && WIFSIGNALED(status))
+	if (error != 0)
+		(void)snprintf(sentence, sizeof(sentence), "cannot start evenkeeld, trying again");
+	else if (WIFSIGNALED(status))
 		(void)snprintf(sentence, sizeof(sentence),
 			"evenkeeld was ended by signal %d; starting it again", WTERMSIG(status));
 	else
 		(void)snprintf(sentence, sizeof(sentence),
-			"evenkeeld ended with status %d; starting it again",
-			error == 0 ? WEXITSTATUS(status) : -1);
+			"evenkeeld ended with status %d; starting it again", WEXITSTATUS(status));
 	say(sentence, error);
 	return hold->is_stopping;
 }

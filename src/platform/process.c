@@ -194,8 +194,10 @@ static _Noreturn void become(struct launch *launch)
 	if (error == 0) {
 		(void)execve(order->path, order->arguments, launch->environment);
 		error = -errno;
+		if (error == -ENOENT && access(order->path, F_OK) == 0)
+			error = -ELIBACC;
 	}
-	(void)!write(launch->error_fd, &error, sizeof(error)); /* the parent sees EOF otherwise */
+	(void)!write(launch->error_fd, &error, sizeof(error)); /* read when we are reaped */
 	_exit(127);
 }
 
@@ -215,31 +217,27 @@ int process_start(const struct process_order *order, struct process *out_process
 	struct launch launch;
 	struct process process = { .pidfd = -1 };
 	int ends[2];
-	int failure = 0;
 
 	CHECK(order->handed_count <= PROCESS_HANDED_MAX);
 	int error = launch_init(&launch, order);
-	if (error == 0 && pipe2(ends, O_CLOEXEC) < 0)
+	if (error == 0 && pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		error = -errno;
 	if (error != 0) {
 		launch_done(&launch);
 		return error;
 	}
 	launch.error_fd = ends[1];
+	process.failure_fd = ends[0];
 	process.pid = fork_watched(&process.pidfd);
 	if (process.pid == 0)
 		become(&launch);
 	error = process.pid < 0 ? -errno : 0;
 	close(ends[1]);
-	if (error == 0 && read(ends[0], &failure, sizeof(failure)) == (ssize_t)sizeof(failure))
-		error = failure;
-	close(ends[0]);
 	launch_done(&launch);
-	if (error == 0)
+	if (error != 0)
+		close(ends[0]);
+	else
 		*out_process = process;
-	else if (process.pid > 0 && process_reap(&process, &failure) != 0)
-		process_close(
-			&process); /* somebody else took its status: it is gone all the same */
 	return error;
 }
 
@@ -248,8 +246,19 @@ int process_watch(pid_t pid, struct process *out_process)
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return -errno;
-	*out_process = (struct process){ .pid = pid, .pidfd = pidfd };
+	*out_process = (struct process){ .pid = pid, .pidfd = pidfd, .failure_fd = -1 };
 	return 0;
+}
+
+/* What a child that has ended said of why it could not run; 0: it ran. */
+static int read_failure(const struct process *process)
+{
+	int failure = 0;
+
+	if (process->failure_fd < 0 ||
+		read(process->failure_fd, &failure, sizeof(failure)) != (ssize_t)sizeof(failure))
+		return 0;
+	return failure;
 }
 
 int process_reap(struct process *process, int *out_status)
@@ -259,17 +268,30 @@ int process_reap(struct process *process, int *out_status)
 	do
 		result = waitpid(process->pid, out_status, 0);
 	while (result < 0 && errno == EINTR);
-	int error = result < 0 ? -errno : 0;
+	int error = result < 0 ? -errno : read_failure(process);
 	process_close(process);
 	return error;
 }
 
+const char *process_failure(int error)
+{
+	switch (error) {
+	case -ENOENT: return "it does not exist";
+	case -ELIBACC: return "its first line names a program that is not there";
+	case -EACCES: return "it is not executable (chmod +x)";
+	case -ENOEXEC: return "it is no program, and its first line names none (#!/bin/sh)";
+	default: return strerror(-error);
+	}
+}
+
 void process_close(struct process *process)
 {
-	if (process->pidfd >= 0)
+	if (process->pidfd >= 0) {
 		close(process->pidfd);
-	process->pidfd = -1;
-	process->pid = 0;
+		if (process->failure_fd >= 0)
+			close(process->failure_fd);
+	}
+	*process = (struct process){ .pidfd = -1, .failure_fd = -1 };
 }
 
 void process_kill_group(const struct process *process)

@@ -33,20 +33,26 @@ struct process_order {
 
 struct process {
 	pid_t pid;
-	int pidfd; /* readable when it has ended */
+	int pidfd;	/* readable when it has ended; -1: there is none */
+	int failure_fd; /* while there is a pidfd: where a child says why it could not run; or -1 */
 };
 
 /*
  * Starts a session of its own, standard input from /dev/null, signals as at login, all other
- * descriptors closed. Returns when the program runs. Errors: of fork(2); what execve(2) said:
- * -ENOENT (also: its interpreter is missing), -EACCES, -ENOEXEC.
+ * descriptors closed. Does not wait for the program's file to be read, whose disk may hang: that it
+ * cannot be run is seen as its end, and told by process_reap(). Errors: of fork(2), pipe(2).
  */
 int process_start(const struct process_order *order, struct process *out_process) MUST_CHECK;
 /* Watches a process that is not our child. Errors: -ESRCH: there is none. */
 int process_watch(pid_t pid, struct process *out_process) MUST_CHECK;
-/* Takes the exit status of a child that has ended, as of waitpid(2), and closes the pidfd; -ECHILD
- * if it was not our child. */
+/*
+ * Takes the exit status of a child that has ended, as of waitpid(2), and closes the pidfd. Errors:
+ * -ECHILD: it was not our child; if it never ran, what execve(2) and the like said: -ENOENT: it is not
+ * there; -ELIBACC: the interpreter that its first line names is not; -EACCES, -ENOEXEC.
+ */
 int process_reap(struct process *process, int *out_status) MUST_CHECK;
+/* Such an error of process_start() and process_reap() in words. */
+const char *process_failure(int error);
 /* Closes the pidfd only. */
 void process_close(struct process *process);
 /* SIGKILL to a child and to what it started in its session's first group; before it is reaped. */

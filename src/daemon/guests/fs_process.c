@@ -125,6 +125,14 @@ static void on_unfit(struct module_fs *fs)
 	fs_post_unfit(fs);
 }
 
+static void say_cannot_start(struct module_fs *fs, int error)
+{
+	daemon_log(fs->module->daemon, fs->module, SEVERITY_ERROR, "fs.cannot_start",
+		"%s/evenkeel-fs cannot be started: %s. Trying on.",
+		fs->module->daemon->paths.programs, strerror(-error));
+	back_off(fs);
+}
+
 static void on_process_ended(void *owner, uint32_t events)
 {
 	struct module_fs *fs = owner;
@@ -136,11 +144,16 @@ static void on_process_ended(void *owner, uint32_t events)
 	while (fs->socket >= 0)
 		fs_hear(fs, 0);
 	loop_remove(&module->daemon->loop, &fs->process_watch);
-	bool is_known = fs->is_child && process_reap(&fs->process, &status) == 0;
+	int error = fs->is_child ? process_reap(&fs->process, &status) : -ECHILD;
+	bool is_known = error == 0;
 	process_close(&fs->process);
 	admin_fs_lost(module->daemon, module);
 	if (!fs->is_wanted)
 		return;
+	if (!is_known && error != -ECHILD) {
+		say_cannot_start(fs, error);
+		return;
+	}
 	if (is_known && WIFEXITED(status) && WEXITSTATUS(status) == CONTROL_EXIT_UNFIT) {
 		on_unfit(fs);
 		return;
@@ -175,10 +188,7 @@ void fs_process_start(void *owner)
 	int error = launch(fs);
 	fs->started_ns = clock_boot_ns();
 	if (error != 0) {
-		daemon_log(fs->module->daemon, fs->module, SEVERITY_ERROR, "fs.cannot_start",
-			"%s/evenkeel-fs cannot be started: %s. Trying on.",
-			fs->module->daemon->paths.programs, strerror(-error));
-		back_off(fs);
+		say_cannot_start(fs, error);
 		return;
 	}
 	fs->is_child = true;

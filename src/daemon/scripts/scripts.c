@@ -3,7 +3,8 @@
  *
  *	OWN GROUP/evenkeel-NODE/MODULE/script	what runs now, and what it has started so far
  *	                              /app	what successful scripts left: the application
- *	                              /fs	evenkeel-fs (fs.c)
+ *	                              /fs	evenkeel-fs (guests/fs_process.c)
+ *	                              /check/N	what a check has started (checks/command.c)
  *
  * A script that is over its time limit is killed with all it started; what a script leaves running
  * is moved to `app`. Its output is scripts/output.c's.
@@ -93,10 +94,39 @@ static const char *pass_word(const struct script_order *order)
 	return order->is_forced ? " (force)" : "";
 }
 
+static void set_path(const struct module_scripts *scripts, char out[2 * PATH_SIZE_MAX])
+{
+	(void)snprintf(out, 2 * PATH_SIZE_MAX, "%s/bin/%s", scripts->module->settings.folder,
+		script_name(scripts->current.script));
+}
+
+static void say_cannot_run(struct module_scripts *scripts, int error)
+{
+	char path[2 * PATH_SIZE_MAX];
+
+	set_path(scripts, path);
+	daemon_log(scripts->module->daemon, scripts->module, SEVERITY_ERROR, "script.cannot_run",
+		"Script %s cannot be run: %s.", path, process_failure(error));
+}
+
+static void say_end(struct module_scripts *scripts, int status)
+{
+	struct module *module = scripts->module;
+
+	if (WIFSIGNALED(status))
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "script.killed",
+			"Script %s%s was ended by signal %d.", script_name(scripts->current.script),
+			pass_word(&scripts->current), WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		daemon_log(module->daemon, module, SEVERITY_WARNING, "script.failed",
+			"Script %s%s failed with status %d; what it said stands above.",
+			script_name(scripts->current.script), pass_word(&scripts->current),
+			WEXITSTATUS(status));
+}
+
 static void on_ended(void *owner, uint32_t events)
 {
 	struct module_scripts *scripts = owner;
-	struct module *module = scripts->module;
 	int status = 0;
 
 	(void)events;
@@ -106,19 +136,16 @@ static void on_ended(void *owner, uint32_t events)
 	scripts_output_take(
 		&scripts->output); /* what it said last comes before what we say of it */
 	/* What it left is the application, or the rest of it; both are found in `app`. */
-	if (module->daemon->cgroup[0] != '\0')
+	if (scripts->module->daemon->cgroup[0] != '\0')
 		(void)!cgroup_move_all(scripts->script_group, scripts->app_group);
-	if (error == 0 && WIFSIGNALED(status))
-		daemon_log(module->daemon, module, SEVERITY_WARNING, "script.killed",
-			"Script %s%s was ended by signal %d.", script_name(scripts->current.script),
-			pass_word(&scripts->current), WTERMSIG(status));
-	else if (!is_success)
-		daemon_log(module->daemon, module, SEVERITY_WARNING, "script.failed",
-			"Script %s%s failed with status %d; what it said stands above.",
-			script_name(scripts->current.script), pass_word(&scripts->current),
-			WEXITSTATUS(status));
-	report(scripts, is_success ? SCRIPT_SUCCEEDED : SCRIPT_FAILED,
-		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	if (error != 0 && error != -ECHILD) {
+		say_cannot_run(scripts, error);
+		report(scripts, SCRIPT_CANNOT_RUN, 0);
+	} else {
+		say_end(scripts, status);
+		report(scripts, is_success ? SCRIPT_SUCCEEDED : SCRIPT_FAILED,
+			WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	}
 	start_next(scripts);
 }
 
@@ -143,21 +170,12 @@ static void on_limit(void *owner)
 
 /* ---- starting ---- */
 
-static const char *cannot_run_reason(int error)
-{
-	switch (error) {
-	case -ENOENT: return "its first line names a program that is not there";
-	case -EACCES: return "it is not executable (chmod +x)";
-	case -ENOEXEC: return "it is no program, and its first line names none (#!/bin/sh)";
-	default: return strerror(-error);
-	}
-}
-
-static int launch(struct module_scripts *scripts, const char *path)
+static int launch(struct module_scripts *scripts)
 {
 	struct module *module = scripts->module;
 	struct script_order order = scripts->current;
-	char *arguments[] = { (char *)path, order.is_forced ? "force" : NULL, NULL };
+	char path[2 * PATH_SIZE_MAX];
+	char *arguments[] = { path, order.is_forced ? "force" : NULL, NULL };
 	char **environment = scripts_environment(module);
 	struct process_order process = { .path = path,
 		.arguments = arguments,
@@ -165,6 +183,7 @@ static int launch(struct module_scripts *scripts, const char *path)
 		.cgroup_fd = -1,
 		.output_fd = scripts->output.write_fd };
 
+	set_path(scripts, path);
 	if (module->daemon->cgroup[0] != '\0')
 		process.cgroup_fd = open(scripts->script_group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int error = process_start(&process, &scripts->process);
@@ -178,16 +197,11 @@ static void start_now(struct module_scripts *scripts, struct script_order order)
 {
 	struct module *module = scripts->module;
 	struct loop *loop = &module->daemon->loop;
-	char path[2 * PATH_SIZE_MAX];
 
 	scripts->current = order;
-	(void)snprintf(path, sizeof(path), "%s/bin/%s", module->settings.folder,
-		script_name(order.script));
-	int error = launch(scripts, path);
+	int error = launch(scripts);
 	if (error != 0) {
-		daemon_log(module->daemon, module, SEVERITY_ERROR, "script.cannot_run",
-			"Script %s cannot be run: %s.", path,
-			access(path, F_OK) != 0 ? "it does not exist" : cannot_run_reason(error));
+		say_cannot_run(scripts, error);
 		report(scripts, SCRIPT_CANNOT_RUN, 0);
 		return;
 	}
