@@ -43,7 +43,8 @@ struct cluster_config {
 };
 
 enum durability { DURABILITY_CALL, DURABILITY_FSYNC };
-enum check_kind { CHECK_TCP, CHECK_COMMAND };
+/* A kind has a row in config_module.c: how it is written; and one in daemon/checks: how it is done. */
+enum check_kind { CHECK_TCP, CHECK_COMMAND, CHECK_KIND_COUNT };
 
 struct check_config {
 	enum check_kind kind;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/config_internal.h"
+#include "base/text.h"
 
 /* What a file holds, and what only the parser needs to know of it. */
 struct module_file {
@@ -22,16 +23,18 @@ _Static_assert(sizeof(enum durability) == sizeof(unsigned int), "words are store
 #define DAY (24 * 3600 * NS_PER_S)
 
 /* clang-format off */
+/* First a row for each kind of check, then what all of them have. */
 static const struct setting check_rows[] = {
-	{ "tcp", SETTING_INTEGER, AT(check_config, tcp_port), .min = 1, .max = UINT16_MAX,
+	[CHECK_TCP] = { "tcp", SETTING_INTEGER, AT(check_config, tcp_port), .min = 1, .max = UINT16_MAX,
 	  .help = "up while this TCP port of the service accepts connections" },
-	{ "command", SETTING_FILE, AT(check_config, command),
+	[CHECK_COMMAND] = { "command", SETTING_FILE, AT(check_config, command),
 	  .help = "up while this program of the module's bin/ ends with 0" },
-	{ "interval", SETTING_DURATION, AT(check_config, interval_ns), .min = 100 * NS_PER_MS, .max = 3600 * NS_PER_S,
+	[CHECK_KIND_COUNT] = { "interval", SETTING_DURATION, AT(check_config, interval_ns), .min = 100 * NS_PER_MS, .max = 3600 * NS_PER_S,
 	  .fallback = "5s", .is_live = true, .help = "time between two checks" },
 	{ "timeout", SETTING_DURATION, AT(check_config, timeout_ns), .min = 100 * NS_PER_MS, .max = 600 * NS_PER_S,
 	  .fallback = "5s", .is_live = true, .help = "a check that takes longer counts as down" },
 };
+static const char *const check_values[CHECK_KIND_COUNT] = { [CHECK_TCP] = "PORT", [CHECK_COMMAND] = "FILE" };
 static const struct settings_table check_table = { "checks: (each)", check_rows, ARRAY_COUNT(check_rows) };
 
 const struct setting module_rows[MODULE_ROWS] = {
@@ -126,22 +129,71 @@ static int check_module_addresses(const struct module_settings *settings,
 	return 0;
 }
 
-/* Decides each check's kind and gives it its name. */
+/* Names all kinds: "neither 'a' nor 'b'". */
+static void add_kinds(struct text *text)
+{
+	for (int kind = 0; kind < CHECK_KIND_COUNT; kind++) {
+		text_add(text, kind == 0 ? "neither '" : " nor '");
+		text_add(text, check_rows[kind].key);
+		text_add(text, "'");
+	}
+}
+
+/* Shows how each is written: "'a: X', 'b: Y' and 'c: Z'". */
+static void add_examples(struct text *text)
+{
+	for (int kind = 0; kind < CHECK_KIND_COUNT; kind++) {
+		bool is_last = kind + 1 == CHECK_KIND_COUNT;
+		text_add(text, kind == 0 ? "'" : is_last ? " and '" : ", '");
+		text_add(text, check_rows[kind].key);
+		text_add(text, ": ");
+		text_add(text, check_values[kind]);
+		text_add(text, "'");
+	}
+}
+
+static int complain_of_kind(
+	const struct settings_source *source, struct config_error *error, int number, int given)
+{
+	struct text found = { .size = 0 }, examples = { .size = 0 };
+
+	if (given == 0)
+		add_kinds(&found);
+	else
+		text_add(&found, given == 2 ? "both" : "several kinds");
+	add_examples(&examples);
+	return MODULE_COMPLAIN(source, error, MODULE_CHECKS, "check %d has %s; expected one of %s",
+		number, found.data, examples.data);
+}
+
+/* Its kind is the one that is given; gives the number of those. */
+static int find_kind(struct check_config *check)
+{
+	static const struct check_config none;
+	int given = 0;
+
+	for (int kind = 0; kind < CHECK_KIND_COUNT; kind++) {
+		if (settings_is_equal(&check_rows[kind], check, &none))
+			continue;
+		check->kind = (enum check_kind)kind;
+		given++;
+	}
+	return given;
+}
+
+/* Decides each check's kind and names it after that. */
 static int check_module_checks(struct module_settings *settings,
 	const struct settings_source *source, struct config_error *error)
 {
 	for (int i = 0; i < settings->check_count; i++) {
 		struct check_config *check = &settings->checks[i];
-		bool has_command = check->command[0] != '\0';
-		if (has_command == (check->tcp_port != 0))
-			return MODULE_COMPLAIN(source, error, MODULE_CHECKS,
-				"check %d has %s; expected one of 'tcp: PORT' and 'command: FILE'",
-				i + 1, has_command ? "both" : "neither 'tcp' nor 'command'");
-		check->kind = has_command ? CHECK_COMMAND : CHECK_TCP;
-		if (has_command)
-			snprintf(check->name, sizeof(check->name), "command.%s", check->command);
-		else
-			snprintf(check->name, sizeof(check->name), "tcp.%u", check->tcp_port);
+		char value[PATH_SIZE_MAX];
+		int given = find_kind(check);
+		if (given != 1)
+			return complain_of_kind(source, error, i + 1, given);
+		settings_format(&check_rows[check->kind], check, value, sizeof(value));
+		snprintf(check->name, sizeof(check->name), "%s.%s", check_rows[check->kind].key,
+			value);
 	}
 	return 0;
 }

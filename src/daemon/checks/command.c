@@ -1,0 +1,155 @@
+/*
+ * A program of the module's bin/: up while it ends with 0.
+ *
+ *	OWN GROUP/evenkeel-NODE/MODULE/check/N	what a try of check N has started
+ *
+ * Whatever a try leaves running is killed when the try ends, be it in a session of its own; the
+ * application is the scripts' to start. While something in the group cannot die (it is stuck in the
+ * kernel), no further try is heaped upon it: the check is down.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/checks/internal.h"
+#include "daemon/reaper.h"
+#include "daemon/scripts/scripts.h"
+#include "platform/cgroup.h"
+
+static bool has_groups(const struct module *module)
+{
+	return module->daemon->cgroup[0] != '\0';
+}
+
+static void set_group(const struct module *module, int index, char out[2 * PATH_SIZE_MAX])
+{
+	(void)snprintf(out, 2 * PATH_SIZE_MAX, "%s/%s/check/%d", module->daemon->cgroup,
+		module->settings.name, index);
+}
+
+static void on_ended(void *owner, uint32_t events)
+{
+	struct check *check = owner;
+	int status = 0;
+	char why[64] = "it was ended by a signal";
+
+	(void)events;
+	loop_remove(&check->module->daemon->loop, &check->watch);
+	int error = process_reap(&check->process, &status);
+	if (error == 0 && WIFEXITED(status))
+		(void)snprintf(why, sizeof(why), "it ended with status %d", WEXITSTATUS(status));
+	if (error == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		check_is_up(check);
+	else
+		check_is_down(check, error != 0 ? process_failure(error) : why);
+}
+
+/* Its descriptor; -1: there are no groups here. Errors: -EBUSY: the last try has not died yet. */
+static int open_group(const struct check *check, int *out_fd)
+{
+	char path[2 * PATH_SIZE_MAX];
+
+	*out_fd = -1;
+	if (!has_groups(check->module))
+		return 0;
+	set_group(check->module, check->index, path);
+	if (cgroup_is_populated(path))
+		return -EBUSY;
+	int error = cgroup_make(path);
+	if (error != 0)
+		return error;
+	*out_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *out_fd < 0 ? -errno : 0;
+}
+
+static int launch(struct check *check, int cgroup_fd)
+{
+	const struct module *module = check->module;
+	char path[3 * PATH_SIZE_MAX];
+	char *arguments[] = { path, NULL };
+	char **environment = scripts_environment(module);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	const struct process_order order = { .path = path,
+		.arguments = arguments,
+		.environment = environment,
+		.cgroup_fd = cgroup_fd,
+		.output_fd = null };
+
+	(void)snprintf(path, sizeof(path), "%s/bin/%s", module->settings.folder,
+		check_config_of(check)->command);
+	int error = process_start(&order, &check->process);
+	if (null >= 0)
+		close(null);
+	scripts_free_environment(environment);
+	return error;
+}
+
+static int start(struct check *check)
+{
+	int group;
+
+	int error = open_group(check, &group);
+	if (error != 0)
+		return error;
+	error = launch(check, group);
+	if (group >= 0)
+		close(group);
+	if (error != 0)
+		return error;
+	check->watch =
+		(struct watch){ .fd = check->process.pidfd, .owner = check, .on_ready = on_ended };
+	return loop_add(&check->module->daemon->loop, &check->watch, EPOLLIN);
+}
+
+static void end(struct check *check)
+{
+	struct daemon *daemon = check->module->daemon;
+	char path[2 * PATH_SIZE_MAX];
+
+	loop_remove(&daemon->loop, &check->watch);
+	if (has_groups(check->module)) {
+		set_group(check->module, check->index, path);
+		(void)!cgroup_kill(path); /* what is left is seen before the next try */
+	}
+	if (check->process.pidfd < 0)
+		return;
+	(void)process_kill(&check->process, SIGKILL);
+	process_kill_group(&check->process);
+	reaper_take(daemon, &check->process);
+}
+
+static const char *failure(int error)
+{
+	return error == -EBUSY ? "what it started last was killed and has not died yet"
+			       : process_failure(error);
+}
+
+const struct check_type check_command = { start, end, failure };
+
+void check_command_forget(struct module *module)
+{
+	char path[2 * PATH_SIZE_MAX];
+
+	for (int i = 0; i < CHECKS_MAX && has_groups(module); i++) {
+		set_group(module, i, path);
+		(void)!cgroup_kill(path); /* what is left is seen before the next try */
+	}
+}
+
+void check_command_remove(struct module *module)
+{
+	char path[2 * PATH_SIZE_MAX];
+
+	for (int i = 0; i < CHECKS_MAX && has_groups(module); i++) {
+		set_group(module, i, path);
+		cgroup_remove(path);
+	}
+	(void)snprintf(
+		path, sizeof(path), "%s/%s/check", module->daemon->cgroup, module->settings.name);
+	if (has_groups(module))
+		cgroup_remove(path);
+}
