@@ -84,6 +84,17 @@ unsigned node_seen(struct pair_node *node, enum fs_report report)
 
 /* ---- the peer's evenkeeld, as far as the stream needs it ---- */
 
+/* A caller of a process that is not there goes away. */
+static void bring_in(struct pair_node *node, int fd)
+{
+	lock_take(&node->door);
+	if (node->is_open)
+		replicator_take_connection(node->replicator, fd);
+	else
+		close(fd);
+	lock_give(&node->door);
+}
+
 static void *acceptor_run(void *context)
 {
 	struct pair_node *node = context;
@@ -99,7 +110,7 @@ static void *acceptor_run(void *context)
 			send(fd, answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
 			close(fd);
 		else
-			replicator_take_connection(node->replicator, fd);
+			bring_in(node, fd);
 	}
 }
 
@@ -153,10 +164,16 @@ void node_open_process(struct pair_node *node, bool is_fresh)
 		.on_synced = on_synced,
 		.on_report = on_report };
 	assert_int_equal(replicator_open(&config, &callbacks, &node->replicator), 0);
+	lock_take(&node->door);
+	node->is_open = true;
+	lock_give(&node->door);
 }
 
 void node_close_process(struct pair_node *node)
 {
+	lock_take(&node->door);
+	node->is_open = false;
+	lock_give(&node->door);
 	replicator_close(node->replicator);
 	order_free(node->order);
 	tree_close(node->tree);
@@ -167,6 +184,7 @@ static void name_node(struct pair_node *node, uint8_t id)
 	memset(node, 0, sizeof(*node));
 	node->id = id;
 	lock_init(&node->lock, RANK_LEAF);
+	lock_init(&node->door, RANK_SERVICE_ROLE);
 	condition_init(&node->changed);
 	(void)snprintf(node->root, sizeof(node->root), "%s/root%d", base, id);
 	(void)snprintf(node->index, sizeof(node->index), "%s/index%d", base, id);

@@ -53,6 +53,8 @@ struct pair_node {
 	int root_fd, send_fd, receive_fd, listen_fd;
 	struct tree *tree;
 	struct order *order;
+	struct lock door; /* whether there is a replicator to bring callers to */
+	bool is_open;
 	struct replicator *replicator;
 	pthread_t acceptor;
 	atomic_bool is_deaf; /* does not take connections */

@@ -161,7 +161,10 @@ static void test_called_while_promoted(void **state)
 	pthread_mutex_unlock(&r->state_lock.mutex);
 	assert_int_equal(pthread_join(promoting, NULL), 0);
 	assert_int_equal(r->receive_log.header->session, session);
-	assert_true(session != 0 && r->state.barrier > 0);
+	lock_take(&r->state_lock); /* the barrier's thread runs already */
+	uint64_t barrier = r->state.barrier;
+	lock_give(&r->state_lock);
+	assert_true(session != 0 && barrier > 0);
 	assert_int_equal(node_seen(&nodes[1], FS_REPORT_IS_PRIMARY), 1);
 	stream_end(stream);
 	stream_put(stream);
