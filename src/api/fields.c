@@ -35,6 +35,11 @@ static const struct kind {
 	[FIELD_EPOCH] = { sizeof(struct epoch), "[number, node]" },
 	[FIELD_GENERATION] = { sizeof(struct generation), "[number, tag]" },
 	[FIELD_BYTES] = { 0, "two digits (0-9, a-f) a byte" },
+	[FIELD_MAYBE] = { sizeof(int8_t), "true, false or null" },
+	[FIELD_STRING] = { sizeof(const char *), "a text" },
+	[FIELD_STRINGS] = { 0, "a list of texts" },
+	[FIELD_OBJECT] = { 0, "an object" },
+	[FIELD_OBJECTS] = { sizeof(void *), "a list of objects" },
 };
 
 const char *field_kind_sentence(enum field_kind kind)
@@ -48,7 +53,20 @@ static void check_row(const struct field *field)
 	size_t size = kinds[field->kind].size;
 	CHECK(size == 0 || size == field->size);
 	CHECK(field->kind != FIELD_WORD || field->words != NULL);
+	CHECK((field->kind != FIELD_OBJECT && field->kind != FIELD_OBJECTS) ||
+		field->fields != NULL);
+	CHECK(field->kind != FIELD_OBJECTS || field->item_size > 0);
 	CHECK(field->kind != FIELD_BYTES || field->size <= BYTES_MAX);
+}
+
+static const void *data_at(const void *data, size_t offset)
+{
+	return (const char *)data + offset;
+}
+
+static void *data_at_for_change(void *data, size_t offset)
+{
+	return (char *)data + offset;
 }
 
 /* ---- numbers and bytes ---- */
@@ -133,8 +151,37 @@ static json_t *json_from_text(const char *text)
 
 /* ---- one field ---- */
 
-static json_t *field_to_json(const struct field *field, const void *at)
+static json_t *object_from(const struct fields *fields, const void *data)
 {
+	json_t *object = json_object();
+	if (object != NULL && fields_encode(fields, data, object) != 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *list_to_json(const struct field *field, const void *data)
+{
+	const void *at = data_at(data, field->offset);
+	uint32_t count = *(const uint32_t *)data_at(data, field->count);
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < count; i++) {
+		json_t *item = field->kind == FIELD_STRINGS
+				       ? json_from_text(((const char *const *)at)[i])
+				       : object_from(field->fields,
+						 *(const char *const *)at + i * field->item_size);
+		if (json_array_append_new(list, item) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *field_to_json(const struct field *field, const void *data)
+{
+	const void *at = data_at(data, field->offset);
 	const struct epoch *epoch = at;
 	const struct generation *generation = at;
 	switch (field->kind) {
@@ -153,6 +200,12 @@ static json_t *field_to_json(const struct field *field, const void *at)
 		return json_pack(
 			"[o,o]", json_from_u64(generation->number), json_from_u64(generation->tag));
 	case FIELD_BYTES: return json_from_bytes(at, field->size);
+	case FIELD_MAYBE:
+		return *(const int8_t *)at < 0 ? json_null() : json_boolean(*(const int8_t *)at);
+	case FIELD_STRING: return json_from_text(*(const char *const *)at);
+	case FIELD_STRINGS:
+	case FIELD_OBJECTS: return list_to_json(field, data);
+	case FIELD_OBJECT: return object_from(field->fields, at);
 	case FIELD_KIND_COUNT: break;
 	}
 	return NULL;
@@ -209,6 +262,21 @@ static bool error_from_json(const json_t *json, int *out)
 	return true;
 }
 
+static bool strings_from_json(const struct field *field, const json_t *json, void *data)
+{
+	const char **at = data_at_for_change(data, field->offset);
+	size_t count = json_array_size(json);
+	if (!json_is_array(json) || count > field->size / sizeof(*at))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		at[i] = json_string_value(json_array_get(json, i));
+		if (at[i] == NULL)
+			return false;
+	}
+	*(uint32_t *)data_at_for_change(data, field->count) = (uint32_t)count;
+	return true;
+}
+
 static bool field_from_json(const struct field *field, const json_t *json, void *at)
 {
 	uint64_t first, second;
@@ -233,6 +301,15 @@ static bool field_from_json(const struct field *field, const json_t *json, void 
 		*(struct generation *)at = (struct generation){ .number = first, .tag = second };
 		return true;
 	case FIELD_BYTES: return json_to_bytes(json, at, field->size);
+	case FIELD_MAYBE:
+		*(int8_t *)at = (int8_t)(json_is_null(json) ? -1 : json_is_true(json));
+		return json_is_null(json) || json_is_boolean(json);
+	case FIELD_STRING:
+		*(const char **)at = json_string_value(json);
+		return json_is_string(json);
+	case FIELD_STRINGS:
+	case FIELD_OBJECT:
+	case FIELD_OBJECTS: break; /* by decode_field() */
 	case FIELD_KIND_COUNT: break;
 	}
 	return false;
@@ -272,29 +349,75 @@ static void say_wrong(
 
 /* ---- whole structs ---- */
 
+/* Whether the field is to be written. */
+static bool is_there(const struct field *field, const void *data)
+{
+	if (field->kind == FIELD_STRING &&
+		*(const char *const *)data_at(data, field->offset) == NULL)
+		return false;
+	return field->present == 0 || *(const bool *)data_at(data, field->present);
+}
+
 int fields_encode(const struct fields *fields, const void *data, json_t *object)
 {
 	for (unsigned int i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->list[i];
 		check_row(field);
-		json_t *json = field_to_json(field, (const char *)data + field->offset);
-		if (json_object_set_new(object, field->name, json) != 0)
+		if (is_there(field, data) &&
+			json_object_set_new(object, field->name, field_to_json(field, data)) != 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
+static int decode_objects(
+	const struct field *field, const json_t *json, void *data, struct fields_error *out_error)
+{
+	size_t count = json_array_size(json);
+	char *list = calloc(MAX_OF(count, (size_t)1), field->item_size);
+	int error = list == NULL ? -ENOMEM : 0;
+	if (error != 0)
+		return error;
+	*(char **)data_at_for_change(data, field->offset) = list;
+	*(uint32_t *)data_at_for_change(data, field->count) = (uint32_t)count;
+	for (size_t i = 0; error == 0 && i < count; i++)
+		error = fields_decode(field->fields, json_array_get(json, i),
+			list + i * field->item_size, out_error);
+	return error;
+}
+
+static int decode_field(
+	const struct field *field, const json_t *json, void *data, struct fields_error *out_error)
+{
+	void *at = data_at_for_change(data, field->offset);
+	bool is_right = true;
+	check_row(field);
+	if (json == NULL && (field->kind == FIELD_STRING || field->present != 0))
+		return 0;
+	if (field->kind == FIELD_STRINGS)
+		is_right = strings_from_json(field, json, data);
+	else if (field->kind == FIELD_OBJECTS && json_is_array(json))
+		return decode_objects(field, json, data, out_error);
+	else if (field->kind == FIELD_OBJECT && json_is_object(json))
+		is_right = true;
+	else
+		is_right = field_from_json(field, json, at);
+	if (!is_right) {
+		say_wrong(field, json, out_error);
+		return -EPROTO;
+	}
+	if (field->present != 0)
+		*(bool *)data_at_for_change(data, field->present) = true;
+	return field->kind == FIELD_OBJECT ? fields_decode(field->fields, json, at, out_error) : 0;
+}
+
 int fields_decode(const struct fields *fields, const json_t *object, void *data,
 	struct fields_error *out_error)
 {
-	for (unsigned int i = 0; i < fields->count; i++) {
+	int error = 0;
+	for (unsigned int i = 0; i < fields->count && error == 0; i++) {
 		const struct field *field = &fields->list[i];
-		const json_t *json = json_object_get(object, field->name);
-		check_row(field);
-		if (!field_from_json(field, json, (char *)data + field->offset)) {
-			say_wrong(field, json, out_error);
-			return -EPROTO;
-		}
+		error = decode_field(field, json_object_get(object, field->name), data, out_error);
 	}
-	return 0;
+	return error;
 }

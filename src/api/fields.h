@@ -33,6 +33,11 @@ enum field_kind {
 	FIELD_EPOCH,	  /* struct epoch: [number, node] */
 	FIELD_GENERATION, /* struct generation: [number, tag] */
 	FIELD_BYTES,	  /* uint8_t[]: two digits each */
+	FIELD_MAYBE,	  /* int8_t: 1, 0, or -1 for null */
+	FIELD_STRING,	  /* const char *, borrowed; NULL: absent */
+	FIELD_STRINGS,	  /* const char *[], borrowed, as many as count says */
+	FIELD_OBJECT,	  /* a struct with fields of its own */
+	FIELD_OBJECTS,	  /* a pointer to as many structs as count says; decoding gives the list */
 	FIELD_KIND_COUNT
 };
 
@@ -43,6 +48,10 @@ struct field {
 	const struct words *words; /* of FIELD_WORD */
 	const char *unit;	   /* "" for none */
 	const char *help;
+	size_t present;		     /* offset of a bool: whether it is there at all; 0: always */
+	size_t count;		     /* offset of a uint32_t, of FIELD_STRINGS and FIELD_OBJECTS */
+	const struct fields *fields; /* of FIELD_OBJECT and FIELD_OBJECTS */
+	size_t item_size;	     /* of FIELD_OBJECTS */
 };
 
 struct fields {
@@ -50,12 +59,13 @@ struct fields {
 	unsigned int count;
 };
 
-/* A row: FIELD(struct type, KIND, member, "name", words or NULL, "unit", "help"). */
-#define FIELD(type, field_kind, member, field_name, field_words, field_unit, field_help) \
-	{                                                                                \
-		.name = (field_name), .kind = FIELD_##field_kind,                        \
-		.offset = offsetof(type, member), .size = sizeof(((type *)0)->member),   \
-		.words = (field_words), .unit = (field_unit), .help = (field_help)       \
+/* A row: FIELD(struct type, KIND, member, "name", words or NULL, "unit", "help"), and what else its
+ * kind wants. */
+#define FIELD(type, field_kind, member, field_name, field_words, field_unit, ...)      \
+	{                                                                              \
+		.name = (field_name), .kind = FIELD_##field_kind,                      \
+		.offset = offsetof(type, member), .size = sizeof(((type *)0)->member), \
+		.words = (field_words), .unit = (field_unit), .help = __VA_ARGS__      \
 	}
 #define FIELDS(rows)                      \
 	{                                 \
@@ -69,8 +79,9 @@ struct fields_error {
 
 /* Adds the fields of data to the object. Errors: -ENOMEM. */
 int fields_encode(const struct fields *fields, const void *data, json_t *object) MUST_CHECK;
-/* Fills those members of data that have a row; data is in an undefined state after an error.
- * Errors: -EPROTO with a sentence. */
+/* Fills those members of data (zeroed by the caller) that have a row; texts point into the JSON.
+ * After an error data is only good for what frees its lists. Errors: -EPROTO with a sentence,
+ * -ENOMEM. */
 int fields_decode(const struct fields *fields, const json_t *object, void *data,
 	struct fields_error *out_error) MUST_CHECK;
 /* What a reader may expect of the field: "true or false", "a number". */

@@ -1,6 +1,6 @@
 /*
- * What the files of the command line share. Commands are rows of a table in main.c; each gets its
- * parsed arguments and returns an exit code.
+ * What the files of the command line share. Commands are rows of a table in commands.c; each gets
+ * its parsed arguments and returns an exit code.
  *
  * A sentence for a person goes to standard error when something was refused, to standard output
  * when it was done. One thread; the process ends after one command.
@@ -61,6 +61,17 @@ struct arguments {
 	bool is_json;
 };
 
+/* ---- arguments.c ---- */
+
+extern const struct option_row {
+	const char *name, *value, *help; /* value: NULL if it takes none */
+} option_rows[OPTION_COUNT];
+
+/* Splits the words into options and the others (as many as there are words, by the caller); "--"
+ * ends the options. Gives an exit code. */
+int arguments_parse(struct arguments *arguments, char **words, char **out_others, int *out_count);
+/* The folders that the options name, or the defaults. Gives an exit code. */
+int arguments_find_folders(struct arguments *arguments);
 /* The option's value (the last one), or NULL. */
 const char *option_value(const struct arguments *arguments, enum option option);
 bool option_given(const struct arguments *arguments, enum option option);

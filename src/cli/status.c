@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/status.h"
 #include "cli/cli.h"
 
 #define WATCH_EVERY_S 1
@@ -52,47 +53,39 @@ static void print_wrapped(const char *head, const char *text)
 	printf("\n");
 }
 
-static void count_links(const json_t *node, size_t *out_up, size_t *out_all)
+static uint32_t count_up(const struct shown_node *node)
 {
-	const json_t *addresses = json_object_get(node, "addresses");
-	*out_all = json_array_size(addresses);
-	*out_up = 0;
-	for (size_t i = 0; i < *out_all; i++) {
-		if (json_is_true(json_object_get(json_array_get(addresses, i), "is_up")))
-			++*out_up;
-	}
+	uint32_t up = 0;
+	for (uint32_t i = 0; i < node->address_count; i++)
+		up += node->addresses[i].is_up;
+	return up;
 }
 
-static void print_silent(const json_t *node)
+static void print_silent(const struct shown_node *node)
 {
-	const json_t *addresses = json_object_get(node, "addresses");
 	const char *separator = " (silent: ";
-	for (size_t i = 0; i < json_array_size(addresses); i++) {
-		const json_t *address = json_array_get(addresses, i);
-		if (json_is_true(json_object_get(address, "is_up")))
+	for (uint32_t i = 0; i < node->address_count; i++) {
+		if (node->addresses[i].is_up)
 			continue;
-		printf("%s%s", separator, text_of(address, "address"));
+		printf("%s%s", separator, shown_text(node->addresses[i].address));
 		separator = ", ";
 	}
 	printf(")");
 }
 
-static void print_cluster(const json_t *status)
+static void print_cluster(const struct shown_status *status)
 {
-	const json_t *nodes = json_object_get(status, "nodes");
-	printf("cluster %s, node %s", text_of(json_object_get(status, "cluster"), "name"),
-		text_of(status, "node"));
-	for (size_t i = 0; i < json_array_size(nodes); i++) {
-		const json_t *node = json_array_get(nodes, i);
-		size_t up, all;
-		if (json_is_true(json_object_get(node, "is_self")))
+	printf("cluster %s, node %s", shown_text(status->cluster.name), shown_text(status->node));
+	for (uint32_t i = 0; i < status->node_count; i++) {
+		const struct shown_node *node = &status->nodes[i];
+		uint32_t up = count_up(node), all = node->address_count;
+		if (node->is_self)
 			continue;
-		count_links(node, &up, &all);
 		if (up == 0)
-			printf("; %s is not heard on any of %zu networks", text_of(node, "name"),
+			printf("; %s is not heard on any of %u networks", shown_text(node->name),
 				all);
 		else
-			printf("; %s is heard on %zu of %zu networks", text_of(node, "name"), up,
+			printf("; %s is heard on %u of %u networks", shown_text(node->name), up,
 				all);
 		if (up > 0 && up < all)
 			print_silent(node);
@@ -100,16 +93,15 @@ static void print_cluster(const json_t *status)
 	printf("\n");
 }
 
-static void print_arbiter(const json_t *arbiter)
+static void print_arbiter(const struct shown_arbiter *arbiter)
 {
-	const json_t *reachable = json_object_get(arbiter, "is_reachable");
+	const char *target = shown_text(arbiter->target);
+	const char *answers = !arbiter->has_reachable || arbiter->reachable < 0 ? ""
+			      : arbiter->reachable == 1				? " (answers)"
+							: " (does not answer)";
 	char sentence[2 * SENTENCE_SIZE_MAX];
-	snprintf(sentence, sizeof(sentence), "%s%s%s%s: %s", text_of(arbiter, "kind"),
-		text_of(arbiter, "target")[0] != '\0' ? " " : "", text_of(arbiter, "target"),
-		json_is_true(reachable)	   ? " (answers)"
-		: json_is_false(reachable) ? " (does not answer)"
-					   : "",
-		text_of(arbiter, "promise"));
+	snprintf(sentence, sizeof(sentence), "%s%s%s%s: %s", shown_text(arbiter->kind),
+		target[0] != '\0' ? " " : "", target, answers, shown_text(arbiter->promise));
 	print_wrapped("arbiter ", sentence);
 }
 
@@ -124,12 +116,10 @@ static void print_size(uint64_t bytes)
 		names[unit]);
 }
 
-static void print_resync(const json_t *module)
+static void print_resync(const struct shown_module *module)
 {
-	const json_t *resync = json_object_get(module, "resync");
-	uint64_t done = (uint64_t)json_integer_value(json_object_get(resync, "done"));
-	uint64_t total = (uint64_t)json_integer_value(json_object_get(resync, "total"));
-	if (strcmp(text_of(module, "link"), "resyncing") != 0 || total == 0)
+	uint64_t done = module->resync.done, total = module->resync.total;
+	if (strcmp(shown_text(module->link), "resyncing") != 0 || total == 0)
 		return;
 	printf("    copying      ");
 	print_size(done);
@@ -139,43 +129,51 @@ static void print_resync(const json_t *module)
 		(unsigned long long)(done >= total ? 100 : done / (total / 100 + 1)));
 }
 
-static void print_states(const json_t *module, const char *node)
+static void print_states(const struct shown_module *module, const char *node)
 {
-	const json_t *addresses = json_object_get(module, "addresses");
-	printf("\n%-14s %s %s %s    %s ", text_of(module, "name"), node, text_of(module, "state"),
-		text_of(module, "readiness"), text_of(module, "peer"));
-	if (json_is_true(json_object_get(module, "peer_heard")))
-		printf("%s %s", text_of(module, "peer_state"), text_of(module, "peer_readiness"));
+	printf("\n%-14s %s %s %s    %s ", shown_text(module->name), node, shown_text(module->state),
+		shown_text(module->readiness), shown_text(module->peer));
+	if (module->is_peer_heard)
+		printf("%s %s", shown_text(module->peer_state), shown_text(module->peer_readiness));
 	else
 		printf("not heard");
-	for (size_t i = 0; i < json_array_size(addresses); i++)
-		printf("%s%s", i == 0 ? "    " : ", ",
-			json_string_value(json_array_get(addresses, i)));
+	for (uint32_t i = 0; i < module->address_count; i++)
+		printf("%s%s", i == 0 ? "    " : ", ", module->addresses[i]);
 	printf("\n");
 }
 
-static void print_module(const json_t *module, const char *node)
+static void print_module(const struct shown_module *module, const char *node)
 {
-	if (json_is_true(json_object_get(module, "is_left_out")))
-		printf("\n%-14s %s left out\n", text_of(module, "name"), node);
+	if (module->is_left_out)
+		printf("\n%-14s %s left out\n", shown_text(module->name), node);
 	else
 		print_states(module, node);
-	print_wrapped("    error        ", text_of(module, "error"));
-	print_wrapped("    now          ", text_of(module, "now"));
+	print_wrapped("    error        ", shown_text(module->error));
+	print_wrapped("    now          ", shown_text(module->now));
 	print_resync(module);
-	print_wrapped("    if one dies  ", text_of(module, "if_dies"));
-	print_wrapped("    to do        ", text_of(module, "to_do"));
+	print_wrapped("    if one dies  ", shown_text(module->if_dies));
+	print_wrapped("    to do        ", shown_text(module->to_do));
 }
 
-static void print_status(const json_t *status)
+static int print_status(const struct arguments *arguments, const json_t *answer)
 {
-	const json_t *modules = json_object_get(status, "modules");
-	print_cluster(status);
-	print_arbiter(json_object_get(status, "arbiter"));
-	for (size_t i = 0; i < json_array_size(modules); i++)
-		print_module(json_array_get(modules, i), text_of(status, "node"));
-	if (json_array_size(modules) == 0)
+	struct shown_status status = { 0 };
+	struct fields_error wrong;
+	int error = fields_decode(&shown_status_fields, answer, &status, &wrong);
+	if (error != 0) {
+		shown_status_done(&status);
+		return refuse(arguments,
+			"evenkeeld answers in other words (%s); are both of the same version?",
+			error == -ENOMEM ? "out of memory" : wrong.sentence);
+	}
+	print_cluster(&status);
+	print_arbiter(&status.arbiter);
+	for (uint32_t i = 0; i < status.module_count; i++)
+		print_module(&status.modules[i], shown_text(status.node));
+	if (status.module_count == 0)
 		printf("\nno module yet; 'evenkeel module add DIR' adds one\n");
+	shown_status_done(&status);
+	return EXIT_DONE;
 }
 
 static int show(const struct arguments *arguments)
@@ -183,14 +181,15 @@ static int show(const struct arguments *arguments)
 	json_t *status = client_demand(arguments, json_pack("{s:s}", "command", "status"), 5);
 	if (status == NULL)
 		return EXIT_REFUSED;
+	int code = EXIT_DONE;
 	if (arguments->is_json) {
 		(void)json_dumpf(status, stdout, JSON_COMPACT);
 		printf("\n");
 	} else {
-		print_status(status);
+		code = print_status(arguments, status);
 	}
 	json_decref(status);
-	return EXIT_DONE;
+	return code;
 }
 
 int do_status(const struct arguments *arguments)

@@ -252,6 +252,10 @@ static void what_nobody_knows_is_refused_in_words(void **state)
 	expect(fd, "evenkeeld knows no command 'explode'");
 	say(fd, "{}\n");
 	expect(fd, "evenkeeld knows no command ''");
+	say(fd, "{\"command\":7}\n");
+	expect(fd, "\"'command': found 7; expected a text\",\"refusal\":\"wrong_request\"");
+	say(fd, "{\"command\":\"stop\",\"module\":\"pg\",\"force\":\"yes\"}\n");
+	expect(fd, "'force': found \\\"yes\\\"; expected true or false");
 	assert_int_equal(posted_count, 0);
 	close(fd);
 }
@@ -321,12 +325,11 @@ static void a_flood_is_held_back_by_its_own_socket(void **state)
 	close(other);
 }
 
-static void a_start_is_looked_at_first(void **state)
+/* The core is told of the module. */
+static void know_module(void)
 {
-	int fd = open_client();
 	struct event added = { .type = EVENT_MODULE_ADDED, .module = 7, .now_ns = 1 };
 	struct actions *actions = calloc(1, sizeof(*actions));
-	(void)state;
 	assert_non_null(actions);
 	core_step(the_daemon->core, &(struct event){ .type = EVENT_STARTED, .now_ns = 1 }, actions);
 	added.module_added.config.peer = 2;
@@ -334,6 +337,13 @@ static void a_start_is_looked_at_first(void **state)
 	added.module_added.random[0] = 1;
 	core_step(the_daemon->core, &added, actions);
 	free(actions);
+}
+
+static void a_start_is_looked_at_first(void **state)
+{
+	int fd = open_client();
+	(void)state;
+	know_module();
 	snprintf(the_module->settings.directories[0], PATH_SIZE_MAX, "/proc/none");
 	the_module->settings.directory_count = 1;
 	say(fd, "{\"command\":\"start\",\"module\":\"pg\"}\n");
@@ -375,6 +385,36 @@ static void a_comparison_is_answered_with_its_numbers(void **state)
 	close(fd);
 }
 
+/* The names and their order are what people's programs read. */
+static void a_status_has_its_names(void **state)
+{
+	int fd = open_client();
+	(void)state;
+	the_daemon->cluster.nodes[1].addresses[0] = the_daemon->cluster.nodes[1].addresses[1] =
+		(struct address){ .family = ADDRESS_IPV4, .bytes = { 10, 77, 0, 2 } };
+	snprintf(the_module->settings.directories[0], PATH_SIZE_MAX, "/srv");
+	the_module->settings.directory_count = 1;
+	know_module();
+	say(fd, "{\"command\":\"status\"}\n");
+	expect(fd, "{\"ok\":true,\"node\":\"a\","
+		   "\"cluster\":{\"name\":\"demo\",\"epoch\":0,\"port\":0},"
+		   "\"nodes\":[{\"name\":\"a\",\"id\":1,\"is_self\":true,\"addresses\":[]},"
+		   "{\"name\":\"b\",\"id\":2,\"is_self\":false,\"addresses\":["
+		   "{\"address\":\"10.77.0.2\",\"is_up\":true},"
+		   "{\"address\":\"10.77.0.2\",\"is_up\":false}]}],"
+		   "\"arbiter\":{\"kind\":\"operator\",\"promise\":\"a person decides: ");
+	say(fd, "{\"command\":\"status\"}\n");
+	expect(fd, "\"counters\":{\"beats_sent\":0,\"beats_heard\":0,\"garbage\":0,"
+		   "\"other_version\":0},\"modules\":[{\"name\":\"pg\",\"number\":7,"
+		   "\"directories\":[\"/srv\"],\"addresses\":[],\"durability\":\"call\","
+		   "\"state\":\"STOP\",\"readiness\":\"NotReady\",\"peer\":\"b\","
+		   "\"peer_heard\":false,\"epoch\":0,\"generation\":0,\"good\":[],"
+		   "\"holder\":\"\",\"is_complete\":false,\"should_run\":false,"
+		   "\"fs\":\"none\",\"link\":\"none\",\"is_failed\":false,"
+		   "\"is_application_running\":false,\"is_address_held\":false,\"now\":\"");
+	close(fd);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -390,6 +430,7 @@ int main(void)
 		TEST(a_flood_is_held_back_by_its_own_socket),
 		TEST(a_start_is_looked_at_first),
 		TEST(a_comparison_is_answered_with_its_numbers),
+		TEST(a_status_has_its_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,14 +17,6 @@
 #include "cli/keys.h"
 #include "cli/module_text.h"
 
-/* What main.c has for the others. */
-int refuse(const struct arguments *arguments, const char *format, ...)
-{
-	(void)arguments;
-	(void)format;
-	return EXIT_REFUSED;
-}
-
 static void a_setting_is_replaced_and_lines_keep_their_numbers(void **state)
 {
 	(void)state;

@@ -90,11 +90,13 @@ void admin_reply(struct admin_client *client, json_t *answer)
 		watch_mood(client);
 }
 
-void admin_reply_refused(struct admin_client *client, const char *refusal, const char *sentence)
+void admin_reply_refused(
+	struct admin_client *client, enum admin_refusal refusal, const char *sentence)
 {
 	json_t *answer = json_pack("{s:b,s:s}", "ok", 0, "sentence", sentence);
-	if (answer != NULL && refusal != NULL)
-		(void)json_object_set_new(answer, "refusal", json_string(refusal));
+	const char *name = words_name(&admin_refusal_words, refusal);
+	if (answer != NULL && refusal != ADMIN_REFUSED_NONE)
+		(void)json_object_set_new(answer, "refusal", json_string(name));
 	admin_reply(client, answer);
 }
 

@@ -10,19 +10,6 @@
 #include "daemon/guests/guests.h"
 #include "platform/folders.h"
 
-static const char *const refusal_names[REFUSAL_COUNT] = {
-	[REFUSAL_NONE] = "none",
-	[REFUSAL_UNKNOWN_MODULE] = "unknown_module",
-	[REFUSAL_ALREADY_SO] = "already_so",
-	[REFUSAL_NOT_RUNNING] = "not_running",
-	[REFUSAL_NOT_UP_TO_DATE] = "not_up_to_date",
-	[REFUSAL_PEER_NOT_READY] = "peer_not_ready",
-	[REFUSAL_PEER_IS_PRIMARY] = "peer_is_primary",
-	[REFUSAL_WOULD_LOSE] = "would_lose",
-	[REFUSAL_BUSY] = "busy",
-	[REFUSAL_NOT_THIS_NODE] = "not_this_node",
-};
-
 static void refuse_unknown(struct admin_client *client, const char *name)
 {
 	const struct daemon *daemon = client->admin->daemon;
@@ -36,12 +23,12 @@ static void refuse_unknown(struct admin_client *client, const char *name)
 				"module '%s' is left out on this node: %s; correct it and run "
 				"'evenkeel apply'",
 				name, daemon->wrong[i].error.sentence);
-	admin_reply_refused(client, refusal_names[REFUSAL_UNKNOWN_MODULE], sentence);
+	admin_reply_refused(client, ADMIN_REFUSED_UNKNOWN_MODULE, sentence);
 }
 
-static struct module *find_module(struct admin_client *client, const json_t *request)
+static struct module *find_module(struct admin_client *client, const struct admin_request *request)
 {
-	const char *name = json_string_value(json_object_get(request, "module"));
+	const char *name = request->module;
 	struct module *module =
 		name != NULL ? daemon_module_by_name(client->admin->daemon, name) : NULL;
 	if (module == NULL)
@@ -49,14 +36,16 @@ static struct module *find_module(struct admin_client *client, const json_t *req
 	return module;
 }
 
-static void do_status(struct admin_client *client, const json_t *request, int argument)
+static void do_status(
+	struct admin_client *client, const struct admin_request *request, int argument)
 {
 	(void)request;
 	(void)argument;
 	admin_reply(client, admin_status(client->admin->daemon));
 }
 
-static void do_core_command(struct admin_client *client, const json_t *request, int argument)
+static void do_core_command(
+	struct admin_client *client, const struct admin_request *request, int argument)
 {
 	struct module *module = find_module(client, request);
 	if (module == NULL)
@@ -64,7 +53,7 @@ static void do_core_command(struct admin_client *client, const json_t *request, 
 	struct event event = { .type = EVENT_COMMAND_GIVEN, .module = module->settings.number };
 	event.command.command = (enum command)argument;
 	event.command.request = client->request;
-	event.command.is_forced = json_is_true(json_object_get(request, "force"));
+	event.command.is_forced = request->is_forced;
 	if (event.command.command == COMMAND_STOP || event.command.command == COMMAND_RESTART ||
 		event.command.command == COMMAND_SWAP)
 		daemon_post(client->admin->daemon, &event);
@@ -85,10 +74,11 @@ void admin_answer(struct daemon *daemon, struct module *module, uint32_t request
 	if (refusal == REFUSAL_NONE)
 		admin_reply(client, json_pack("{s:b,s:s}", "ok", 1, "sentence", sentence));
 	else
-		admin_reply_refused(client, refusal_names[refusal], sentence);
+		admin_reply_refused(client, (enum admin_refusal)refusal, sentence);
 }
 
-static void do_verify(struct admin_client *client, const json_t *request, int argument)
+static void do_verify(
+	struct admin_client *client, const struct admin_request *request, int argument)
 {
 	struct module *module = find_module(client, request);
 	(void)argument;
@@ -97,11 +87,19 @@ static void do_verify(struct admin_client *client, const json_t *request, int ar
 	client->comparing = module->settings.number;
 	int error = fs_verify(module, client->request);
 	if (error == -ENOTCONN)
-		admin_reply_refused(client, "not_running",
+		admin_reply_refused(client, ADMIN_REFUSED_NOT_RUNNING,
 			"the module's file system does not run on this node; start the module "
 			"first");
 	else if (error != 0)
-		admin_reply_refused(client, NULL, strerror(-error));
+		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
+}
+
+static void reply_fields(struct admin_client *client, const struct fields *fields, const void *data)
+{
+	json_t *answer = json_pack("{s:b}", "ok", 1);
+	if (answer != NULL)
+		(void)!fields_encode(fields, data, answer); /* out of memory: the client sees */
+	admin_reply(client, answer);
 }
 
 void admin_verified(
@@ -120,14 +118,10 @@ void admin_verified(
 			strerror(-message->verified.error),
 			message->verified.copies.detail[0] != '\0' ? ": " : "",
 			message->verified.copies.detail);
-		admin_reply_refused(client, NULL, sentence);
+		admin_reply_refused(client, ADMIN_REFUSED_NONE, sentence);
 		return;
 	}
-	admin_reply(client, json_pack("{s:b,s:I,s:I,s:I,s:s}", "ok", 1, "objects",
-				    (json_int_t)message->verified.copies.objects, "bytes",
-				    (json_int_t)message->verified.copies.bytes, "differences",
-				    (json_int_t)message->verified.copies.differences, "detail",
-				    message->verified.copies.detail));
+	reply_fields(client, &admin_verified_fields, &message->verified.copies);
 }
 
 void admin_fs_lost(struct daemon *daemon, const struct module *module)
@@ -136,7 +130,7 @@ void admin_fs_lost(struct daemon *daemon, const struct module *module)
 		struct admin_client *client = &daemon->admin->clients[i];
 		if (client->watch.fd >= 0 && client->request != 0 &&
 			client->comparing == module->settings.number)
-			admin_reply_refused(client, NULL,
+			admin_reply_refused(client, ADMIN_REFUSED_NONE,
 				"the copies could not be compared: the module's file system was "
 				"started anew; try again");
 	}
@@ -245,7 +239,7 @@ static void plan_cluster(
 		add_change(changes, "settings of the cluster change (cluster.yaml)");
 }
 
-static void do_plan(struct admin_client *client, const json_t *request, int argument)
+static void do_plan(struct admin_client *client, const struct admin_request *request, int argument)
 {
 	struct daemon *daemon = client->admin->daemon;
 	struct config_error error = { "out of memory" };
@@ -266,19 +260,20 @@ static void do_plan(struct admin_client *client, const json_t *request, int argu
 		plan_modules(daemon, &modules, changes);
 		admin_reply(client, json_pack("{s:b,s:O}", "ok", 1, "changes", changes));
 	} else {
-		admin_reply_refused(client, "configuration", error.sentence);
+		admin_reply_refused(client, ADMIN_REFUSED_CONFIGURATION, error.sentence);
 	}
 	json_decref(changes);
 	config_modules_done(&modules);
 }
 
-static void do_reload(struct admin_client *client, const json_t *request, int argument)
+static void do_reload(
+	struct admin_client *client, const struct admin_request *request, int argument)
 {
 	struct config_error error = { "" };
 	(void)request;
 	(void)argument;
 	if (daemon_reload(client->admin->daemon, &error) != 0)
-		admin_reply_refused(client, "configuration", error.sentence);
+		admin_reply_refused(client, ADMIN_REFUSED_CONFIGURATION, error.sentence);
 	else
 		admin_reply(client, json_pack("{s:b}", "ok", 1));
 }
@@ -287,34 +282,38 @@ static void do_reload(struct admin_client *client, const json_t *request, int ar
 
 /* clang-format off */
 static const struct {
-	const char *name;
-	void (*function)(struct admin_client *client, const json_t *request, int argument);
+	void (*function)(struct admin_client *client, const struct admin_request *request, int argument);
 	int argument;
-} commands[] = {
-	{ "status",  do_status,	      0 },
-	{ "start",   do_core_command, COMMAND_START },
-	{ "stop",    do_core_command, COMMAND_STOP },
-	{ "restart", do_core_command, COMMAND_RESTART },
-	{ "swap",    do_core_command, COMMAND_SWAP },
-	{ "prim",    do_core_command, COMMAND_PRIM },
-	{ "second",  do_core_command, COMMAND_SECOND },
-	{ "verify",  do_verify,	      0 },
-	{ "plan",    do_plan,	      0 },
-	{ "reload",  do_reload,	      0 },
+} functions[ADMIN_COMMAND_COUNT] = {
+	[ADMIN_STATUS]	= { do_status, 0 },
+	[ADMIN_START]	= { do_core_command, COMMAND_START },
+	[ADMIN_STOP]	= { do_core_command, COMMAND_STOP },
+	[ADMIN_RESTART]	= { do_core_command, COMMAND_RESTART },
+	[ADMIN_SWAP]	= { do_core_command, COMMAND_SWAP },
+	[ADMIN_PRIM]	= { do_core_command, COMMAND_PRIM },
+	[ADMIN_SECOND]	= { do_core_command, COMMAND_SECOND },
+	[ADMIN_VERIFY]	= { do_verify, 0 },
+	[ADMIN_PLAN]	= { do_plan, 0 },
+	[ADMIN_RELOAD]	= { do_reload, 0 },
 };
 /* clang-format on */
 
-void admin_obey(struct admin_client *client, const json_t *request)
+void admin_obey(struct admin_client *client, const json_t *json)
 {
 	char sentence[SENTENCE_SIZE_MAX];
-	const char *name = json_string_value(json_object_get(request, "command"));
-	for (size_t i = 0; name != NULL && i < ARRAY_COUNT(commands); i++) {
-		if (strcmp(commands[i].name, name) == 0) {
-			commands[i].function(client, request, commands[i].argument);
+	struct admin_request request = { 0 };
+	struct fields_error wrong;
+	if (fields_decode(&admin_request_fields, json, &request, &wrong) != 0) {
+		admin_reply_refused(client, ADMIN_REFUSED_WRONG_REQUEST, wrong.sentence);
+		return;
+	}
+	for (int i = 0; request.command != NULL && i < ADMIN_COMMAND_COUNT; i++) {
+		if (strcmp(admin_command_rows[i].name, request.command) == 0) {
+			functions[i].function(client, &request, functions[i].argument);
 			return;
 		}
 	}
 	snprintf(sentence, sizeof(sentence), "evenkeeld knows no command '%.64s'",
-		name != NULL ? name : "");
-	admin_reply_refused(client, "unknown_command", sentence);
+		request.command != NULL ? request.command : "");
+	admin_reply_refused(client, ADMIN_REFUSED_UNKNOWN_COMMAND, sentence);
 }

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "api/admin.h"
 #include "daemon/admin/admin.h"
 
 struct admin_client {
@@ -31,8 +32,9 @@ struct admin {
 
 /* Answers the client's request with this object (takes it). */
 void admin_reply(struct admin_client *client, json_t *answer);
-/* {"ok":false,"refusal":NAME,"sentence":TEXT}; refusal may be NULL. */
-void admin_reply_refused(struct admin_client *client, const char *refusal, const char *sentence);
+/* {"ok":false,"refusal":NAME,"sentence":TEXT}; no name for ADMIN_REFUSED_NONE. */
+void admin_reply_refused(
+	struct admin_client *client, enum admin_refusal refusal, const char *sentence);
 /* The client whose request this is; NULL: it is gone. */
 struct admin_client *admin_client_of(struct admin *admin, uint32_t request);
 

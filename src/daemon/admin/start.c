@@ -134,14 +134,14 @@ void admin_start(struct admin_client *client, struct module *module, const struc
 		return;
 	}
 	if (is_looked_at(admin, event->module)) {
-		admin_reply_refused(client, "busy",
+		admin_reply_refused(client, ADMIN_REFUSED_BUSY,
 			"this node is still being looked at for an earlier command; wait for its "
 			"answer (a directory on a dead network file system takes for ever)");
 		return;
 	}
 	struct preflight_job *job = calloc(1, sizeof(*job));
 	if (job == NULL) {
-		admin_reply_refused(client, NULL, "out of memory");
+		admin_reply_refused(client, ADMIN_REFUSED_NONE, "out of memory");
 		return;
 	}
 	job->admin = admin;
@@ -152,7 +152,7 @@ void admin_start(struct admin_client *client, struct module *module, const struc
 	int error = job_start(job);
 	if (error != 0) {
 		job_free(job);
-		admin_reply_refused(client, NULL, strerror(-error));
+		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
 		return;
 	}
 	job->next = admin->jobs;

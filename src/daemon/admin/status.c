@@ -1,20 +1,16 @@
 /*
- * The status of a node as JSON: the cluster, who is heard on which network, what the arbiter can
- * promise, and each module in the core's own words.
+ * The status of a node: the cluster, who is heard on which network, what the arbiter can promise,
+ * and each module in the core's own words. Filled in here, written by the tables of api/status.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/control.h"
+#include "api/status.h"
 #include "daemon/admin/internal.h"
 #include "daemon/mesh/mesh.h"
 #include "platform/clock.h"
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-	(void)json_object_set_new(object, key, value); /* out of memory: the key is missing */
-}
 
 static const char *node_name(const struct daemon *daemon, uint8_t id)
 {
@@ -22,182 +18,184 @@ static const char *node_name(const struct daemon *daemon, uint8_t id)
 	return node != NULL ? node->name : "";
 }
 
-static json_t *address_text(const struct address *address)
-{
-	char shown[ADDRESS_TEXT_SIZE];
-	return json_string(address_format(address, shown));
-}
+/* ---- the cluster ---- */
 
-static json_t *node_status(const struct daemon *daemon, const struct node_config *node)
+struct address_texts {
+	char of[LINKS_MAX][ADDRESS_TEXT_SIZE];
+};
+
+struct shown_cluster_parts { /* what the texts of the cluster's part point to */
+	struct shown_node nodes[NODES_MAX];
+	struct shown_address addresses[NODES_MAX][LINKS_MAX];
+	struct address_texts texts[NODES_MAX];
+	char target[ADDRESS_TEXT_SIZE], promise[SENTENCE_SIZE_MAX];
+};
+
+static void fill_node(const struct daemon *daemon, int index, struct shown_cluster_parts *parts)
 {
-	json_t *json = json_object(), *addresses = json_array();
+	const struct node_config *node = &daemon->cluster.nodes[index];
+	struct shown_address *addresses = parts->addresses[index];
 	bool is_self = node->id == daemon->self->id;
-	for (uint8_t i = 0; i < node->address_count; i++) {
-		json_t *address = json_object();
-		set(address, "address", address_text(&node->addresses[i]));
-		if (!is_self)
-			set(address, "is_up", json_boolean(mesh_link_is_up(daemon, node->id, i)));
-		(void)json_array_append_new(addresses, address);
-	}
-	set(json, "name", json_string(node->name));
-	set(json, "id", json_integer(node->id));
-	set(json, "is_self", json_boolean(is_self));
-	set(json, "addresses", addresses);
-	return json;
-}
-
-static json_t *nodes_status(const struct daemon *daemon)
-{
-	json_t *json = json_array();
-	for (int i = 0; i < daemon->cluster.node_count; i++)
-		(void)json_array_append_new(json, node_status(daemon, &daemon->cluster.nodes[i]));
-	return json;
+	for (uint8_t i = 0; i < node->address_count; i++)
+		addresses[i] = (struct shown_address){
+			.address = address_format(&node->addresses[i], parts->texts[index].of[i]),
+			.has_up = !is_self,
+			.is_up = !is_self && mesh_link_is_up(daemon, node->id, i),
+		};
+	parts->nodes[index] = (struct shown_node){ .name = node->name,
+		.id = node->id,
+		.is_self = is_self,
+		.addresses = addresses,
+		.address_count = node->address_count };
 }
 
 /* What the arbiter can promise, said all the time (R3). reachable: 1, 0, or -1: not known yet. */
-static json_t *arbiter_status(const struct daemon *daemon, int reachable)
+static void fill_arbiter(const struct daemon *daemon, int8_t reachable,
+	struct shown_cluster_parts *parts, struct shown_arbiter *out)
 {
-	json_t *json = json_object();
-	char target[ADDRESS_TEXT_SIZE], sentence[SENTENCE_SIZE_MAX];
 	if (daemon->cluster.arbiter == ARBITER_OPERATOR) {
-		set(json, "kind", json_string("operator"));
-		set(json, "promise",
-			json_string("a person decides: when a node is lost, the other does not go "
-				    "on by itself; all promises hold"));
-		return json;
+		*out = (struct shown_arbiter){ .kind = "operator",
+			.promise = "a person decides: when a node is lost, the other does not go "
+				   "on by itself; all promises hold" };
+		return;
 	}
-	(void)address_format(&daemon->cluster.ping_target, target);
+	const char *target = address_format(&daemon->cluster.ping_target, parts->target);
 	if (reachable == 0)
-		snprintf(sentence, sizeof(sentence),
+		snprintf(parts->promise, sizeof(parts->promise),
 			"%s does not answer this node: it could not go on alone now; check the "
 			"network to it",
 			target);
 	else
-		snprintf(sentence, sizeof(sentence),
+		snprintf(parts->promise, sizeof(parts->promise),
 			"a guess: when a node is lost, the one that reaches %s goes on; if the "
 			"nodes "
 			"only lose each other and both reach it, both may serve, and one side's "
 			"writes are kept aside",
 			target);
-	set(json, "kind", json_string("ping"));
-	set(json, "target", json_string(target));
-	set(json, "is_reachable", reachable < 0 ? json_null() : json_boolean(reachable == 1));
-	set(json, "promise", json_string(sentence));
-	return json;
+	*out = (struct shown_arbiter){ .kind = "ping",
+		.target = target,
+		.has_reachable = true,
+		.reachable = reachable,
+		.promise = parts->promise };
 }
 
-static void add_states(json_t *json, const struct status *status, const char *peer)
+static struct shown_counters counters_of(const struct daemon *daemon)
 {
-	set(json, "state", json_string(mirror_state_name(status->state)));
-	set(json, "readiness", json_string(readiness_name(status->readiness)));
-	set(json, "peer", json_string(peer));
-	set(json, "peer_heard", json_boolean(status->is_peer_heard));
+	struct mesh_counters counters;
+	mesh_count(daemon, &counters);
+	return (struct shown_counters){ .beats_sent = counters.beats_sent,
+		.beats_heard = counters.beats_heard,
+		.garbage = counters.garbage,
+		.other_version = counters.other_version };
+}
+
+/* ---- one module ---- */
+
+struct shown_module_parts { /* what the texts of a module point to */
+	struct status status;
+	char error[SENTENCE_SIZE_MAX + 160];
+	char addresses[ADDRESSES_MAX][ADDRESS_TEXT_SIZE];
+};
+
+static void fill_states(struct shown_module *out, const struct status *status, const char *peer)
+{
+	out->has_states = true;
+	out->state = mirror_state_name(status->state);
+	out->readiness = readiness_name(status->readiness);
+	out->peer = peer;
+	out->is_peer_heard = status->is_peer_heard;
 	if (!status->is_peer_heard)
 		return;
-	set(json, "peer_state", json_string(mirror_state_name(status->peer_state)));
-	set(json, "peer_readiness", json_string(readiness_name(status->peer_readiness)));
+	out->peer_state = mirror_state_name(status->peer_state);
+	out->peer_readiness = readiness_name(status->peer_readiness);
 }
 
-static json_t *good_nodes(const struct daemon *daemon, uint64_t good)
+static void fill_settings(struct shown_module *out, const struct module_settings *settings,
+	struct shown_module_parts *parts)
 {
-	json_t *json = json_array();
-	for (uint8_t id = 1; id <= NODES_MAX; id++) {
-		if ((good & BIT64(id - 1)) != 0)
-			(void)json_array_append_new(json, json_string(node_name(daemon, id)));
-	}
-	return json;
-}
-
-static void add_settings(json_t *json, const struct module_settings *settings)
-{
-	json_t *directories = json_array(), *addresses = json_array();
+	out->has_settings = true;
+	out->number = settings->number;
 	for (int i = 0; i < settings->directory_count; i++)
-		(void)json_array_append_new(directories, json_string(settings->directories[i]));
+		out->directories[out->directory_count++] = settings->directories[i];
 	for (int i = 0; i < settings->address_count; i++)
-		(void)json_array_append_new(
-			addresses, address_text(&settings->addresses[i].address));
-	set(json, "directories", directories);
-	set(json, "addresses", addresses);
-	set(json, "durability",
-		json_string(settings->durability == DURABILITY_CALL ? "call" : "fsync"));
+		out->addresses[out->address_count++] =
+			address_format(&settings->addresses[i].address, parts->addresses[i]);
+	out->durability = settings->durability == DURABILITY_CALL ? "call" : "fsync";
 }
 
-static void add_record(json_t *json, const struct daemon *daemon, const struct record *record)
+static void fill_record(
+	struct shown_module *out, const struct daemon *daemon, const struct record *record)
 {
-	set(json, "epoch", json_integer((json_int_t)record->epoch.number));
-	set(json, "generation", json_integer((json_int_t)record->generation.number));
-	set(json, "good", good_nodes(daemon, record->good));
-	set(json, "holder", json_string(node_name(daemon, record->holder)));
-	set(json, "is_complete", json_boolean(record->is_complete));
-	set(json, "should_run", json_boolean(record->should_run));
+	out->epoch = record->epoch.number;
+	out->generation = record->generation.number;
+	for (uint8_t id = 1; id <= NODES_MAX; id++) {
+		if ((record->good & BIT64(id - 1)) != 0)
+			out->good[out->good_count++] = node_name(daemon, id);
+	}
+	out->holder = node_name(daemon, record->holder);
+	out->is_complete = record->is_complete;
+	out->should_run = record->should_run;
 }
 
-static void add_summary(json_t *json, const struct summary *summary)
+static void fill_summary(struct shown_module *out, const struct summary *summary)
 {
-	set(json, "fs", json_string(fs_role_name(summary->fs_role)));
-	set(json, "link", json_string(fs_link_name(summary->fs_link)));
-	set(json, "is_failed", json_boolean(summary->is_failed));
-}
-
-static void add_words(json_t *json, const struct status *status)
-{
-	set(json, "now", json_string(status->now.data));
-	set(json, "if_dies", json_string(status->if_dies.data));
-	set(json, "to_do", json_string(status->to_do.data));
+	out->has_summary = true;
+	out->fs = fs_role_name(summary->fs_role);
+	out->link = fs_link_name(summary->fs_link);
+	out->is_failed = summary->is_failed;
 }
 
 /* What the configuration of the other node says otherwise, while it is heard saying it. */
-static void add_disagreement(json_t *json, const struct module *module)
+static const char *disagreement_of(const struct daemon *daemon, const struct module *module)
 {
 	int64_t age_ns = clock_boot_ns() - module->disagreement_ns;
-	if (module->disagreement[0] != '\0' && age_ns < module->daemon->cluster.silence_ns)
-		set(json, "error", json_string(module->disagreement));
+	bool is_heard = age_ns < daemon->cluster.silence_ns;
+	return module->disagreement[0] != '\0' && is_heard ? module->disagreement : NULL;
 }
 
-/* Its module.yaml, while it runs as it was applied last. */
-static void add_wrong_file(json_t *json, const struct daemon *daemon, const struct module *module)
+/* Its module.yaml, while it runs as it was applied last; else what is wrong otherwise. */
+static const char *error_of(
+	const struct daemon *daemon, const struct module *module, struct shown_module_parts *parts)
 {
 	for (int i = 0; i < daemon->wrong_count; i++) {
 		const struct config_wrong *wrong = &daemon->wrong[i];
-		char sentence[SENTENCE_SIZE_MAX + 160];
 		if (!wrong->is_going_on || strcmp(wrong->name, module->settings.name) != 0)
 			continue;
-		snprintf(sentence, sizeof(sentence),
+		snprintf(parts->error, sizeof(parts->error),
 			"%s; the module goes on with its settings as they were applied last. "
 			"Correct the file and run 'evenkeel apply'",
 			wrong->error.sentence);
-		set(json, "error", json_string(sentence));
+		return parts->error;
 	}
+	return disagreement_of(daemon, module);
 }
 
-static json_t *module_status(
-	const struct daemon *daemon, const struct module *module, const struct summary *summary)
+static void fill_module(const struct daemon *daemon, const struct module *module,
+	const struct summary *summary, struct shown_module_parts *parts, struct shown_module *out)
 {
-	json_t *json = json_object();
-	struct status status;
+	const struct status *status = &parts->status;
 	const struct node_config *peer = daemon_peer(daemon, module);
-	set(json, "name", json_string(module->settings.name));
-	set(json, "number", json_integer(module->settings.number));
-	add_settings(json, &module->settings);
-	add_disagreement(json, module);
-	add_wrong_file(json, daemon, module);
-	if (core_status(daemon->core, module->settings.number, &status) != 0) {
-		set(json, "now", json_string("is being added or removed"));
-		return json;
+	*out = (struct shown_module){ .name = module->settings.name };
+	fill_settings(out, &module->settings, parts);
+	out->error = error_of(daemon, module, parts);
+	if (core_status(daemon->core, module->settings.number, &parts->status) != 0) {
+		out->now = "is being added or removed";
+		return;
 	}
-	add_states(json, &status, peer != NULL ? peer->name : "");
-	add_record(json, daemon, &status.record);
+	fill_states(out, status, peer != NULL ? peer->name : "");
+	fill_record(out, daemon, &status->record);
 	if (summary != NULL)
-		add_summary(json, summary);
-	set(json, "is_application_running", json_boolean(module->runtime.is_application_running));
-	set(json, "is_address_held", json_boolean(module->runtime.is_address_held));
-	if (status.resync_total > 0)
-		set(json, "resync",
-			json_pack("{s:I,s:I}", "done", (json_int_t)status.resync_done, "total",
-				(json_int_t)status.resync_total));
-	add_words(json, &status);
-	return json;
+		fill_summary(out, summary);
+	out->is_application_running = module->runtime.is_application_running;
+	out->is_address_held = module->runtime.is_address_held;
+	out->has_resync = status->resync_total > 0;
+	out->resync = (struct shown_resync){ status->resync_done, status->resync_total };
+	out->now = status->now.data;
+	out->if_dies = status->if_dies.data;
+	out->to_do = status->to_do.data;
 }
+
+/* ---- all modules ---- */
 
 static const struct summary *find_summary(
 	const struct summary *summaries, uint16_t count, uint16_t number)
@@ -215,59 +213,77 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*left)->settings.name, (*right)->settings.name);
 }
 
-/* Kept out of this node: what is wrong, beside those that are right. */
-static json_t *wrong_status(const struct config_wrong *wrong)
+static void add_module(json_t *list, const struct shown_module *shown)
 {
-	return json_pack("{s:s,s:b,s:s,s:s}", "name", wrong->name, "is_left_out", 1, "error",
-		wrong->error.sentence, "to_do",
-		"correct it and run 'evenkeel apply'; until then this module stays out on this "
-		"node");
+	json_t *json = json_object();
+	if (fields_encode(&shown_module_fields, shown, json) == 0)
+		(void)json_array_append(list, json); /* out of memory: it is missing */
+	json_decref(json);
 }
 
 static json_t *modules_status(
 	const struct daemon *daemon, const struct summary *summaries, uint16_t count)
 {
 	const struct module *sorted[MODULES_MAX];
+	struct shown_module_parts parts;
+	struct shown_module shown;
 	json_t *json = json_array();
 	for (int i = 0; i < daemon->module_count; i++)
 		sorted[i] = daemon->modules[i];
 	qsort(sorted, (size_t)daemon->module_count, sizeof(void *), by_name);
-	for (int i = 0; i < daemon->module_count; i++)
-		(void)json_array_append_new(
-			json, module_status(daemon, sorted[i],
-				      find_summary(summaries, count, sorted[i]->settings.number)));
-	for (int i = 0; i < daemon->wrong_count; i++)
-		if (!daemon->wrong[i].is_going_on)
-			(void)json_array_append_new(json, wrong_status(&daemon->wrong[i]));
+	for (int i = 0; i < daemon->module_count; i++) {
+		fill_module(daemon, sorted[i],
+			find_summary(summaries, count, sorted[i]->settings.number), &parts, &shown);
+		add_module(json, &shown);
+	}
+	for (int i = 0; i < daemon->wrong_count; i++) {
+		if (daemon->wrong[i].is_going_on)
+			continue;
+		/* Kept out of this node: what is wrong, beside those that are right. */
+		shown = (struct shown_module){ .name = daemon->wrong[i].name,
+			.has_left_out = true,
+			.is_left_out = true,
+			.error = daemon->wrong[i].error.sentence,
+			.to_do = "correct it and run 'evenkeel apply'; until then this module "
+				 "stays out on this node" };
+		add_module(json, &shown);
+	}
 	return json;
 }
 
-static json_t *counters_status(const struct daemon *daemon)
+static void fill_cluster(const struct daemon *daemon, int8_t reachable,
+	struct shown_cluster_parts *parts, struct shown_status *out)
 {
-	struct mesh_counters counters;
-	mesh_count(daemon, &counters);
-	return json_pack("{s:I,s:I,s:I,s:I}", "beats_sent", (json_int_t)counters.beats_sent,
-		"beats_heard", (json_int_t)counters.beats_heard, "garbage",
-		(json_int_t)counters.garbage, "other_version", (json_int_t)counters.other_version);
+	for (int i = 0; i < daemon->cluster.node_count; i++)
+		fill_node(daemon, i, parts);
+	*out = (struct shown_status){ .node = daemon->self->name,
+		.cluster = { .name = daemon->cluster.name,
+			.epoch = daemon->cluster.epoch,
+			.port = daemon->cluster.port },
+		.nodes = parts->nodes,
+		.node_count = daemon->cluster.node_count,
+		.counters = counters_of(daemon) };
+	fill_arbiter(daemon, reachable, parts, &out->arbiter);
 }
 
 json_t *admin_status(struct daemon *daemon)
 {
-	json_t *json = json_object(), *cluster = json_object();
+	json_t *json = json_object();
+	struct shown_status shown;
 	struct summary *summaries = calloc(MODULES_MAX, sizeof(*summaries));
+	struct shown_cluster_parts *parts = calloc(1, sizeof(*parts));
 	uint16_t count =
 		summaries != NULL ? core_summaries(daemon->core, summaries, MODULES_MAX) : 0;
-	set(cluster, "name", json_string(daemon->cluster.name));
-	set(cluster, "epoch", json_integer((json_int_t)daemon->cluster.epoch));
-	set(cluster, "port", json_integer(daemon->cluster.port));
-	set(json, "ok", json_true());
-	set(json, "node", json_string(daemon->self->name));
-	set(json, "cluster", cluster);
-	set(json, "nodes", nodes_status(daemon));
-	set(json, "arbiter",
-		arbiter_status(daemon, count > 0 ? (summaries[0].can_reach_target ? 1 : 0) : -1));
-	set(json, "counters", counters_status(daemon));
-	set(json, "modules", modules_status(daemon, summaries, count));
+	if (parts != NULL) {
+		int8_t reachable = (int8_t)(count > 0 ? summaries[0].can_reach_target : -1);
+		fill_cluster(daemon, reachable, parts, &shown);
+		(void)json_object_set_new(json, "ok", json_true());
+		(void)!fields_encode(&shown_status_fields, &shown, json); /* or less of it */
+		/* One after the other: a module's texts are too many to be kept for all. */
+		(void)json_object_set_new(
+			json, "modules", modules_status(daemon, summaries, count));
+	}
+	free(parts);
 	free(summaries);
 	return json;
 }
