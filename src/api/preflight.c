@@ -256,13 +256,32 @@ static void check_on_interface(struct preflight *preflight, const struct address
 			address_is_in_network(&address->address, &own, prefix))
 			is_near = true;
 	}
-	/* With both named, nothing has to be guessed from the node's other addresses. */
-	if (!is_near && (address->prefix == 0 || address->interface[0] == '\0'))
+	/* With both named, nothing has to be guessed from the node's other addresses; IPv6 has its
+	 * prefix without being told. */
+	bool is_ipv6 = address->address.family == ADDRESS_IPV6;
+	bool has_prefix = address->prefix != 0 || is_ipv6;
+	if (!is_near && (!has_prefix || address->interface[0] == '\0'))
 		find(preflight,
 			"address %s lies in no network of this node%s%s; name an address of the "
-			"clients' network, or give prefix and interface: %s/24@eth0",
+			"clients' network, or give %s: %s%s@eth0",
 			shown, address->interface[0] != '\0' ? "'s interface " : "",
-			address->interface, shown);
+			address->interface, is_ipv6 ? "its interface" : "prefix and interface",
+			shown, is_ipv6 ? "" : "/24");
+}
+
+static bool is_ipv6_off(const struct address_config *address)
+{
+	char path[128], value = '0';
+	if (address->address.family != ADDRESS_IPV6 || address->interface[0] == '\0')
+		return false;
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", address->interface);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true; /* this kernel has none */
+	if (read(fd, &value, 1) != 1)
+		value = '0';
+	close(fd);
+	return value == '1';
 }
 
 static void check_addresses(struct preflight *preflight)
@@ -285,6 +304,11 @@ static void check_addresses(struct preflight *preflight)
 				"lists "
 				"them",
 				shown, address->interface);
+		else if (is_ipv6_off(address))
+			find(preflight,
+				"address %s: IPv6 is switched off on interface '%s' of this node; "
+				"sysctl -w net.ipv6.conf.%s.disable_ipv6=0 switches it on",
+				shown, address->interface, address->interface);
 		else
 			check_on_interface(preflight, address, shown, interfaces);
 	}

@@ -171,8 +171,6 @@ static const char *parse_service_address(const char *text, struct address_config
 		fault = address_check(&address.address, ADDRESS_OF_SERVICE);
 	if (fault != ADDRESS_IS_GOOD)
 		return address_fault_text(fault);
-	if (address.address.family != ADDRESS_IPV4)
-		return "is IPv6, which virtual addresses cannot be yet";
 	text += size;
 	const char *why = parse_prefix(&text, &address);
 	if (why == NULL)
@@ -275,7 +273,8 @@ static void expected_one(const struct setting *row, char *out, size_t size)
 		return;
 	case SETTING_ADDRESS:
 		snprintf(out, size,
-			"an address such as 10.0.0.100, 10.0.0.100/24 or 10.0.0.100@eth0");
+			"an address such as 10.0.0.100, 10.0.0.100/24, fd00::100 or "
+			"fd00::100@eth0");
 		return;
 	case SETTING_MAPS: snprintf(out, size, "maps, each line as '- key: value'"); return;
 	}

@@ -180,7 +180,7 @@ static const struct wrong wrong_clusters[] = {
 };
 
 #define ADDRESS_EXPECTED \
-	"expected an address such as 10.0.0.100, 10.0.0.100/24 or 10.0.0.100@eth0"
+	"expected an address such as 10.0.0.100, 10.0.0.100/24, fd00::100 or fd00::100@eth0"
 
 static const struct wrong wrong_modules[] = {
 	{ "nodes: [a, b]\ndirectories: [/data]\n",

@@ -15,7 +15,6 @@
 
 #include "daemon/addresses/internal.h"
 #include "daemon/runtime.h"
-#include "platform/arp.h"
 #include "platform/clock.h"
 #include "platform/connections.h"
 
@@ -58,7 +57,7 @@ static void announce(struct virtual_address *address)
 	struct wire *wire = addresses_wire_for(address->module->daemon, config_of(address));
 
 	if (wire != NULL) /* gone for a moment: the next one comes */
-		(void)!arp_announce(wire->socket, &wire->interface, &config_of(address)->address);
+		(void)!addresses_wire_announce(wire, &config_of(address)->address);
 }
 
 static void on_announce(void *owner)
@@ -88,6 +87,15 @@ static int put_at_place(struct virtual_address *address)
 		(uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S));
 }
 
+/* Of IPv6 the address alone: the network is the interface's own affair, as it always is there. */
+static uint8_t prefix_for(const struct address_config *config, const struct interface *interface)
+{
+	if (config->prefix != 0)
+		return config->prefix;
+	return config->address.family == ADDRESS_IPV6 ? address_prefix_max(&config->address)
+						      : interface->prefix;
+}
+
 /* Where it was put last; only if that fails, its interface is looked for anew. */
 static int put(struct virtual_address *address)
 {
@@ -101,8 +109,18 @@ static int put(struct virtual_address *address)
 		return -ENODEV;
 	address->place = (struct netlink_place){ .interface = wire->interface.index,
 		.address = config->address,
-		.prefix = config->prefix != 0 ? config->prefix : wire->interface.prefix };
+		.prefix = prefix_for(config, &wire->interface) };
 	return put_at_place(address);
+}
+
+static const char *why_failed(const struct virtual_address *address, int error)
+{
+	if (error == -ENODEV)
+		return "no interface belongs to it";
+	if (error == -EACCES && config_of(address)->address.family == ADDRESS_IPV6)
+		return "IPv6 is switched off on its interface (sysctl "
+		       "net.ipv6.conf.*.disable_ipv6)";
+	return strerror(-error);
 }
 
 static void say_failed(struct virtual_address *address, int error)
@@ -112,8 +130,7 @@ static void say_failed(struct virtual_address *address, int error)
 	daemon_log(address->module->daemon, address->module, SEVERITY_ERROR, "address.failed",
 		"The address %s cannot be taken: %s. Trying on; see that an interface of this node "
 		"is up and has an address in the same network, or name it in module.yaml.",
-		address_format(&config_of(address)->address, text),
-		error == -ENODEV ? "no interface belongs to it" : strerror(-error));
+		address_format(&config_of(address)->address, text), why_failed(address, error));
 }
 
 /* Puts it, or renews its life. The core hears of changes only. */
@@ -253,7 +270,7 @@ static void on_claimed(struct virtual_address *address, const struct neighbour_c
 		"at. "
 		"Find it by that hardware address and take %s away from it.",
 		mac_text(claim->mac, mac), address_format(&claim->address, ip), ip);
-	announce(address); /* defend it once, RFC 5227 section 2.4 */
+	announce(address); /* defend it once, as RFC 5227 section 2.4 has it for IPv4 */
 	post_change(address, ADDRESS_TAKEN_BY_OTHER);
 }
 

@@ -8,17 +8,19 @@
 
 #include "daemon/addresses/addresses.h"
 #include "platform/interface.h"
+#include "platform/ndp.h"
 #include "platform/neighbour.h"
 #include "platform/netlink.h"
 
 #define INTERFACES_MAX 16
 
-/* An interface on which we speak ARP; shared by modules, kept open. */
+/* An interface on which we speak ARP and neighbour discovery; shared by modules, kept open. */
 struct wire {
 	struct daemon_netlink *netlink;
 	struct interface interface;
-	int socket;
-	struct watch watch;
+	int arp;
+	struct ndp ndp;
+	struct watch arp_watch, ndp_watch;
 	struct {
 		bool is_known;
 		uint8_t mac[MAC_SIZE];
@@ -56,6 +58,12 @@ struct module_addresses {
 
 /* The wire on which the address belongs; NULL while there is no such interface. */
 struct wire *addresses_wire_for(struct daemon *daemon, const struct address_config *config);
+/* "Who has target?" on the wire, in the way of its family; no sender (family zero): a probe. Errors:
+ * as of sendto(2). */
+int addresses_wire_ask(
+	struct wire *wire, const struct address *sender, const struct address *target) MUST_CHECK;
+/* "We have the address", to all on the wire. Errors: likewise. */
+int addresses_wire_announce(struct wire *wire, const struct address *address) MUST_CHECK;
 
 /* ---- addresses.c ---- */
 

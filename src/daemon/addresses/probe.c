@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "daemon/addresses/internal.h"
-#include "platform/arp.h"
 #include "platform/clock.h"
 
 #define PROBE_GAP_NS (50 * NS_PER_MS)
@@ -34,8 +33,7 @@ static bool send_probes(struct module *module)
 	for (int i = 0; i < module->settings.address_count; i++) {
 		const struct address_config *config = &module->settings.addresses[i];
 		struct wire *wire = addresses_wire_for(module->daemon, config);
-		if (wire != NULL &&
-			arp_ask(wire->socket, &wire->interface, &nobody, &config->address) == 0)
+		if (wire != NULL && addresses_wire_ask(wire, &nobody, &config->address) == 0)
 			is_sent = true;
 	}
 	return is_sent;

@@ -1,9 +1,9 @@
 /*
- * The interfaces on which virtual addresses lie: opened for ARP when first needed, and all that is
- * heard on them. Each packet is looked at three times: for the hardware address of another node, for
+ * The interfaces on which virtual addresses lie: opened for ARP and neighbour discovery when first
+ * needed, and all that is heard on them. Each packet is looked at three times: for the hardware address of another node, for
  * an answer to a probe, for somebody else at an address we hold.
  *
- * The hardware address of each other node on each of these is learnt from the ARP it sends and from
+ * The hardware address of each other node on each of these is learnt from what it sends and from
  * asking for its address in the client network, so that an answer to a probe can be told apart: the
  * peer lives and has the address (R3), or a stranger has it.
  */
@@ -22,38 +22,87 @@
 /* ---- wires ---- */
 
 static void on_arp(void *owner, uint32_t events);
+static void on_ndp(void *owner, uint32_t events);
+
+static void close_wire(struct wire *wire)
+{
+	struct loop *loop = &wire->netlink->daemon->loop;
+
+	loop_remove(loop, &wire->arp_watch);
+	loop_remove(loop, &wire->ndp_watch);
+	close(wire->arp);
+	ndp_close(&wire->ndp);
+}
+
+static int open_sockets(struct wire *wire)
+{
+	int error = arp_open(&wire->interface, &wire->arp);
+
+	if (error != 0)
+		return error;
+	error = ndp_open(&wire->interface, &wire->ndp);
+	if (error != 0)
+		close(wire->arp);
+	return error;
+}
 
 static struct wire *open_wire(struct daemon_netlink *netlink, const struct interface *interface)
 {
 	if (netlink->wire_count == INTERFACES_MAX)
 		return NULL;
 	struct wire *wire = &netlink->wires[netlink->wire_count];
-	*wire = (struct wire){ .netlink = netlink, .interface = *interface, .socket = -1 };
-	if (arp_open(interface, &wire->socket) != 0)
+	*wire = (struct wire){ .netlink = netlink, .interface = *interface };
+	if (open_sockets(wire) != 0)
 		return NULL;
-	wire->watch = (struct watch){ .fd = wire->socket, .owner = wire, .on_ready = on_arp };
-	if (loop_add(&netlink->daemon->loop, &wire->watch, EPOLLIN) != 0) {
-		close(wire->socket);
+	struct loop *loop = &netlink->daemon->loop;
+	wire->arp_watch = (struct watch){ .fd = wire->arp, .owner = wire, .on_ready = on_arp };
+	wire->ndp_watch =
+		(struct watch){ .fd = wire->ndp.packets, .owner = wire, .on_ready = on_ndp };
+	if (loop_add(loop, &wire->arp_watch, EPOLLIN) != 0 ||
+		loop_add(loop, &wire->ndp_watch, EPOLLIN) != 0) {
+		close_wire(wire);
 		return NULL;
 	}
 	netlink->wire_count++;
 	return wire;
 }
 
+static struct wire *find_wire(struct daemon_netlink *netlink, const struct interface *interface)
+{
+	for (int i = 0; i < netlink->wire_count; i++) {
+		if (netlink->wires[i].interface.index != interface->index)
+			continue;
+		netlink->wires[i].interface = *interface; /* its MAC may be another now */
+		return &netlink->wires[i];
+	}
+	return open_wire(netlink, interface);
+}
+
 struct wire *addresses_wire_for(struct daemon *daemon, const struct address_config *config)
 {
-	struct daemon_netlink *netlink = daemon->netlink;
 	struct interface interface;
 
 	if (interface_find(&config->address, config->interface, &interface) != 0)
 		return NULL;
-	for (int i = 0; i < netlink->wire_count; i++) {
-		if (netlink->wires[i].interface.index != interface.index)
-			continue;
-		netlink->wires[i].interface = interface; /* its MAC may be another now */
-		return &netlink->wires[i];
-	}
-	return open_wire(netlink, &interface);
+	struct wire *wire = find_wire(daemon->netlink, &interface);
+	/* Not heard is only less heard: others' answers come to all nodes. */
+	if (wire != NULL && config->address.family == ADDRESS_IPV6)
+		(void)!ndp_listen(&wire->ndp, &interface, &config->address);
+	return wire;
+}
+
+int addresses_wire_ask(
+	struct wire *wire, const struct address *sender, const struct address *target)
+{
+	return target->family == ADDRESS_IPV6
+		       ? ndp_ask(&wire->ndp, &wire->interface, sender, target)
+		       : arp_ask(wire->arp, &wire->interface, sender, target);
+}
+
+int addresses_wire_announce(struct wire *wire, const struct address *address)
+{
+	return address->family == ADDRESS_IPV6 ? ndp_announce(&wire->ndp, &wire->interface, address)
+					       : arp_announce(wire->arp, &wire->interface, address);
 }
 
 /* ---- learning the other nodes' hardware addresses ---- */
@@ -80,16 +129,24 @@ static void learn(struct wire *wire, const struct neighbour_claim *claim)
 	memcpy(wire->nodes[node->id].mac, claim->mac, MAC_SIZE);
 }
 
-/* The client network comes last. No answer is no news. */
-static void ask_for_node(const struct wire *wire, const struct node_config *node)
+/*
+ * An address of the node that lies in a network of this wire is asked for; besides, that of the
+ * client network (the last) if it is IPv4, which Linux answers for on any interface. Without a sender
+ * an IPv6 question would be duplicate detection: a node that comes up would give its address up.
+ */
+static void ask_for_node(struct wire *wire, const struct node_config *node)
 {
-	const struct address *address = &node->addresses[node->address_count - 1];
-	struct interface here;
-
-	if (interface_find(address, wire->interface.name, &here) != 0 ||
-		here.index != wire->interface.index)
-		return;
-	(void)!arp_ask(wire->socket, &here, &here.source, address);
+	for (uint8_t i = 0; i < node->address_count; i++) {
+		const struct address *address = &node->addresses[i];
+		struct interface here;
+		bool is_wanted = i == node->address_count - 1 && address->family == ADDRESS_IPV4;
+		if (interface_find(address, wire->interface.name, &here) != 0 ||
+			here.index != wire->interface.index ||
+			(here.source.family == ADDRESS_NONE && !is_wanted))
+			continue;
+		/* No answer is no news. */
+		(void)!addresses_wire_ask(wire, &here.source, address);
+	}
 }
 
 static void on_learn(void *owner)
@@ -104,7 +161,7 @@ static void on_learn(void *owner)
 	for (int w = 0; w < netlink->wire_count; w++)
 		for (uint8_t i = 0; i < daemon->cluster.node_count; i++) {
 			const struct node_config *node = &daemon->cluster.nodes[i];
-			if (node != daemon->self && node->address_count > 0)
+			if (node != daemon->self)
 				ask_for_node(&netlink->wires[w], node);
 		}
 	loop_arm(&daemon->loop, &netlink->learn, clock_boot_ns() + LEARN_NS);
@@ -129,9 +186,24 @@ static void on_arp(void *owner, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
-		int error = arp_receive(wire->socket, &claim);
+		int error = arp_receive(wire->arp, &claim);
 		if (error == -EAGAIN || error == -ENETDOWN)
 			return; /* an interface that went down says so once */
+		if (error == 0)
+			on_claim(wire, &claim);
+	}
+}
+
+static void on_ndp(void *owner, uint32_t events)
+{
+	struct wire *wire = owner;
+	struct neighbour_claim claim;
+
+	(void)events;
+	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+		int error = ndp_receive(&wire->ndp, &claim);
+		if (error == -EAGAIN || error == -ENETDOWN)
+			return; /* likewise */
 		if (error == 0)
 			on_claim(wire, &claim);
 	}
@@ -179,10 +251,8 @@ void addresses_close(struct daemon *daemon)
 		return;
 	loop_disarm(&daemon->loop, &netlink->learn);
 	loop_remove(&daemon->loop, &netlink->watch);
-	for (int i = 0; i < netlink->wire_count; i++) {
-		loop_remove(&daemon->loop, &netlink->wires[i].watch);
-		close(netlink->wires[i].socket);
-	}
+	for (int i = 0; i < netlink->wire_count; i++)
+		close_wire(&netlink->wires[i]);
 	netlink_close(netlink->netlink);
 	free(netlink);
 	daemon->netlink = NULL;

@@ -23,17 +23,32 @@ static void join_directories(const struct module_settings *settings, char *out, 
 			settings->directories[i]);
 }
 
+/* By spaces: a colon stands in IPv6 addresses themselves. */
+static void join_addresses(const struct module_settings *settings, char *out, size_t size_max)
+{
+	size_t size = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < settings->address_count; i++) {
+		char shown[ADDRESS_TEXT_SIZE];
+		size += (size_t)snprintf(out + size, size_max - size, "%s%s", i == 0 ? "" : " ",
+			address_format(&settings->addresses[i].address, shown));
+	}
+	CHECK(size < size_max);
+}
+
 char **scripts_environment(const struct module *module)
 {
 	const struct module_settings *settings = &module->settings;
 	const char *path = getenv("PATH");
-	char address[ADDRESS_TEXT_SIZE] = "";
+	char address[ADDRESS_TEXT_SIZE] = "", addresses[ADDRESSES_MAX * ADDRESS_TEXT_SIZE];
 	char **environment = calloc(ENVIRONMENT_MAX, sizeof(char *));
 	char *directories = malloc(PATH_SIZE_MAX * ROOTS_MAX);
 	int count = 0;
 
 	CHECK(environment != NULL && directories != NULL);
 	join_directories(settings, directories, PATH_SIZE_MAX * ROOTS_MAX);
+	join_addresses(settings, addresses, sizeof(addresses));
 	if (settings->address_count > 0)
 		(void)address_format(&settings->addresses[0].address, address);
 	const char *const pairs[][2] = {
@@ -43,6 +58,7 @@ char **scripts_environment(const struct module *module)
 		{ "EVENKEEL_MODULE", settings->name },
 		{ "EVENKEEL_NODE", module->daemon->self->name },
 		{ "EVENKEEL_ADDRESS", address },
+		{ "EVENKEEL_ADDRESSES", addresses },
 		{ "EVENKEEL_DIRECTORY",
 			settings->directory_count > 0 ? settings->directories[0] : "" },
 		{ "EVENKEEL_DIRECTORIES", directories },
