@@ -22,7 +22,7 @@ def do_up(options):
 
 def do_status(options):
     lab = Lab(options.dir)
-    print(f"lab '{lab.prefix}' in {lab.dir}, gateway {network.GATEWAY}")
+    print(f"lab '{lab.prefix}' in {lab.dir}, gateway {network.gateway()}")
     for name, node in lab.nodes.items():
         pid = node.state["init"]["pid"] if node.is_up() else "-"
         hold = node.pid_of("evenkeel-hold") or "-"

@@ -133,18 +133,18 @@ class Lab:
 
     # ---- the cluster in it ----
 
-    def configure(self, modules=(), arbiter="ping", start=True):
-        """Makes one cluster of the nodes by the real command line, bundles carried by hand."""
+    def configure(self, modules=(), arbiter="ping", start=True, family=4):
+        """Makes one cluster of the nodes by the real command line, bundles carried by hand. family: of all addresses."""
         nodes = list(self.nodes.values())
         first = nodes[0]
         words = ["--arbiter", arbiter]
         if arbiter == "ping":
-            words += ["--ping-target", network.GATEWAY]
+            words += ["--ping-target", network.gateway(family)]
         self.as_operator(first, "cluster", "init", "--name", "lab", "--node", first.name,
-                         "--address", first.addresses(), *words)
+                         "--address", first.addresses(family), *words)
         for other in nodes[1:]:
-            self.as_operator(first, "cluster", "add", other.name, "--address", other.addresses(),
-                             "--output", self.bundle(other))
+            self.as_operator(first, "cluster", "add", other.name, "--address",
+                             other.addresses(family), "--output", self.bundle(other))
         for other in nodes[1:]:
             self.as_operator(other, "cluster", "accept", self.bundle(other))
         for module in modules:

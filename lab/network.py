@@ -8,18 +8,24 @@
                                  |         |         |
               bridges:          hb1       hb2      client
                             10.77.1.0/24 10.77.2.0/24 10.77.3.0/24
+                            fd00:77:1::/64 ...        fd00:77:3::/64
 
 A network namespace lives as long as its keeper process. A port is the switch's end of a cable.
 """
 
 from .process import LINKS, LabError, keeper, tool
 
-GATEWAY = "10.77.3.254"
+GATEWAY_NUMBER = 254
 INTERFACES = {"hb1": "hb1", "hb2": "hb2", "client": "eth0"}
 
 
-def address(link, number):
-    return f"10.77.{LINKS.index(link) + 1}.{number}"
+def address(link, number, family=4):
+    place = LINKS.index(link) + 1
+    return f"10.77.{place}.{number}" if family == 4 else f"fd00:77:{place}::{number:x}"
+
+
+def gateway(family=4):
+    return address("client", GATEWAY_NUMBER, family)
 
 
 def mac(link, number):
@@ -32,7 +38,8 @@ def port(node_name, link):
 
 def make_switch(prefix):
     switch = keeper(f"{prefix}-switch")
-    quiet(switch)
+    start_loopback(switch)
+    set_ipv6(switch, "disable_ipv6", 1, "all")
     for link in LINKS:
         tool("ip", "link", "add", "name", link, "type", "bridge", "stp_state", "0",
              "forward_delay", "0", "mcast_snooping", "0", netns=switch)
@@ -41,10 +48,10 @@ def make_switch(prefix):
 
 
 def make_gateway(prefix, switch):
-    gateway = keeper(f"{prefix}-gateway")
-    quiet(gateway)
-    plug(switch, gateway, "gw", "client", 254)
-    return gateway
+    namespace = keeper(f"{prefix}-gateway")
+    quiet(namespace)
+    plug(switch, namespace, "gw", "client", GATEWAY_NUMBER)
+    return namespace
 
 
 def make_node(prefix, switch, name, number):
@@ -53,14 +60,24 @@ def make_node(prefix, switch, name, number):
     quiet(namespace)
     for link in LINKS:
         plug(switch, namespace, name, link, number)
-    tool("ip", "route", "add", "default", "via", GATEWAY, netns=namespace)
+    for family in (4, 6):
+        tool("ip", f"-{family}", "route", "add", "default", "via", gateway(family), netns=namespace)
     return namespace
 
 
-def quiet(namespace):
-    """IPv6 off (its own chatter would be counted as traffic), loopback on."""
-    tool("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || true", netns=namespace)
+def start_loopback(namespace):
     tool("ip", "link", "set", "lo", "up", netns=namespace)
+
+
+def set_ipv6(namespace, key, value, which="default"):
+    tool("sh", "-c", f"echo {value} > /proc/sys/net/ipv6/conf/{which}/{key}", netns=namespace)
+
+
+def quiet(namespace):
+    """Loopback on; IPv6 as a person sets it: it asks for no routers, and an address counts at once."""
+    start_loopback(namespace)
+    for key, value in (("accept_ra", 0), ("router_solicitations", 0), ("accept_dad", 0), ("dad_transmits", 0)):
+        set_ipv6(namespace, key, value)
 
 
 def plug(switch, namespace, name, link, number):
@@ -70,6 +87,7 @@ def plug(switch, namespace, name, link, number):
          "address", mac(link, number), "netns", str(namespace["pid"]), netns=switch)
     tool("ip", "link", "set", outside, "master", link, "up", netns=switch)
     tool("ip", "address", "add", f"{address(link, number)}/24", "dev", inside, netns=namespace)
+    tool("ip", "address", "add", f"{address(link, number, 6)}/64", "dev", inside, "nodad", netns=namespace)
     tool("ip", "link", "set", inside, "up", netns=namespace)
 
 

@@ -73,11 +73,11 @@ class Node:
     def folder(self):
         return f"{self.lab.dir}/nodes/{self.name}"
 
-    def address(self, link):
-        return network.address(link, self.number)
+    def address(self, link, family=4):
+        return network.address(link, self.number, family)
 
-    def addresses(self):
-        return ",".join(self.address(link) for link in LINKS)
+    def addresses(self, family=4):
+        return ",".join(self.address(link, family) for link in LINKS)
 
     def is_up(self):
         return is_alive(self.state.get("init"))

@@ -52,7 +52,7 @@ class Writer:
         if self.socket:
             self.send()
             return
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in self.program.target[0] else socket.AF_INET)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.state, self.deadline = "connecting", time.monotonic() + CONNECT_S

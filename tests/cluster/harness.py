@@ -25,7 +25,7 @@ from lab import Lab, LabError, wait_for     # noqa: E402
 
 TREEDIFF = ROOT / "tools" / "treediff"
 MODULE = HERE / "modules" / "counter"
-ADDRESS, PORT = "10.77.3.100", 7000
+ADDRESS, ADDRESS6, PORT = "10.77.3.100", "fd00:77:3::100", 7000
 MAIN_BUILD = os.environ.get("EVENKEEL_BUILD", str(ROOT / "build" / "main"))
 READY_SECONDS = 20
 
@@ -39,7 +39,8 @@ def make_module(folder, name="counter", address=ADDRESS, port=PORT, directories=
     text = (target / "module.yaml").read_text(encoding="utf-8")
     text = text.replace("[/srv/counter]", json.dumps(directories)).replace("durability: call", f"durability: {durability}")
     text = text.replace("tcp: 7000", f"tcp: {port}")
-    text += f"nodes: [{', '.join(nodes)}]\n" + (f"address: {address}\n" if address else "") + more
+    key = "address" if isinstance(address, str) else "addresses"
+    text += f"nodes: [{', '.join(nodes)}]\n" + (f"{key}: {json.dumps(address)}\n" if address else "") + more
     (target / "module.yaml").write_text(text, encoding="utf-8")
     (target / "bin" / "settings").write_text(
         f"directory='{directories[0]}'\nport={port}\nname={name}\n", encoding="utf-8")
@@ -49,13 +50,13 @@ def make_module(folder, name="counter", address=ADDRESS, port=PORT, directories=
 class Clients:
     """16 writers and a probe in the gateway's network namespace."""
 
-    def __init__(self, cluster, writers=16, pause=1.0):
+    def __init__(self, cluster, writers=16, pause=1.0, address=None):
         self.log = cluster.folder / f"clients-{cluster.clients_started}.log"
         self.writers = writers
         first = cluster.clients_started * 10_000_000
         cluster.clients_started += 1
         self.process = cluster.lab.gateway.popen(
-            [sys.executable, HERE / "client.py", ADDRESS, PORT, self.log, "--writers", writers, "--pause", pause,
+            [sys.executable, HERE / "client.py", address or cluster.address, PORT, self.log, "--writers", writers, "--pause", pause,
              "--first", first], stdin=subprocess.DEVNULL)
 
     def requests(self):
@@ -102,12 +103,12 @@ def tail_of(path, size=200_000):
 class Sniffer:
     """Who sends data from the service's address, by MAC, seen at the switch's port of the gateway."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, address=None):
         self.out = cluster.folder / f"packets-{time.time_ns()}"
         self.macs = {cluster.mac(name): name for name in cluster.lab.nodes}
         pid = cluster.lab.state["switch"]["pid"]
         self.process = subprocess.Popen(["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, HERE / "sniffer.py",
-                                         "gw-client", ADDRESS, str(PORT), self.out], stdin=subprocess.DEVNULL)
+                                         "gw-client", address or cluster.address, str(PORT), self.out], stdin=subprocess.DEVNULL)
         wait_for("the sniffer does not start", self.out.exists, 10)
 
     def stop(self):
@@ -123,19 +124,22 @@ class Sniffer:
 
 class Cluster:
     def __init__(self, folder, prefix, arbiter="ping", durability="call", fs="ext4", build=MAIN_BUILD, start=True,
-                 modules=None, more="", size="512M"):
+                 modules=None, more="", size="512M", family=4, address=ADDRESS):
+        """family: of the nodes' addresses; address: of the module, or several: clients use the first."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.clients_started = 0
         self.module = "counter"
-        modules = modules if modules is not None else [make_module(self.folder / "modules", durability=durability, more=more)]
+        self.address = address if isinstance(address, str) else address[0]
+        modules = modules if modules is not None else [
+            make_module(self.folder / "modules", address=address, durability=durability, more=more)]
         self.lab = Lab.up(f"{self.folder}/lab", prefix=prefix, build=build, fs=fs, size=size)
         try:
             (self.folder / "lab" / "stamps").mkdir()
             for name in self.lab.nodes:
                 self.prepare(name)
             if start:
-                self.lab.configure(modules=modules, arbiter=arbiter)
+                self.lab.configure(modules=modules, arbiter=arbiter, family=family)
                 self.open_underneath()
         except BaseException:
             self.lab.down()

@@ -12,18 +12,28 @@ import struct
 import sys
 import time
 
-ETH_P_IP, SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 0x0800, 263, 1, 1
+SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
+
+
+ETHERNET, TCP = 14, 6
+
+
+def segment_of(frame, address):
+    """(where the TCP segment begins, its size), if it comes from the address; else (0, 0)."""
+    if len(address) == 4 and frame[12:14] == b"\x08\x00" and frame[23] == TCP and frame[26:30] == address:
+        head = (frame[14] & 15) * 4
+        return ETHERNET + head, int.from_bytes(frame[16:18], "big") - head
+    if len(address) == 16 and frame[12:14] == b"\x86\xdd" and frame[20] == TCP and frame[22:38] == address:
+        return ETHERNET + 40, int.from_bytes(frame[18:20], "big")
+    return 0, 0
 
 
 def data_bytes(frame, address, port):
     """How many bytes of TCP data, if it comes from there; else 0."""
-    if len(frame) < 54 or frame[23] != 6 or frame[26:30] != address:
+    begin, size = segment_of(frame, address) if len(frame) >= 54 else (0, 0)
+    if begin == 0 or len(frame) < begin + 20 or int.from_bytes(frame[begin:begin + 2], "big") != port:
         return 0
-    head = (frame[14] & 15) * 4
-    total = int.from_bytes(frame[16:18], "big")
-    if int.from_bytes(frame[14 + head:16 + head], "big") != port:
-        return 0
-    return total - head - (frame[14 + head + 12] >> 4) * 4
+    return size - (frame[begin + 12] >> 4) * 4
 
 
 class Runs:
@@ -46,7 +56,7 @@ class Runs:
 
 def main():
     interface, address, port, out = sys.argv[1:5]
-    address, port = socket.inet_aton(address), int(port)
+    address, port = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address), int(port)
     capture = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
     capture.bind((interface, 0))
     capture.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
