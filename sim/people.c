@@ -52,12 +52,12 @@ static void ask_prim(struct world *world, struct node *node)
 	world->asked_prim[node->id - 1] = (uint32_t)world->last_request;
 }
 
-static enum mirror_state state_of(const struct node *node)
+static enum module_state state_of(const struct node *node)
 {
 	struct summary summary;
 
 	if (!node->daemon.is_running || core_summaries(node->daemon.core, &summary, 1) != 1)
-		return MIRROR_STOP;
+		return STATE_STOP;
 	return summary.state;
 }
 
@@ -73,7 +73,7 @@ static void act_at_random(struct world *world)
 	if (!node->daemon.is_running)
 		return;
 	/* Who is ready to insist is most of all impatient with a node that waits. */
-	if (world->has_fault[FAULT_FORCE] && state_of(node) == MIRROR_WAIT)
+	if (world->has_fault[FAULT_FORCE] && state_of(node) == STATE_WAIT)
 		command = COMMAND_PRIM;
 	if (command == COMMAND_PRIM)
 		ask_prim(world, node);
@@ -85,22 +85,22 @@ static void act_at_random(struct world *world)
 static void put_in_order(struct world *world)
 {
 	struct node *one = &world->nodes[0], *two = &world->nodes[1];
-	bool is_waiting = state_of(one) == MIRROR_WAIT && state_of(two) == MIRROR_WAIT;
+	bool is_waiting = state_of(one) == STATE_WAIT && state_of(two) == STATE_WAIT;
 
 	happen(world, CALM_LOOK_NS, HAPPEN_PERSON)->number = 1;
 	bool is_late = world->now - world->calm_since >= HELP_AFTER_NS;
 	if (world_is_ready(world))
 		return;
 	for (int i = 0; i < NODES; i++)
-		if (state_of(&world->nodes[i]) == MIRROR_STOP || is_late)
+		if (state_of(&world->nodes[i]) == STATE_STOP || is_late)
 			daemon_command(world, &world->nodes[i], COMMAND_START, false);
 	if (!is_late)
 		return;
 	/* Diverged: whoever serves, counts; nobody serves: whoever is newer. */
-	enum mirror_state state = state_of(one);
+	enum module_state state = state_of(one);
 	bool is_one_newer = one->record.epoch.number >= two->record.epoch.number;
 	if (!is_waiting)
-		is_one_newer = state == MIRROR_ALONE || state == MIRROR_PRIM;
+		is_one_newer = state == STATE_ALONE || state == STATE_PRIM;
 	world->counters.helped++;
 	ask_prim(world, is_one_newer ? one : two);
 }

@@ -345,8 +345,8 @@ bool world_is_ready(struct world *world)
 		if (core_summaries(world->nodes[i].daemon.core, &summaries[i], 1) != 1)
 			return false;
 		bool is_ready = summaries[i].readiness == READY;
-		primaries += is_ready && summaries[i].state == MIRROR_PRIM;
-		secondaries += is_ready && summaries[i].state == MIRROR_SECOND;
+		primaries += is_ready && summaries[i].state == STATE_PRIM;
+		secondaries += is_ready && summaries[i].state == STATE_SECOND;
 	}
 	return primaries == 1 && secondaries == 1;
 }

@@ -223,8 +223,8 @@ static void say_status(struct world *world)
 		SAY(world,
 			"node %d: status: %s %s; %s; %s; sees %s %s%s; fs role %d mode %d want %d "
 			"connection %llu",
-			node->id, mirror_state_name(status.state), readiness_name(status.readiness),
-			status.now.data, status.to_do.data, mirror_state_name(status.peer_state),
+			node->id, module_state_name(status.state), readiness_name(status.readiness),
+			status.now.data, status.to_do.data, module_state_name(status.peer_state),
 			readiness_name(status.peer_readiness),
 			status.is_peer_heard ? "" : " (not heard)", node->fs.role,
 			node->fs.sender.mode, node->fs.want,

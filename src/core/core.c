@@ -1,5 +1,6 @@
 #include "core/command.h"
 #include "core/mirror/mirror.h"
+#include "core/single/single.h"
 #include "core/status.h"
 
 #include "base/error.h"
@@ -15,6 +16,12 @@
 union slot {
 	struct instance common;
 	struct mirror mirror;
+	struct single single;
+};
+
+static const struct kind *const kinds[KIND_COUNT] = {
+	[KIND_MIRROR] = &mirror_kind,
+	[KIND_SINGLE] = &single_kind,
 };
 
 /* The memory of a core: what its files share, and the modules, which only this file knows. */
@@ -84,7 +91,8 @@ static void on_module_added(struct core *core, const struct event *event)
 
 	CHECK(instance_find(core, event->module) == NULL);
 	CHECK(instance != NULL);
-	instance->kind = &mirror_kind;
+	CHECK(event->module_added.config.kind < KIND_COUNT);
+	instance->kind = kinds[event->module_added.config.kind];
 	instance->is_used = true;
 	instance->is_dirty = true;
 	instance->number = event->module;
@@ -247,7 +255,7 @@ static void log_state(struct core *core, struct instance *instance, const struct
 {
 	struct text *text = log_add(core, instance, "module.state", SEVERITY_INFO);
 
-	text_add(text, mirror_state_name(next->state));
+	text_add(text, module_state_name(next->state));
 	text_add(text, " ");
 	text_add(text, readiness_name(next->readiness));
 }

@@ -28,13 +28,14 @@
 
 /* ---- words that people see ---- */
 
-enum mirror_state {
-	MIRROR_STOP,
-	MIRROR_WAIT,
-	MIRROR_ALONE,
-	MIRROR_PRIM,
-	MIRROR_SECOND,
-	MIRROR_STATE_COUNT
+enum module_state {
+	STATE_STOP,
+	STATE_WAIT,
+	STATE_ALONE,
+	STATE_PRIM,
+	STATE_SECOND,
+	STATE_UP, /* serves, and no other copy is expected: a single */
+	STATE_COUNT
 };
 enum readiness { NOT_READY, TRANSIENT, READY, READINESS_COUNT };
 
@@ -49,6 +50,7 @@ enum refusal {
 	REFUSAL_WOULD_LOSE,	 /* forced command: say it again with what may be lost confirmed */
 	REFUSAL_BUSY,		 /* another change is under way */
 	REFUSAL_NOT_THIS_NODE,	 /* the module is not configured on this node */
+	REFUSAL_NOT_ITS_KIND,	 /* a module of this kind knows no such command */
 	REFUSAL_COUNT,
 };
 
@@ -65,8 +67,16 @@ struct core_config {
 	enum arbiter_kind arbiter;
 };
 
+/* What a module is: core/instance.h has what a kind brings. */
+enum module_kind {
+	KIND_MIRROR, /* two copies, one primary */
+	KIND_SINGLE, /* one node: started, checked, repaired */
+	KIND_COUNT
+};
+
 struct module_config {
-	uint8_t peer;	   /* node id of the other node */
+	enum module_kind kind;
+	uint8_t peer;	   /* node id of the other node; 0: no other node runs it */
 	uint8_t preferred; /* node id that should be primary, 0 for no preference (B4) */
 	bool has_failover; /* B5: false: a secondary never takes over by itself */
 	uint8_t address_count;
@@ -93,7 +103,7 @@ enum script {
 
 struct summary {
 	uint16_t module; /* the same number on all nodes */
-	enum mirror_state state;
+	enum module_state state;
 	enum readiness readiness;
 	struct record record; /* only what is durable already; the wire leaves out the intent */
 	enum fs_role fs_role;
@@ -211,7 +221,7 @@ struct event {
 
 enum action_type {
 	ACTION_SEND_BEAT,    /* on every link, at once */
-	ACTION_WRITE_RECORD, /* durably, before anything that follows */
+	ACTION_WRITE_RECORD, /* durably; if it is awaited, before anything that follows */
 	ACTION_ORDER_FS,
 	ACTION_RUN_SCRIPT,
 	ACTION_HOLD_ADDRESS,	/* add all of the module's addresses, announce, keep renewing */
@@ -234,6 +244,7 @@ struct action {
 	union {
 		struct {
 			struct record record;
+			bool is_awaited; /* what follows rests on it */
 		} write_record;
 		struct fs_ordered fs;
 		struct {
@@ -284,7 +295,7 @@ bool core_is_shut_down(const struct core *core);
 /* What `status` shows of a module, in words: what is going on, and what would happen if a node died
  * now. */
 struct status {
-	enum mirror_state state, peer_state;
+	enum module_state state, peer_state;
 	enum readiness readiness, peer_readiness;
 	bool is_peer_heard;
 	struct record record;
@@ -299,7 +310,7 @@ int core_status(const struct core *core, uint16_t module, struct status *out_sta
 /* Aborts if what must always hold does not (the promises, seen from one node). */
 void core_verify(const struct core *core);
 
-const char *mirror_state_name(enum mirror_state state);
+const char *module_state_name(enum module_state state);
 const char *readiness_name(enum readiness readiness);
 const char *script_name(enum script script);
 const char *command_name(enum command command);

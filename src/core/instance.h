@@ -16,7 +16,7 @@ struct kind;
 
 /* What others were shown last: a change of it is worth a beat. */
 struct shown {
-	enum mirror_state state;
+	enum module_state state;
 	enum readiness readiness;
 	enum fs_role fs_role;
 	enum fs_link fs_link;
@@ -44,7 +44,8 @@ struct verdict;
 
 /* What a kind is. Every function is there. */
 struct kind {
-	uint8_t serving; /* UP_*: with this script's start it serves, and its checks begin */
+	bool awaits_record; /* what it does next rests on its record */
+	uint8_t serving;    /* UP_*: with this script's start it serves, and its checks begin */
 	/* It enters the core, and takes up what a predecessor left running. */
 	void (*on_added)(struct core *core, struct instance *instance, const struct event *event);
 	/* The other node's summary of the module, out of a beat that counts. */

@@ -1,11 +1,11 @@
 #include "core/core.h"
 
-const char *mirror_state_name(enum mirror_state state)
+const char *module_state_name(enum module_state state)
 {
-	static const char *const names[MIRROR_STATE_COUNT] = { "STOP", "WAIT", "ALONE", "PRIM",
-		"SECOND" };
+	static const char *const names[STATE_COUNT] = { "STOP", "WAIT", "ALONE", "PRIM", "SECOND",
+		"UP" };
 
-	CHECK(state < MIRROR_STATE_COUNT);
+	CHECK(state < STATE_COUNT);
 	return names[state];
 }
 
@@ -69,6 +69,9 @@ const char *refusal_sentence(enum refusal refusal)
 		[REFUSAL_BUSY] = "another change of this module is under way; try again when "
 				 "`evenkeel status` shows it done",
 		[REFUSAL_NOT_THIS_NODE] = "the module does not run on this node",
+		[REFUSAL_NOT_ITS_KIND] = "a module of this kind does not know that command; start, "
+					 "stop and restart are for "
+					 "every kind",
 	};
 
 	CHECK(refusal < REFUSAL_COUNT);

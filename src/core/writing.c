@@ -5,6 +5,14 @@
 
 #define WRITE_RETRY_NS (NS_PER_S)
 
+static void write(struct core *core, struct instance *instance)
+{
+	struct action *action = action_add(core, instance, ACTION_WRITE_RECORD);
+
+	action->write_record.record = instance->writing.record;
+	action->write_record.is_awaited = instance->kind->awaits_record;
+}
+
 void writing_begin(struct core *core, struct instance *instance, const struct record *next)
 {
 	struct writing *writing = &instance->writing;
@@ -14,7 +22,7 @@ void writing_begin(struct core *core, struct instance *instance, const struct re
 	writing->record = *next;
 	writing->is_open = true;
 	writing->is_failed = false;
-	action_add(core, instance, ACTION_WRITE_RECORD)->write_record.record = *next;
+	write(core, instance);
 }
 
 static void on_failed(struct core *core, struct instance *instance)
@@ -23,8 +31,12 @@ static void on_failed(struct core *core, struct instance *instance)
 
 	if (!writing->is_in_trouble)
 		text_add(log_add(core, instance, "record.failed", SEVERITY_ERROR),
-			"the state file cannot be written; nothing goes on before it can: look at "
-			"the disk that holds the state directory");
+			instance->kind->awaits_record
+				? "the state file cannot be written; nothing goes on before it "
+				  "can: look at the disk that holds the state directory"
+				: "the state file cannot be written, so what was commanded last "
+				  "may be forgotten at the next boot: look at the disk that holds "
+				  "the state directory");
 	writing->is_failed = true;
 	writing->is_in_trouble = true;
 	instance->since_ns = core->now_ns;
@@ -56,7 +68,7 @@ bool writing_retry(struct core *core, struct instance *instance)
 		return false;
 	instance->since_ns = core->now_ns;
 	writing->is_failed = false;
-	action_add(core, instance, ACTION_WRITE_RECORD)->write_record.record = writing->record;
+	write(core, instance);
 	return true;
 }
 

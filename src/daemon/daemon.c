@@ -73,6 +73,7 @@ static void perform(struct module *module, const struct action *action)
 	switch (action->type) {
 	case ACTION_WRITE_RECORD:
 		module->is_writing = true;
+		module->is_write_awaited = action->write_record.is_awaited;
 		records_write(module, &action->write_record.record);
 		break;
 	case ACTION_ORDER_FS: fs_order(module, action); break;
@@ -101,7 +102,7 @@ static void perform(struct module *module, const struct action *action)
 
 void daemon_perform_queue(struct module *module)
 {
-	while (module->queue != NULL && !module->is_writing) {
+	while (module->queue != NULL && !(module->is_writing && module->is_write_awaited)) {
 		struct queued_action *first = module->queue;
 		module->queue = first->next;
 		if (module->queue == NULL)
@@ -215,13 +216,16 @@ void daemon_record_written(struct module *module, int error)
 
 	CHECK(module->is_writing && !daemon->is_stepping);
 	module->is_writing = false;
-	if (error != 0) {
+	if (error != 0)
 		daemon_log(daemon, module, SEVERITY_ERROR, "record.failed",
 			"The record of this module could not be written to %s: %s. Free or repair "
-			"that disk; nothing is decided here until then.",
-			daemon->paths.state, strerror(-error));
+			"that disk; %s until then.",
+			daemon->paths.state, strerror(-error),
+			module->is_write_awaited
+				? "nothing is decided here"
+				: "what was commanded last is kept in memory only");
+	if (error != 0 && module->is_write_awaited)
 		drop_rest_of_step(module);
-	}
 	/* Nothing is handled before all that waited has been performed: as while stepping. */
 	daemon->is_stepping = true;
 	daemon_post(daemon, &(struct event){ .type = EVENT_RECORD_WRITTEN,

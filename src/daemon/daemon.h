@@ -74,6 +74,7 @@ struct module {
 	struct runtime runtime;
 	struct queued_action *queue, **queue_end; /* actions not yet performed */
 	bool is_writing;			  /* a record is with the writer thread */
+	bool is_write_awaited;			  /* and later actions wait for it */
 	uint64_t writing_step;			  /* the step that ordered it */
 	/* mesh/modules.c: in what the other node's configuration differs, and when that was heard */
 	char disagreement[SENTENCE_SIZE_MAX];

@@ -162,7 +162,7 @@ bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module
 	if (!module->is_added || module->is_writing)
 		return false; /* still finding out what runs, or not everything is said */
 	return core_status(daemon->core, module->settings.number, &status) == 0 &&
-	       status.state == MIRROR_STOP && status.readiness == NOT_READY;
+	       status.state == STATE_STOP && status.readiness == NOT_READY;
 }
 
 /* What the core and evenkeel-fs were told; everything else may change while the module runs. */

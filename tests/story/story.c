@@ -6,7 +6,7 @@
  * A scenario is a list of lines; `#` begins a comment, which is part of the trace:
  *
  *	arbiter ping|operator          before the first boot
- *	module KEY VALUE               failover on|off, addresses N, preferred a|b, checks N,
+ *	module KEY VALUE               kind single, failover on|off, addresses N, preferred a|b, checks N,
  *	                               repairs N, script NAME
  *	boot a                         the daemon starts (B6: the record says whether it runs)
  *	command a NAME [force]         start stop restart swap prim second
@@ -90,7 +90,7 @@ static int name_index(const char *word, const char *(*name)(int), int count)
 
 static const char *state_at(int i)
 {
-	return mirror_state_name((enum mirror_state)i);
+	return module_state_name((enum module_state)i);
 }
 
 static const char *readiness_at(int i)
@@ -133,6 +133,8 @@ static void on_module(struct world *world, const struct line *line)
 		world->module.repairs_max = (uint8_t)strtoul(value, NULL, 10);
 	else if (strcmp(key, "script") == 0)
 		world->module.has_script[name_index(value, script_at, SCRIPT_COUNT)] = true;
+	else if (strcmp(key, "kind") == 0 && strcmp(value, "single") == 0)
+		world_make_single(world);
 	else
 		wrong("unknown setting", key);
 }
@@ -196,8 +198,8 @@ static void on_target(struct world *world, const struct line *line)
 
 static bool on_until(struct world *world, const struct line *line)
 {
-	enum mirror_state state =
-		(enum mirror_state)name_index(line->words[2], state_at, MIRROR_STATE_COUNT);
+	enum module_state state =
+		(enum module_state)name_index(line->words[2], state_at, STATE_COUNT);
 	enum readiness readiness =
 		(enum readiness)name_index(line->words[3], readiness_at, READINESS_COUNT);
 	int64_t limit = line->count > 4 ? time_of(line->words[4]) : 0;

@@ -419,7 +419,7 @@ void world_run(struct world *world, int64_t duration_ns)
 	world->now_ns = limit;
 }
 
-static bool shows(struct world *world, int node, enum mirror_state state, enum readiness readiness)
+static bool shows(struct world *world, int node, enum module_state state, enum readiness readiness)
 {
 	struct status status;
 
@@ -429,7 +429,7 @@ static bool shows(struct world *world, int node, enum mirror_state state, enum r
 	return status.state == state && status.readiness == readiness;
 }
 
-bool world_until(struct world *world, int node, enum mirror_state state, enum readiness readiness,
+bool world_until(struct world *world, int node, enum module_state state, enum readiness readiness,
 	int64_t limit_ns)
 {
 	int64_t limit = world->now_ns + limit_ns;
@@ -446,7 +446,7 @@ void world_status(struct world *world, int node)
 
 	if (core_status(world->nodes[node].core, STORY_MODULE, &status) != 0)
 		return;
-	world_say(world, node, "status   %s %s: %s", mirror_state_name(status.state),
+	world_say(world, node, "status   %s %s: %s", module_state_name(status.state),
 		readiness_name(status.readiness), status.now.data);
 	if (status.if_dies.size > 0)
 		world_say(world, node, "         %s", status.if_dies.data);
@@ -478,6 +478,16 @@ void world_init(struct world *world, FILE *out)
 	}
 }
 
+void world_make_single(struct world *world)
+{
+	bool *has_script = world->module.has_script;
+
+	world->module.kind = KIND_SINGLE;
+	for (int i = 0; i < SCRIPT_COUNT; i++)
+		has_script[i] = i == SCRIPT_PRESTART || i == SCRIPT_START_BOTH ||
+				i == SCRIPT_STOP_BOTH || i == SCRIPT_POSTSTOP;
+}
+
 void world_done(struct world *world)
 {
 	for (int i = 0; i < STORY_NODES; i++)
@@ -490,7 +500,8 @@ static void add_module(struct world *world, int node)
 	struct event event = { .type = EVENT_MODULE_ADDED, .module = STORY_MODULE };
 
 	event.module_added.config = world->module;
-	event.module_added.config.peer = world->nodes[1 - node].id;
+	if (world->module.kind == KIND_MIRROR)
+		event.module_added.config.peer = world->nodes[1 - node].id;
 	event.module_added.record = self->disk;
 	event.module_added.fs.role = self->fs_role;
 	event.module_added.fs.link = self->fs_link;

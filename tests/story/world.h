@@ -72,6 +72,8 @@ struct world {
 	struct story_item queue[QUEUE_MAX];
 };
 
+/* One node runs the module, with the scripts of that kind. */
+void world_make_single(struct world *world);
 void world_init(struct world *world, FILE *out);
 void world_done(struct world *world);
 /* Starts the daemon of a node; what its kernel still runs is shown to it. */
@@ -86,7 +88,7 @@ void world_thaw(struct world *world, int node);
 void world_event(struct world *world, int node, struct event event);
 void world_run(struct world *world, int64_t duration_ns);
 /* Runs until the node shows this, or not within the limit. */
-bool world_until(struct world *world, int node, enum mirror_state state, enum readiness readiness,
+bool world_until(struct world *world, int node, enum module_state state, enum readiness readiness,
 	int64_t limit_ns);
 void world_status(struct world *world, int node);
 void world_say(struct world *world, int node, const char *format, ...) PRINTF_LIKE(3, 4);

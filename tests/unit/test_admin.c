@@ -53,7 +53,7 @@ bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module
 {
 	struct status status;
 	return core_status(daemon->core, module->settings.number, &status) == 0 &&
-	       status.state == MIRROR_STOP;
+	       status.state == STATE_STOP;
 }
 
 int daemon_reload(struct daemon *daemon, struct config_error *out_error)

@@ -18,7 +18,7 @@
 static struct summary full_summary(uint16_t module)
 {
 	struct summary summary = { .module = module,
-		.state = MIRROR_SECOND,
+		.state = STATE_SECOND,
 		.readiness = READY,
 		.fs_role = FS_SECONDARY,
 		.fs_link = FS_LINK_IN_SYNC,
@@ -108,7 +108,7 @@ static void what_is_encoded_is_decoded(void **state)
 	assert_int_equal(back->module, 5);
 	assert_string_equal(heard.names[0].text, "module-5");
 	assert_true(heard.names[0].directories == 0xfffffff0u);
-	assert_int_equal(back->state, MIRROR_SECOND);
+	assert_int_equal(back->state, STATE_SECOND);
 	assert_int_equal(back->readiness, READY);
 	assert_int_equal(back->fs_link, FS_LINK_IN_SYNC);
 	assert_true(back->wants_drop && back->wants_swap && back->can_reach_target);
@@ -238,7 +238,7 @@ static void random_bytes_and_flipped_bits_do_no_harm(void **state)
 			assert_true(heard.beat.from >= 1 && heard.beat.from <= NODES_MAX);
 			for (int i = 0; i < heard.beat.summary_count; i++) {
 				const struct summary *summary = &heard.summaries[i];
-				assert_true(summary->state < MIRROR_STATE_COUNT &&
+				assert_true(summary->state < STATE_COUNT &&
 					    summary->fs_link <= FS_LINK_IN_SYNC);
 				assert_true(heard.names[i].text[0] != '\0');
 				assert_true(strlen(heard.names[i].text) <= MODULE_NAME_MAX);

@@ -130,7 +130,7 @@ static void a_removed_module_is_gone(void **state)
 	struct status status;
 	add_module(4, false);
 	assert_int_equal(core_status(core, 4, &status), 0);
-	assert_int_equal(status.state, MIRROR_STOP);
+	assert_int_equal(status.state, STATE_STOP);
 	step((struct event){ .type = EVENT_MODULE_REMOVED, .module = 4 });
 	assert_int_equal(core_status(core, 4, &status), -ERROR_NOT_FOUND);
 	/* An answer that was under way means nothing any more. */
@@ -189,8 +189,8 @@ static void a_shutdown_ends_when_all_have_left(void **state)
 static void everything_has_a_name(void **state)
 {
 	(void)state;
-	for (int i = 0; i < MIRROR_STATE_COUNT; i++)
-		assert_non_null(mirror_state_name((enum mirror_state)i));
+	for (int i = 0; i < STATE_COUNT; i++)
+		assert_non_null(module_state_name((enum module_state)i));
 	for (int i = 0; i < READINESS_COUNT; i++)
 		assert_non_null(readiness_name((enum readiness)i));
 	for (int i = 0; i < SCRIPT_COUNT; i++)

@@ -23,7 +23,7 @@ bool peer_is_heard(const struct core *core, const struct mirror *mirror)
 
 static bool peer_shows_primary(const struct mirror *mirror)
 {
-	return mirror->peer.shows.state == MIRROR_ALONE || mirror->peer.shows.state == MIRROR_PRIM;
+	return mirror->peer.shows.state == STATE_ALONE || mirror->peer.shows.state == STATE_PRIM;
 }
 
 bool peer_is_primary(const struct core *core, const struct mirror *mirror)
@@ -63,7 +63,7 @@ bool peer_is_good_second(const struct core *core, const struct mirror *mirror)
 {
 	const struct summary *peer = &mirror->peer.shows;
 
-	return peer_is_heard(core, mirror) && peer->state == MIRROR_SECOND &&
+	return peer_is_heard(core, mirror) && peer->state == STATE_SECOND &&
 	       peer->readiness == READY && !peer->is_failed &&
 	       record_is_good(&mirror->common.record, mirror->common.config.peer) &&
 	       record_is_good(&peer->record, mirror->common.config.peer) &&
@@ -130,7 +130,7 @@ void mirror_note_eligible(struct core *core, struct mirror *mirror)
 
 static bool is_peer_able(const struct mirror *mirror)
 {
-	return mirror->peer.shows.state != MIRROR_STOP && !mirror->peer.shows.is_second_only &&
+	return mirror->peer.shows.state != STATE_STOP && !mirror->peer.shows.is_second_only &&
 	       !mirror->peer.shows.is_failed;
 }
 
@@ -289,7 +289,7 @@ static enum wait_reason reason_with_primary(enum relation relation)
 
 static enum wait_reason reason_of_older(const struct mirror *mirror)
 {
-	if (mirror->peer.shows.state == MIRROR_STOP)
+	if (mirror->peer.shows.state == STATE_STOP)
 		return WAIT_PEER_STOPPED;
 	return mirror->peer.shows.is_failed ? WAIT_PEER_FAILED : WAIT_PEER_STARTS;
 }
@@ -304,7 +304,7 @@ static enum wait_reason reason_without_primary(const struct core *core, const st
 		if (is_able(mirror) && (mirror_may_replace(mirror) ||
 					       candidate_of(core, mirror) == core->config.self))
 			return WAIT_LISTENING;
-		if (is_able(mirror) && mirror->peer.shows.state == MIRROR_STOP)
+		if (is_able(mirror) && mirror->peer.shows.state == STATE_STOP)
 			return WAIT_PEER_STOPPED;
 		return is_peer_able(mirror) ? WAIT_PEER_STARTS : WAIT_PEER_ONLY;
 	case RELATION_NEWER:

@@ -4,10 +4,10 @@
  */
 #include "core/mirror/mirror.h"
 
-enum mirror_state mirror_state_of(const struct mirror *mirror)
+enum module_state mirror_state_of(const struct mirror *mirror)
 {
 	if (step_is_in(mirror->step, GROUP_LEAVING) && mirror->common.wants_stop)
-		return MIRROR_STOP;
+		return STATE_STOP;
 	return step_state(mirror->step);
 }
 
@@ -35,12 +35,12 @@ static void verify_primary(const struct core *core, const struct mirror *mirror)
 
 static void verify_ready(const struct mirror *mirror)
 {
-	enum mirror_state state = mirror_state_of(mirror);
+	enum module_state state = mirror_state_of(mirror);
 
 	if (mirror_readiness_of(mirror) != READY)
 		return;
 	CHECK(!mirror->fs.is_order_open);
-	if (state == MIRROR_SECOND)
+	if (state == STATE_SECOND)
 		CHECK(mirror->fs.role == FS_SECONDARY);
 	else
 		CHECK(mirror->fs.role == FS_PRIMARY);
@@ -217,6 +217,7 @@ static void verify(const struct core *core, const struct instance *instance)
 }
 
 const struct kind mirror_kind = {
+	.awaits_record = true,
 	.serving = UP_PRIM,
 	.on_added = on_added,
 	.on_summary = on_summary,

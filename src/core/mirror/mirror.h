@@ -188,7 +188,7 @@ struct mirror {
 extern const struct kind mirror_kind;
 
 /* mirror.c */
-enum mirror_state mirror_state_of(const struct mirror *mirror);
+enum module_state mirror_state_of(const struct mirror *mirror);
 enum readiness mirror_readiness_of(const struct mirror *mirror);
 
 /* decide.c */

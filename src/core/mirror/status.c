@@ -39,7 +39,7 @@ static void say_alone(const struct core *core, const struct mirror *mirror, stru
 		text_add(&status->to_do,
 			"if the data of this node count: `evenkeel prim` here once "
 			"more; the other tree is set aside whole");
-	} else if (mirror->peer.shows.state == MIRROR_STOP) {
+	} else if (mirror->peer.shows.state == STATE_STOP) {
 		text_add(&status->now, "the module is stopped on the other node");
 		text_add(&status->to_do, "`evenkeel start` on the other node");
 	} else {

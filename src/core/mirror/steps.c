@@ -45,50 +45,50 @@ _Static_assert(STEP_COUNT <= 64, "a set of steps is a 64-bit mask");
 static const struct step_rule {
 	const char *name;
 	enum step_group group;
-	enum mirror_state state;
+	enum module_state state;
 	enum readiness readiness;
 	uint32_t traits; /* STEP_* */
 	bool (*advance)(struct core *core, struct mirror *mirror);
 	uint64_t next;
 } rules[STEP_COUNT] = {
 	/* clang-format off */
-	[STEP_STOPPED]        = { "stopped",        GROUP_STARTING,   MIRROR_STOP,   NOT_READY, SAFER, stopped_advance, RESUMABLE },
-	[STEP_PRESTART]       = { "prestart",       GROUP_STARTING,   MIRROR_WAIT,   TRANSIENT, 0, prestart_advance, S(WAITING) | LEAVING },
-	[STEP_WAITING]        = { "waiting",        GROUP_STARTING,   MIRROR_WAIT,   NOT_READY, SAFER, waiting_advance, S(PROBING) | FOLLOWABLE },
-	[STEP_PROBING]        = { "probing",        GROUP_STARTING,   MIRROR_WAIT,   TRANSIENT, 0, probing_advance, S(CLAIMING) | S(WAITING) | LEAVING },
-	[STEP_CLAIMING]       = { "claiming",       GROUP_CLAIMING,   MIRROR_ALONE,  TRANSIENT, REC, claiming_advance, S(MOUNTING) },
-	[STEP_MOUNTING]       = { "mounting",       GROUP_CLAIMING,   MIRROR_ALONE,  TRANSIENT, HOLDER, mounting_advance, S(ALONE) | LEAVING },
-	[STEP_ALONE]          = { "alone",          GROUP_SERVING,    MIRROR_ALONE,  READY,     HOLDER | LACKS | SOLE, alone_advance, S(CONNECTING) | LOSING },
-	[STEP_CONNECTING]     = { "connecting",     GROUP_SERVING,    MIRROR_ALONE,  READY,     HOLDER | LACKS | SOLE, connecting_advance, S(RESYNCING) | LOSING },
-	[STEP_RESYNCING]      = { "resyncing",      GROUP_SERVING,    MIRROR_ALONE,  READY,     HOLDER | LACKS | SOLE, resyncing_advance, S(COMPLETE) | LOSING },
-	[STEP_COMPLETE]       = { "complete",       GROUP_SERVING,    MIRROR_ALONE,  READY,     HOLDER | LACKS | SOLE, complete_advance, S(GROWING) | LOSING },
-	[STEP_GROWING]        = { "growing",        GROUP_SERVING,    MIRROR_ALONE,  READY,     HOLDER | SOLE | REC | GUARD, growing_advance, S(PAIRED) },
-	[STEP_PAIRED]         = { "paired",         GROUP_SERVING,    MIRROR_PRIM,   READY,     HOLDER | HAS | GUARD, paired_advance, S(HELD) | S(DROPPING) | S(QUIETING) | S(YIELDING) | LOSING },
-	[STEP_HELD]           = { "held",           GROUP_LOSING,     MIRROR_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | SAFER, held_advance, S(PAIRED) | S(DROPPING) | S(INTENDING) | S(ASKING) | LOSING },
-	[STEP_DROPPING]       = { "dropping",       GROUP_LOSING,     MIRROR_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | SAFER | DISTURB, dropping_advance, S(HELD) | S(INTENDING) | S(ASKING) | LOSING },
-	[STEP_INTENDING]      = { "intending",      GROUP_LOSING,     MIRROR_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | REC, intending_advance, S(ASKING) | LEAVING },
-	[STEP_ASKING]         = { "asking",         GROUP_LOSING,     MIRROR_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE, asking_advance, S(HELD) | S(DROPPING) | LOSING },
-	[STEP_SHRINKING]      = { "shrinking",      GROUP_LOSING,     MIRROR_ALONE,  TRANSIENT, HOLDER | SOLE | REC, shrinking_advance, S(PARTING) | LEAVING },
-	[STEP_PARTING]        = { "parting",        GROUP_LOSING,     MIRROR_ALONE,  TRANSIENT, HOLDER | LACKS | SOLE, parting_advance, S(ALONE) | LEAVING },
-	[STEP_QUIETING]       = { "quieting",       GROUP_HANDING,    MIRROR_PRIM,   TRANSIENT, HOLDER | GUARD, quieting_advance, S(DRAINING) | S(PAIRED) | LEAVING },
-	[STEP_DRAINING]       = { "draining",       GROUP_HANDING,    MIRROR_PRIM,   TRANSIENT, HOLDER | GUARD, draining_advance, S(YIELDING) | S(PAIRED) | LEAVING },
-	[STEP_YIELDING]       = { "yielding",       GROUP_HANDING,    MIRROR_PRIM,   TRANSIENT, REC, yielding_advance, S(YIELDED) | S(PAIRED) | LEAVING },
-	[STEP_YIELDED]        = { "yielded",        GROUP_HANDED,     MIRROR_WAIT,   TRANSIENT, SAFER, yielded_advance, S(SUSPECTING) | FOLLOWABLE },
-	[STEP_ACCEPTING]      = { "accepting",      GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, REC, accepting_advance, S(ATTACHING) },
-	[STEP_ATTACHING]      = { "attaching",      GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, 0, attaching_advance, S(FOLLOWING) | FOLLOWABLE },
-	[STEP_FOLLOWING]      = { "following",      GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, STALE, following_advance, S(ADOPTING) | S(RESIGNING) | FOLLOWABLE },
-	[STEP_ADOPTING]       = { "adopting",       GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, STALE | REC, adopting_advance, S(ADOPTED) },
-	[STEP_ADOPTED]        = { "adopted",        GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, STALE, adopted_advance, S(JOINING) | S(RESIGNING) | FOLLOWABLE },
-	[STEP_JOINING]        = { "joining",        GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, REC, joining_advance, S(SECOND) },
-	[STEP_SECOND]         = { "second",         GROUP_FOLLOWING,  MIRROR_SECOND, READY,     0, second_advance, S(CLAIMING) | S(RESIGNING) | S(SUSPECTING) | S(ACCEPTING) },
-	[STEP_RESIGNING]      = { "resigning",      GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, REC, resigning_advance, S(RESIGNED) },
-	[STEP_RESIGNED]       = { "resigned",       GROUP_FOLLOWING,  MIRROR_SECOND, TRANSIENT, SAFER, resigned_advance, FOLLOWABLE },
-	[STEP_SUSPECTING]     = { "suspecting",     GROUP_SUSPECTING, MIRROR_WAIT,   NOT_READY, TROUBLE | SAFER, suspecting_advance, S(SECOND) | S(YIELDED) | S(TAKE_INTENDING) | S(TAKE_ASKING) | S(CLAIMING) | LEAVING },
-	[STEP_TAKE_INTENDING] = { "take-intending", GROUP_SUSPECTING, MIRROR_WAIT,   NOT_READY, TROUBLE | REC, take_intending_advance, S(SUSPECTING) | S(TAKE_ASKING) },
-	[STEP_TAKE_ASKING]    = { "take-asking",    GROUP_SUSPECTING, MIRROR_WAIT,   NOT_READY, TROUBLE, take_asking_advance, S(SUSPECTING) | S(CLAIMING) },
-	[STEP_STOPPING]       = { "stopping",       GROUP_LEAVING,    MIRROR_WAIT,   TRANSIENT, SAFER, stopping_advance, S(UNMOUNTING) | S(CLOSING) },
-	[STEP_UNMOUNTING]     = { "unmounting",     GROUP_LEAVING,    MIRROR_WAIT,   TRANSIENT, SAFER, unmounting_advance, S(CLOSING) },
-	[STEP_CLOSING]        = { "closing",        GROUP_LEAVING,    MIRROR_WAIT,   TRANSIENT, SAFER, closing_advance, S(STOPPED) | S(WAITING) },
+	[STEP_STOPPED]        = { "stopped",        GROUP_STARTING,   STATE_STOP,   NOT_READY, SAFER, stopped_advance, RESUMABLE },
+	[STEP_PRESTART]       = { "prestart",       GROUP_STARTING,   STATE_WAIT,   TRANSIENT, 0, prestart_advance, S(WAITING) | LEAVING },
+	[STEP_WAITING]        = { "waiting",        GROUP_STARTING,   STATE_WAIT,   NOT_READY, SAFER, waiting_advance, S(PROBING) | FOLLOWABLE },
+	[STEP_PROBING]        = { "probing",        GROUP_STARTING,   STATE_WAIT,   TRANSIENT, 0, probing_advance, S(CLAIMING) | S(WAITING) | LEAVING },
+	[STEP_CLAIMING]       = { "claiming",       GROUP_CLAIMING,   STATE_ALONE,  TRANSIENT, REC, claiming_advance, S(MOUNTING) },
+	[STEP_MOUNTING]       = { "mounting",       GROUP_CLAIMING,   STATE_ALONE,  TRANSIENT, HOLDER, mounting_advance, S(ALONE) | LEAVING },
+	[STEP_ALONE]          = { "alone",          GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | LACKS | SOLE, alone_advance, S(CONNECTING) | LOSING },
+	[STEP_CONNECTING]     = { "connecting",     GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | LACKS | SOLE, connecting_advance, S(RESYNCING) | LOSING },
+	[STEP_RESYNCING]      = { "resyncing",      GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | LACKS | SOLE, resyncing_advance, S(COMPLETE) | LOSING },
+	[STEP_COMPLETE]       = { "complete",       GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | LACKS | SOLE, complete_advance, S(GROWING) | LOSING },
+	[STEP_GROWING]        = { "growing",        GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | SOLE | REC | GUARD, growing_advance, S(PAIRED) },
+	[STEP_PAIRED]         = { "paired",         GROUP_SERVING,    STATE_PRIM,   READY,     HOLDER | HAS | GUARD, paired_advance, S(HELD) | S(DROPPING) | S(QUIETING) | S(YIELDING) | LOSING },
+	[STEP_HELD]           = { "held",           GROUP_LOSING,     STATE_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | SAFER, held_advance, S(PAIRED) | S(DROPPING) | S(INTENDING) | S(ASKING) | LOSING },
+	[STEP_DROPPING]       = { "dropping",       GROUP_LOSING,     STATE_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | SAFER | DISTURB, dropping_advance, S(HELD) | S(INTENDING) | S(ASKING) | LOSING },
+	[STEP_INTENDING]      = { "intending",      GROUP_LOSING,     STATE_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | REC, intending_advance, S(ASKING) | LEAVING },
+	[STEP_ASKING]         = { "asking",         GROUP_LOSING,     STATE_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE, asking_advance, S(HELD) | S(DROPPING) | LOSING },
+	[STEP_SHRINKING]      = { "shrinking",      GROUP_LOSING,     STATE_ALONE,  TRANSIENT, HOLDER | SOLE | REC, shrinking_advance, S(PARTING) | LEAVING },
+	[STEP_PARTING]        = { "parting",        GROUP_LOSING,     STATE_ALONE,  TRANSIENT, HOLDER | LACKS | SOLE, parting_advance, S(ALONE) | LEAVING },
+	[STEP_QUIETING]       = { "quieting",       GROUP_HANDING,    STATE_PRIM,   TRANSIENT, HOLDER | GUARD, quieting_advance, S(DRAINING) | S(PAIRED) | LEAVING },
+	[STEP_DRAINING]       = { "draining",       GROUP_HANDING,    STATE_PRIM,   TRANSIENT, HOLDER | GUARD, draining_advance, S(YIELDING) | S(PAIRED) | LEAVING },
+	[STEP_YIELDING]       = { "yielding",       GROUP_HANDING,    STATE_PRIM,   TRANSIENT, REC, yielding_advance, S(YIELDED) | S(PAIRED) | LEAVING },
+	[STEP_YIELDED]        = { "yielded",        GROUP_HANDED,     STATE_WAIT,   TRANSIENT, SAFER, yielded_advance, S(SUSPECTING) | FOLLOWABLE },
+	[STEP_ACCEPTING]      = { "accepting",      GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, REC, accepting_advance, S(ATTACHING) },
+	[STEP_ATTACHING]      = { "attaching",      GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, 0, attaching_advance, S(FOLLOWING) | FOLLOWABLE },
+	[STEP_FOLLOWING]      = { "following",      GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, STALE, following_advance, S(ADOPTING) | S(RESIGNING) | FOLLOWABLE },
+	[STEP_ADOPTING]       = { "adopting",       GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, STALE | REC, adopting_advance, S(ADOPTED) },
+	[STEP_ADOPTED]        = { "adopted",        GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, STALE, adopted_advance, S(JOINING) | S(RESIGNING) | FOLLOWABLE },
+	[STEP_JOINING]        = { "joining",        GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, REC, joining_advance, S(SECOND) },
+	[STEP_SECOND]         = { "second",         GROUP_FOLLOWING,  STATE_SECOND, READY,     0, second_advance, S(CLAIMING) | S(RESIGNING) | S(SUSPECTING) | S(ACCEPTING) },
+	[STEP_RESIGNING]      = { "resigning",      GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, REC, resigning_advance, S(RESIGNED) },
+	[STEP_RESIGNED]       = { "resigned",       GROUP_FOLLOWING,  STATE_SECOND, TRANSIENT, SAFER, resigned_advance, FOLLOWABLE },
+	[STEP_SUSPECTING]     = { "suspecting",     GROUP_SUSPECTING, STATE_WAIT,   NOT_READY, TROUBLE | SAFER, suspecting_advance, S(SECOND) | S(YIELDED) | S(TAKE_INTENDING) | S(TAKE_ASKING) | S(CLAIMING) | LEAVING },
+	[STEP_TAKE_INTENDING] = { "take-intending", GROUP_SUSPECTING, STATE_WAIT,   NOT_READY, TROUBLE | REC, take_intending_advance, S(SUSPECTING) | S(TAKE_ASKING) },
+	[STEP_TAKE_ASKING]    = { "take-asking",    GROUP_SUSPECTING, STATE_WAIT,   NOT_READY, TROUBLE, take_asking_advance, S(SUSPECTING) | S(CLAIMING) },
+	[STEP_STOPPING]       = { "stopping",       GROUP_LEAVING,    STATE_WAIT,   TRANSIENT, SAFER, stopping_advance, S(UNMOUNTING) | S(CLOSING) },
+	[STEP_UNMOUNTING]     = { "unmounting",     GROUP_LEAVING,    STATE_WAIT,   TRANSIENT, SAFER, unmounting_advance, S(CLOSING) },
+	[STEP_CLOSING]        = { "closing",        GROUP_LEAVING,    STATE_WAIT,   TRANSIENT, SAFER, closing_advance, S(STOPPED) | S(WAITING) },
 	/* clang-format on */
 };
 
@@ -154,7 +154,7 @@ bool step_is_secondary(enum step step)
 	return step_is_in(step, GROUP_FOLLOWING);
 }
 
-enum mirror_state step_state(enum step step)
+enum module_state step_state(enum step step)
 {
 	return rule_of(step)->state;
 }

@@ -90,7 +90,7 @@ bool step_has(enum step step, enum step_trait trait);
 /* In one of the groups from CLAIMING to HANDING: this node is, or becomes, the primary. */
 bool step_is_primary(enum step step);
 bool step_is_secondary(enum step step);
-enum mirror_state step_state(enum step step);
+enum module_state step_state(enum step step);
 enum readiness step_readiness(enum step step);
 const char *step_name(enum step step);
 

@@ -79,7 +79,7 @@ static bool is_address_free(struct core *core, struct mirror *mirror)
 static bool is_primary_talking(const struct core *core, const struct mirror *mirror)
 {
 	bool shows_primary =
-		mirror->peer.shows.state == MIRROR_ALONE || mirror->peer.shows.state == MIRROR_PRIM;
+		mirror->peer.shows.state == STATE_ALONE || mirror->peer.shows.state == STATE_PRIM;
 
 	return shows_primary && member_is_talking(core, mirror->common.config.peer);
 }

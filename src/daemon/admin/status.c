@@ -100,13 +100,13 @@ struct shown_module_parts { /* what the texts of a module point to */
 static void fill_states(struct shown_module *out, const struct status *status, const char *peer)
 {
 	out->has_states = true;
-	out->state = mirror_state_name(status->state);
+	out->state = module_state_name(status->state);
 	out->readiness = readiness_name(status->readiness);
 	out->peer = peer;
 	out->is_peer_heard = status->is_peer_heard;
 	if (!status->is_peer_heard)
 		return;
-	out->peer_state = mirror_state_name(status->peer_state);
+	out->peer_state = module_state_name(status->peer_state);
 	out->peer_readiness = readiness_name(status->peer_readiness);
 }
 

@@ -146,13 +146,13 @@ static int get_summary(
 	uint8_t fs_link = buf_get_u8(reader);
 	uint8_t flags = buf_get_u8(reader);
 	struct bytes record = buf_get_bytes(reader, RECORD_SIZE_MAX);
-	if (reader->is_overrun || out_name->text[0] == '\0' || state >= MIRROR_STATE_COUNT ||
+	if (reader->is_overrun || out_name->text[0] == '\0' || state >= STATE_COUNT ||
 		readiness >= READINESS_COUNT || fs_role > FS_FAILED || fs_link > FS_LINK_IN_SYNC ||
 		(flags & ~SUMMARY_FLAGS) != 0)
 		return -EBADMSG;
 	if (record_decode(record, &summary.record) != 0)
 		return -EBADMSG;
-	summary.state = (enum mirror_state)state;
+	summary.state = (enum module_state)state;
 	summary.readiness = (enum readiness)readiness;
 	summary.fs_role = (enum fs_role)fs_role;
 	summary.fs_link = (enum fs_link)fs_link;
