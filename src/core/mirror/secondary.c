@@ -180,6 +180,14 @@ static bool on_behind(struct core *core, struct mirror *mirror)
 	return resign(core, mirror);
 }
 
+/* A primary that came back without its processes may have lost what lies here: there is nobody to
+ * leave the service to. */
+static bool is_nobody_served(const struct core *core, const struct mirror *mirror)
+{
+	return peer_is_heard(core, mirror) && !peer_is_primary(core, mirror) &&
+	       mirror->peer.shows.fs_role == FS_NONE;
+}
+
 bool second_advance(struct core *core, struct mirror *mirror)
 {
 	mirror_note_eligible(core, mirror);
@@ -191,6 +199,8 @@ bool second_advance(struct core *core, struct mirror *mirror)
 		return accept_primary(core, mirror);
 	bool is_dropped =
 		mirror->peer.is_known && mirror->peer.shows.wants_drop && is_epoch_equal(mirror);
+	if (mirror->common.wants_stop && is_nobody_served(core, mirror))
+		return suspect(core, mirror);
 	if (mirror->common.wants_stop || has_fs_failed(core, mirror) || is_dropped)
 		return resign(core, mirror);
 	if (is_swap_over(core, mirror))
