@@ -28,13 +28,23 @@ bool copy_contains(const struct world *world, uint32_t have, uint32_t write)
 	return have == write;
 }
 
+static void note_cut(struct world *world, const struct node *node, int object)
+{
+	uint32_t left = node->copy.durable[object];
+
+	for (uint32_t id = node->copy.cached[object]; !copy_contains(world, left, id);
+		id = world->writes[id].previous)
+		world->writes[id].cut |= BIT(node->id);
+}
+
 /* The page cache is gone. What had not been synced may have been written back, or not. */
 void copy_lose_unsynced(struct world *world, struct node *node)
 {
 	for (int i = 0; i < OBJECTS; i++) {
-		if (chance_is(&world->chance, 500))
+		if (chance_is(&world->chance, 500)) {
+			note_cut(world, node, i);
 			node->copy.cached[i] = node->copy.durable[i];
-		else
+		} else
 			node->copy.durable[i] = node->copy.cached[i];
 	}
 }

@@ -148,6 +148,7 @@ static void probe_address(struct world *world, struct node *node)
 static void ask_arbiter(struct world *world, struct node *node, const struct action *action)
 {
 	int64_t delay = chance_between(&world->chance, NS_PER_MS, 30 * NS_PER_MS);
+	delay += rare_arbiter_delay(world);
 	struct happening *try = happen_to(world, node, PROCESS_DAEMON, HAPPEN_ARBITER, delay);
 
 	promise_on_asked(world, node, action);

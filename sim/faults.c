@@ -242,6 +242,24 @@ void fault_strike(struct world *world)
 	strike(world, fault);
 }
 
+/* The heartbeat networks alone: the client network, with the ping target, fails a node as a whole. */
+void fault_turn(struct world *world, struct node *node, int64_t first, int64_t second)
+{
+	uint64_t from = node->id - 1u, to = other_node(world, node)->id - 1u;
+
+	disturb(world, DETACHED(to), first + second);
+	disturb(world, CUT(0, from) | CUT(1, from), first);
+	struct happening *turn = happen(world, first, HAPPEN_TURN);
+	turn->number = CUT(0, to) | CUT(1, to);
+	turn->extra = (uint64_t)second;
+}
+
+void fault_turn_round(struct world *world, const struct happening *happening)
+{
+	if (!world->is_calm)
+		disturb(world, happening->number, (int64_t)happening->extra);
+}
+
 /* Who is frozen wakes in its own time: what lies in its sockets keeps its order. */
 void faults_end(struct world *world)
 {

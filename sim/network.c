@@ -44,6 +44,7 @@ void network_send_beat(struct world *world, struct node *from, const struct happ
 
 	if (beat->core.event.beat.summary_count > 0)
 		promise_on_told(world, from, &beat->core.summary.record);
+	rare_record(world, from, beat);
 	for (int link = 0; link < LINKS; link++) {
 		bool is_lost = chance_is(&world->chance, world->weather.loss_permille);
 		bool is_twice = chance_is(&world->chance, world->weather.twice_permille);

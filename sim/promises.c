@@ -78,7 +78,8 @@ static void lose_announced(struct world *world, const struct node *node, int obj
 
 /*
  * R7: before another may serve, a primary that is awake has stopped answering. Who sleeps cannot;
- * what protects its clients' writes then is that nobody acknowledges them.
+ * what protects its clients' writes then is that nobody acknowledges them. A broken stream holds the
+ * answers as well, but not what is read.
  */
 static void check_quiet(struct world *world, struct node *node)
 {
@@ -87,8 +88,10 @@ static void check_quiet(struct world *world, struct node *node)
 	bool was_awake = other->daemon.is_running && world->now - other->woken_at > RECENT_NS &&
 			 world->now - other->daemon.started_at > RECENT_NS;
 
-	if (was_awake && primary_is_serving(other) && sender->mode == SENDER_PAIRED &&
-		!sender->is_muted && other->record.holder == other->id && !world->has_insisted)
+	bool has_peer = sender->mode == SENDER_PAIRED || sender->mode == SENDER_HELD;
+
+	if (was_awake && primary_is_serving(other) && has_peer && !sender->is_muted &&
+		other->record.holder == other->id && !world->has_insisted)
 		promise_broken(world, 3,
 			"node %d serves while node %d still answers, awake and not told to hold",
 			node->id, other->id);
@@ -233,6 +236,12 @@ void promise_on_acknowledged(struct world *world, struct node *node, uint32_t cl
 		note_written(world, node, request->write);
 }
 
+/* It lost it with its power, and a person who was told insisted on it all the same. */
+static bool had(const struct world *world, const struct node *source, uint32_t write)
+{
+	return world->has_insisted && (world->writes[write].cut & BIT(source->id)) != 0;
+}
+
 /* What was acknowledged here and the source never had: set aside with the whole tree, or lost. */
 static void keep_losing(struct world *world, const struct node *target, int object, bool is_kept)
 {
@@ -243,7 +252,7 @@ static void keep_losing(struct world *world, const struct node *target, int obje
 		write = world->writes[write].previous) {
 		world->writes[write].is_kept |= is_kept;
 		if (world->writes[write].is_acknowledged && !world->writes[write].is_kept &&
-			!world->writes[write].is_excused)
+			!world->writes[write].is_excused && !had(world, source, write))
 			promise_broken(world, 5,
 				"node %d overwrites write %u, which was acknowledged and lies "
 				"nowhere else",

@@ -104,6 +104,7 @@ static void reset(struct world *world, uint64_t seed)
 	for (int i = 0; i < NODES; i++) {
 		world->asked_prim[i] = world->insisted_prim[i] = 0;
 		world->channels[i] = (struct channel){ 0 };
+		world->recorded[i].count = 0;
 		reset_node(world, &world->nodes[i], (uint8_t)(i + 1));
 	}
 	queue_clear(world);
@@ -175,6 +176,10 @@ static void handle(struct world *world, const struct happening *happening)
 		script_on_end(world, node, happening);
 	else if (happening->kind == HAPPEN_FAULT)
 		fault_strike(world);
+	else if (happening->kind == HAPPEN_RARE)
+		rare_strike(world);
+	else if (happening->kind == HAPPEN_TURN)
+		fault_turn_round(world, happening);
 	else if (happening->kind == HAPPEN_HEAL)
 		fault_heal(world, happening);
 	else if (happening->kind == HAPPEN_PERSON)
@@ -254,6 +259,7 @@ bool world_run(struct world *world, uint64_t seed)
 	faults_draw(world);
 	int64_t trouble = chance_between(&world->chance, TROUBLE_MIN_NS, TROUBLE_MAX_NS);
 	begin(world);
+	rare_draw(world, TROUBLE_FROM_NS);
 	play(world, TROUBLE_FROM_NS + trouble);
 	if (!world->promise.is_broken) {
 		faults_end(world);

@@ -13,7 +13,7 @@
  *
  * Files: run.c plays one seed; queue.c orders what happens; node.c crashes, cuts, freezes; daemon.c
  * performs actions; fs*.c play evenkeel-fs; network.c loses and delays; copy.c knows what lies
- * where; clients.c write; faults.c and people.c make trouble; promises.c judges. Time is in
+ * where; clients.c write; faults.c, rare.c and people.c make trouble; promises.c judges. Time is in
  * nanoseconds of the world's own clock; each node's boot clock is derived from it.
  */
 #ifndef EVENKEEL_SIM_WORLD_H
@@ -41,6 +41,7 @@
 #define QUEUED_MAX	256
 #define PENDING_MAX	16
 #define UNSENT_MAX	16
+#define RECORDED_MAX	64
 #define MODULE		1
 #define LOG_MEMORY_SIZE (OPLOG_HEADER_SIZE + OP_SIZE_MAX + 4096)
 #define FIRST_OBJECT	1024 /* object id of object 0 */
@@ -71,6 +72,8 @@ enum happening_kind {
 	HAPPEN_RESYNC,	      /* fs: the walk goes on */
 	HAPPEN_CLIENT,
 	HAPPEN_FAULT, /* the next trouble */
+	HAPPEN_RARE,  /* the next rare one */
+	HAPPEN_TURN,  /* the other way breaks */
 	HAPPEN_HEAL,  /* a trouble ends */
 	HAPPEN_PERSON,
 	HAPPEN_COUNT,
@@ -149,6 +152,7 @@ struct written {	   /* one write of the application; its id is its place in the 
 	bool is_acknowledged, is_synced;
 	bool is_kept;	 /* in a tree that was set aside */
 	bool is_excused; /* lost with both servers at once */
+	uint8_t cut;	 /* nodes that had it and lost it with their power: a mask */
 };
 
 struct tenure { /* a node serving, from when it began */
@@ -277,6 +281,18 @@ enum fault {
 	FAULT_COUNT,
 };
 
+/* Troubles of rare.c. */
+enum rare { RARE_TURN, RARE_ORDER, RARE_ACK, RARE_BEATS, RARE_ARBITER, RARE_COUNT };
+
+struct recorded { /* beats of one node */
+	uint64_t count;
+	struct recorded_beat {
+		uint64_t heard_by; /* life of the daemon that may have heard it */
+		struct event event;
+		struct summary summary;
+	} beats[RECORDED_MAX];
+};
+
 struct promise_state {
 	uint32_t acknowledged[OBJECTS]; /* the newest that must not be missing */
 	uint32_t tenure;		/* youngest in which something was acknowledged */
@@ -300,6 +316,9 @@ struct world {
 	enum arbiter_kind arbiter;
 	struct weather weather;
 	bool has_fault[FAULT_COUNT];
+	struct chance rare; /* its own, see rare.c */
+	bool has_rare[RARE_COUNT];
+	struct recorded recorded[NODES];
 	int64_t fault_gap_min, fault_gap_max;
 	bool is_calm;		/* faults have stopped */
 	bool is_quiet;		/* clients rest */
@@ -435,13 +454,22 @@ void secondary_on_frame(struct world *world, struct node *node, const struct fra
 void secondary_apply(struct world *world, struct node *node);
 void secondary_on_synced(struct world *world, struct node *node);
 
-/* ---- clients.c, faults.c, people.c ---- */
+/* ---- clients.c, faults.c, rare.c, people.c ---- */
 
 void client_wake(struct world *world, uint32_t client);
 void faults_draw(struct world *world);
 void fault_strike(struct world *world);
 void fault_heal(struct world *world, const struct happening *happening);
+/* No way from this node for so long; then, without a moment between, none to it. The other is off
+ * the client network all the time. */
+void fault_turn(struct world *world, struct node *node, int64_t first, int64_t second);
+void fault_turn_round(struct world *world, const struct happening *happening);
 void faults_end(struct world *world);
+/* The first rare trouble strikes after so long. */
+void rare_draw(struct world *world, int64_t from);
+void rare_strike(struct world *world);
+void rare_record(struct world *world, struct node *from, const struct happening *beat);
+int64_t rare_arbiter_delay(struct world *world);
 void person_acts(struct world *world, const struct happening *happening);
 void person_on_answer(struct world *world, struct node *node, const struct action *action);
 

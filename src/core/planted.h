@@ -15,15 +15,14 @@
  *	10  a target calls itself good when it has adopted, without the primary's word
  *	11  going on alone begins no new generation, and the handshake asks not who was good
  *	13  a secondary shows that it is no longer good before that is durable
+ *	14  a beat of an earlier boot or with an old counter is believed (R21)
  *	15  the arbiter is asked with an intent that is not durable (R4)
  *	16  a tree that holds what the primary never had is overwritten, not set aside (R12)
  *	17  a secondary counts the primary's silence from its last echo, not from its last beat (R7)
  *
- * Two more break no promise that the simulator checks, and are not among its numbers:
+ * One more breaks no promise that the simulator checks, and is not among its numbers:
  *
  *	12  the lateness guard is ignored (needless failovers)
- *	14  a beat of an earlier boot or with an old counter is believed, R21 (covered by: only an echo of
- *	    ours proves that a node is heard, and what counts in a record only rises)
  */
 #ifndef EVENKEEL_CORE_PLANTED_H
 #define EVENKEEL_CORE_PLANTED_H

@@ -1,0 +1,164 @@
+#include "sim/world.h"
+
+/*
+ * Troubles that hardly ever come about by themselves, each of which one rule alone holds off. They
+ * have a stream of chance of their own, so a seed without them has the history that it always had.
+ *
+ *	RARE_TURN	the way from the secondary breaks, then, as it heals, the way to it (R7)
+ *	RARE_ORDER	evenkeel-fs is told what it must refuse: to serve a copy that is not in step,
+ *			to go on alone in an epoch that it is in already (R4, R6)
+ *	RARE_ACK	the peer acknowledges all there is, of another epoch
+ *	RARE_BEATS	a beat comes once more, long after (R21)
+ *	RARE_ARBITER	the arbiter takes its time
+ */
+
+#define RARE_PERMILLE 120
+#define LOOK_AGAIN_NS (30 * NS_PER_MS)
+#define SIDE_KEPT_NS  (5 * NS_PER_S)
+
+void rare_draw(struct world *world, int64_t from)
+{
+	bool has_any = false;
+
+	world->rare.state = ~world->seed * UINT64_C(0xd1342543de82ef95);
+	for (int i = 0; i < RARE_COUNT; i++) {
+		world->has_rare[i] = chance_is(&world->rare, RARE_PERMILLE);
+		has_any = has_any || world->has_rare[i];
+	}
+	if (has_any)
+		happen(world, from, HAPPEN_RARE);
+}
+
+/* ---- each of them; false: the moment has not come ---- */
+
+/* The primary hears again just when it is not heard any more: so it is fresh, and seems old. */
+static bool turn(struct world *world)
+{
+	struct node *primary = &world->nodes[primary_is_serving(&world->nodes[0]) ? 0 : 1];
+	int64_t first = chance_between(&world->rare, 800 * NS_PER_MS, 1450 * NS_PER_MS);
+	int64_t second = chance_between(&world->rare, 1500 * NS_PER_MS, 6 * NS_PER_S);
+	uint64_t side = primary->id - 1u;
+
+	bool is_pair = primary->record.good == other_node(world, primary)->record.good &&
+		       primary->fs.sender.mode == SENDER_PAIRED && !primary->fs.sender.is_muted;
+	if (world->arbiter != ARBITER_PING || !is_pair ||
+		(world->detached_side != side && world->now < world->detached_until + SIDE_KEPT_NS))
+		return false;
+	world->detached_side = side;
+	fault_turn(world, other_node(world, primary), first, second);
+	return true;
+}
+
+static void give_order(struct world *world, struct node *node, enum fs_order order, uint64_t epoch)
+{
+	struct action *action =
+		&happen_to(world, node, PROCESS_FS, HAPPEN_ORDER, NS_PER_MS)->order_fs;
+
+	SAY(world, "node %d: evenkeel-fs gets an order that it must refuse", node->id);
+	*action = (struct action){ .type = ACTION_ORDER_FS, .module = MODULE };
+	action->fs.order = order;
+	action->fs.epoch = (struct epoch){ .number = epoch, .node = node->id };
+}
+
+static bool wrong_order(struct world *world, struct node *node)
+{
+	const struct fs *fs = &node->fs;
+	bool is_mixture = fs->is_running && fs->role == FS_SECONDARY && fs->connection != 0 &&
+			  !fs->receiver.is_in_sync;
+	bool is_paired = primary_is_serving(node) && fs->sender.mode == SENDER_PAIRED;
+
+	if (is_mixture)
+		give_order(world, node, FS_ORDER_PROMOTE, fs->epoch.number + 1);
+	else if (is_paired)
+		give_order(world, node, FS_ORDER_GO_ALONE, fs->sender.epoch);
+	return is_mixture || is_paired;
+}
+
+static bool strange_ack(struct world *world, struct node *node)
+{
+	const struct sender *sender = &node->fs.sender;
+	struct frame frame = {
+		.kind = FRAME_ACK,
+		.connection = node->fs.connection,
+		.epoch = sender->epoch - 1,
+		.received = sender->next_sequence - 1,
+	};
+
+	if (!primary_is_serving(node) || sender->mode != SENDER_PAIRED || frame.connection == 0)
+		return false;
+	SAY(world, "node %d: gets an acknowledgement of epoch %llu", node->id,
+		(unsigned long long)frame.epoch);
+	fs_on_frame(world, node, &frame);
+	return true;
+}
+
+/*
+ * As somebody on the network may have recorded it. Only for the daemon that was there then: to a
+ * later one a life that has ended is as good as any.
+ */
+static bool old_beat(struct world *world, struct node *node)
+{
+	struct recorded *recorded = &world->recorded[other_node(world, node)->id - 1];
+
+	if (recorded->count == 0 || !node->daemon.is_running)
+		return false;
+	uint64_t back = chance_below(&world->rare, MIN_OF(recorded->count, RECORDED_MAX));
+	const struct recorded_beat *beat =
+		&recorded->beats[(recorded->count - 1 - back) % RECORDED_MAX];
+	if (beat->heard_by != node->daemon.life)
+		return false;
+	SAY(world, "node %d: beat %llu comes once more", node->id,
+		(unsigned long long)beat->event.beat.counter);
+	struct happening *arrival = happen_to(world, node, PROCESS_DAEMON, HAPPEN_CORE, NS_PER_MS);
+	arrival->core.event = beat->event;
+	arrival->core.summary = beat->summary;
+	return true;
+}
+
+void rare_record(struct world *world, struct node *from, const struct happening *beat)
+{
+	struct recorded *recorded = &world->recorded[from->id - 1];
+
+	if (!world->has_rare[RARE_BEATS])
+		return;
+	recorded->beats[recorded->count++ % RECORDED_MAX] =
+		(struct recorded_beat){ other_node(world, from)->daemon.life, beat->core.event,
+			beat->core.summary };
+}
+
+int64_t rare_arbiter_delay(struct world *world)
+{
+	if (!world->has_rare[RARE_ARBITER] || world->is_calm || chance_is(&world->rare, 500))
+		return 0;
+	return chance_between(&world->rare, 100 * NS_PER_MS, 5 * NS_PER_S);
+}
+
+static bool strike(struct world *world, enum rare rare)
+{
+	struct node *node = &world->nodes[chance_below(&world->rare, NODES)];
+
+	switch (rare) {
+	case RARE_TURN: return turn(world);
+	case RARE_ORDER: return wrong_order(world, node);
+	case RARE_ACK: return strange_ack(world, node);
+	case RARE_BEATS: return old_beat(world, node);
+	case RARE_ARBITER:
+	case RARE_COUNT: break;
+	}
+	return true;
+}
+
+void rare_strike(struct world *world)
+{
+	enum rare rare = (enum rare)chance_below(&world->rare, RARE_COUNT);
+
+	if (world->is_calm)
+		return;
+	while (!world->has_rare[rare])
+		rare = (enum rare)((rare + 1) % RARE_COUNT);
+	bool has_come = strike(world, rare);
+	int64_t gap = has_come ? chance_between(&world->rare, 200 * NS_PER_MS, 8 * NS_PER_S)
+			       : LOOK_AGAIN_NS;
+	happen(world, gap, HAPPEN_RARE);
+	world->counters.faults += has_come;
+}
