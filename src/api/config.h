@@ -79,6 +79,7 @@ struct module_settings {
 	int64_t repairs_window_ns;
 	uint8_t check_count;
 	struct check_config checks[CHECKS_MAX];
+	bool has_script[SCRIPT_COUNT]; /* found in bin/ by config_read_modules() */
 };
 
 /* A module that cannot be used as it is written. */

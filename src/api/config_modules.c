@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/config_internal.h"
 #include "platform/folders.h"
@@ -177,6 +178,17 @@ static int read_applied(const struct module_place *place, struct config_modules 
 	return result;
 }
 
+/* One that is not executable is there, and said so when it is its turn. */
+static void find_scripts(struct module_settings *settings)
+{
+	char path[2 * PATH_SIZE_MAX];
+	for (int i = 0; i < SCRIPT_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/bin/%s", settings->folder,
+			script_name((enum script)i));
+		settings->has_script[i] = access(path, F_OK) == 0;
+	}
+}
+
 /* Puts it to the right ones or to the wrong ones, or to both. */
 static void read_one(const struct module_place *place, struct config_modules *modules)
 {
@@ -185,7 +197,7 @@ static void read_one(const struct module_place *place, struct config_modules *mo
 	if (place->run_folder != NULL && config_has_applied(place->run_folder, place->name))
 		error = read_applied(place, modules, error == 0, &wrong->error);
 	if (error == 0)
-		modules->count++;
+		find_scripts(&modules->list[modules->count++]);
 	if (wrong->error.sentence[0] == '\0')
 		return;
 	snprintf(wrong->name, sizeof(wrong->name), "%.*s", MODULE_NAME_MAX, place->name);

@@ -309,11 +309,17 @@ int settings_read_text(const struct settings_table *table, struct settings_sourc
 /* Reads at most size_max bytes; more is -EFBIG. */
 static int read_file(const char *path, uint8_t *out, size_t size_max, size_t *out_size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Without O_NONBLOCK the opening of a pipe would wait for somebody who writes. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
 	size_t size = 0;
 	ssize_t got = 0;
 	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+		close(fd);
+		return -EBADFD;
+	}
 	do {
 		got = read(fd, out + size, size_max - size);
 		if (got > 0)
@@ -336,8 +342,8 @@ int settings_read(const struct settings_table *table, struct settings_source *so
 		return -ENOMEM;
 	int result = read_file(source->file, text, FILE_SIZE_MAX, &size);
 	if (result != 0)
-		(void)settings_complain(
-			error, source->file, 0, NULL, "cannot be read: %s", strerror(-result));
+		(void)settings_complain(error, source->file, 0, NULL, "cannot be read: %s",
+			result == -EBADFD ? "it is not a regular file" : strerror(-result));
 	else
 		result = settings_read_text(
 			table, source, (struct bytes){ .data = text, .size = size }, target, error);

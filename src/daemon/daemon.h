@@ -6,6 +6,7 @@
  *
  *	daemon.c     events in, actions out  (main.c: start and end; shutdown.c: a planned exit)
  *	modules.c    the set of modules, and each one's way in and out
+ *	reading.c    cluster.yaml, module.yaml  (a reader thread, likewise)
  *	records.c    their durable records   WRITE_RECORD    (a writer thread: a stuck disk must not
  *	                                                      stop beats)
  *	runtime.c    run/NAME.runtime, .yaml (what a successor must know)
@@ -85,7 +86,6 @@ struct module {
 	struct module_scripts *scripts;	    /* scripts/ */
 	struct module_addresses *addresses; /* addresses/ */
 	struct module_checks *checks;	    /* checks/ */
-	struct module_arbiter *arbiter;	    /* arbiters/ */
 };
 
 struct daemon {
@@ -107,13 +107,17 @@ struct daemon {
 	int64_t last_step_ns;
 	bool is_stepping;
 	bool should_restart;	   /* ends, to be started again with another configuration */
+	bool are_doors_open;	   /* the sockets, for whoever asks for a module */
+	bool is_loaded;		   /* the modules are there */
+	bool is_end_wanted;	   /* SIGTERM came before they were */
 	bool is_stopping;	   /* SIGTERM came: a planned exit is under way */
 	struct event *event_queue; /* DAEMON_QUEUE_MAX, a ring */
 	uint32_t event_first, event_count;
-	struct timer core_timer, shutdown_timer, restart_timer;
+	struct timer core_timer, load_timer, shutdown_timer, restart_timer;
 	int64_t shutdown_limit_ns;
 	struct watch signal_watch;
 	struct daemon_mesh *mesh;
+	struct daemon_reading *readings;
 	struct daemon_records *records;
 	struct daemon_control *control;
 	struct daemon_streams *streams;
@@ -134,16 +138,6 @@ struct module *daemon_module_by_number(struct daemon *daemon, uint16_t number);
 struct module *daemon_module_by_name(struct daemon *daemon, const char *name);
 /* The other node of a mirror module; NULL if the configuration does not know it. */
 const struct node_config *daemon_peer(const struct daemon *daemon, const struct module *module);
-/*
- * Reads cluster.yaml and all modules again and takes over what changed: new modules are added, gone
- * ones removed, checks, time limits and numbers of the others replaced. What the core was told when
- * the module was added (nodes, preferred node, directories, addresses) changes only in STOP. If
- * cluster.yaml changed, the daemon ends a moment later and is started again by evenkeel-hold, which
- * nothing that runs notices.
- * Errors: -EINVAL with a sentence; nothing was changed then. -EBUSY likewise.
- */
-int daemon_reload(struct daemon *daemon, struct config_error *out_error) MUST_CHECK;
-
 /* Performs what waits in the module's queue, as far as it may. */
 void daemon_perform_queue(struct module *module);
 /* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it): its

@@ -2,7 +2,7 @@
  * evenkeeld: starts, runs the loop, ends. What it does is told in daemon.h.
  *
  * Order of the start: configuration, lock (one evenkeeld a node), memory and priority, loop, core,
- * beats, the parts, the modules. It ends with status 0 only when asked to (SIGTERM); evenkeel-hold
+ * beats, the parts, the modules (which a thread reads), and then those parts that let somebody in. It ends with status 0 only when asked to (SIGTERM); evenkeel-hold
  * starts it again after any other end.
  */
 #include <errno.h>
@@ -29,6 +29,7 @@
 #include "daemon/hold.h"
 #include "daemon/mesh/mesh.h"
 #include "daemon/modules.h"
+#include "daemon/reading.h"
 #include "daemon/records.h"
 #include "daemon/shutdown.h"
 #include "platform/cgroup.h"
@@ -36,11 +37,12 @@
 #include "platform/folders.h"
 #include "platform/process.h"
 
-#define LOCK_WAIT_NS (2 * NS_PER_S) /* for a predecessor that is just ending */
-#define LOCK_LOOK_NS (20 * NS_PER_MS)
-#define LATE_NS	     (100 * NS_PER_MS)
-#define PRIORITY     10 /* of SCHED_RR; enough to beat on time under load */
-#define NICE	     (-15)
+#define LOCK_WAIT_NS  (2 * NS_PER_S) /* for a predecessor that is just ending */
+#define LOCK_LOOK_NS  (20 * NS_PER_MS)
+#define LOAD_LIMIT_NS (5 * NS_PER_S)
+#define LATE_NS	      (100 * NS_PER_MS)
+#define PRIORITY      10 /* of SCHED_RR; enough to beat on time under load */
+#define NICE	      (-15)
 
 static const struct option options[] = {
 	FOLDERS(FOLDER_GETOPT){ "help", no_argument, NULL, 'h' },
@@ -257,7 +259,10 @@ static void on_signal(void *owner, uint32_t events)
 	daemon_log(daemon, NULL, SEVERITY_INFO, "daemon.stopping",
 		"evenkeeld was told to end (signal %u); stopping the modules of this node.",
 		info.ssi_signo);
-	shutdown_start(daemon);
+	/* What runs from before our start is stopped as well: once we know of it, or the second time. */
+	if (daemon->is_loaded || daemon->is_end_wanted)
+		shutdown_start(daemon);
+	daemon->is_end_wanted = true;
 }
 
 static int open_signals(struct daemon *daemon)
@@ -283,21 +288,23 @@ static const struct part {
 	const char *name;
 	int (*open)(struct daemon *daemon);
 	void (*close)(struct daemon *daemon);
+	bool is_door; /* opened once the modules are there: who comes in asks for one of them */
 } parts[] = {
-	{ "hold", hold_open, hold_close },
-	{ "mesh", mesh_open, mesh_close },
-	{ "records", records_open, records_close },
-	{ "addresses", addresses_open, addresses_close },
-	{ "arbiter", arbiter_open, arbiter_close },
-	{ "control", fs_open, fs_close },
-	{ "streams", streams_open, streams_close },
-	{ "admin", admin_open, admin_close },
+	{ "hold", hold_open, hold_close, false },
+	{ "mesh", mesh_open, mesh_close, false },
+	{ "configuration", reading_open, reading_close, false },
+	{ "records", records_open, records_close, false },
+	{ "addresses", addresses_open, addresses_close, false },
+	{ "arbiter", arbiter_open, arbiter_close, false },
+	{ "control", fs_open, fs_close, true },
+	{ "streams", streams_open, streams_close, true },
+	{ "admin", admin_open, admin_close, true },
 };
 
-static int open_parts(struct daemon *daemon)
+static int open_parts(struct daemon *daemon, bool are_doors)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
-		int error = parts[i].open(daemon);
+		int error = parts[i].is_door == are_doors ? parts[i].open(daemon) : 0;
 		if (error == 0)
 			continue;
 		daemon_log(daemon, NULL, SEVERITY_ERROR, "daemon.cannot_start",
@@ -306,6 +313,47 @@ static int open_parts(struct daemon *daemon)
 		return error;
 	}
 	return 0;
+}
+
+static void open_doors(struct daemon *daemon)
+{
+	if (daemon->are_doors_open)
+		return;
+	daemon->are_doors_open = true;
+	if (open_parts(daemon, true) == 0)
+		return;
+	daemon->should_restart = true;
+	daemon->loop.should_stop = true;
+}
+
+static void on_modules_read(struct daemon *daemon, uint32_t request, struct reading *reading)
+{
+	(void)request;
+	loop_disarm(&daemon->loop, &daemon->load_timer);
+	open_doors(daemon);
+	modules_load(daemon, reading);
+	daemon->is_loaded = true;
+	if (daemon->is_end_wanted)
+		shutdown_start(daemon);
+}
+
+/* Who asks for the status finds no modules; but somebody has to say why. */
+static void on_load_slow(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	daemon_log(daemon, NULL, SEVERITY_ERROR, "config.hangs",
+		"%s/modules cannot be read: its disk has not answered for %lld s. The modules of "
+		"this node wait for it; heartbeats go on. Repair that disk.",
+		daemon->paths.config, (long long)(LOAD_LIMIT_NS / NS_PER_S));
+	open_doors(daemon);
+}
+
+static int ask_for_modules(struct daemon *daemon)
+{
+	daemon->load_timer = (struct timer){ .owner = daemon, .on_due = on_load_slow };
+	loop_arm(&daemon->loop, &daemon->load_timer, clock_boot_ns() + LOAD_LIMIT_NS);
+	return reading_ask(daemon, READING_AT_START, 0, on_modules_read);
 }
 
 static int start(struct daemon *daemon)
@@ -323,17 +371,17 @@ static int start(struct daemon *daemon)
 	find_cgroup(daemon);
 	error = open_core(daemon);
 	if (error == 0)
-		error = open_parts(daemon);
+		error = open_parts(daemon, false);
 	if (error != 0)
 		return error;
 	daemon_log(daemon, NULL, SEVERITY_INFO, "daemon.started", "evenkeeld has started.");
 	daemon_post(daemon, &(struct event){ .type = EVENT_STARTED });
-	modules_load(daemon);
-	return 0;
+	return ask_for_modules(daemon);
 }
 
 static void stop(struct daemon *daemon)
 {
+	loop_disarm(&daemon->loop, &daemon->load_timer);
 	records_close(daemon);
 	modules_close(daemon);
 	for (size_t i = ARRAY_COUNT(parts); i > 0; i--)

@@ -48,7 +48,7 @@ static struct module_config config_of(const struct module *module)
 		.check_count = settings->check_count };
 
 	for (int i = 0; i < SCRIPT_COUNT; i++)
-		config.has_script[i] = scripts_has(module, (enum script)i);
+		config.has_script[i] = settings->has_script[i];
 	return config;
 }
 
@@ -266,25 +266,22 @@ static void say_wrong(struct daemon *daemon, const struct config_wrong *wrong)
 }
 
 /* At the start each module stands for itself: a wrong one stays out, unless it runs; the others serve. */
-void modules_load(struct daemon *daemon)
+void modules_load(struct daemon *daemon, struct reading *reading)
 {
-	struct config_modules wanted;
-	struct config_error wrong = { .sentence = "out of memory" };
+	struct config_modules *wanted = &reading->modules;
 
 	CHECK(daemon->module_count == 0 && daemon->wrong == NULL);
-	if (config_read_modules(daemon->paths.config, &daemon->cluster, daemon->paths.run, &wanted,
-		    &wrong) != 0) {
+	if (reading->error != 0) {
 		daemon_log(daemon, NULL, SEVERITY_ERROR, "config.wrong",
-			"%s. Correct it and run `evenkeel apply`.", wrong.sentence);
+			"%s. Correct it and run `evenkeel apply`.", reading->wrong.sentence);
 		return;
 	}
-	for (int i = 0; i < wanted.wrong_count; i++)
-		say_wrong(daemon, &wanted.wrong[i]);
-	(void)apply(daemon, &wanted); /* what could not be taken in said so */
-	daemon->wrong = wanted.wrong;
-	daemon->wrong_count = wanted.wrong_count;
-	wanted.wrong = NULL;
-	config_modules_done(&wanted);
+	for (int i = 0; i < wanted->wrong_count; i++)
+		say_wrong(daemon, &wanted->wrong[i]);
+	(void)apply(daemon, wanted); /* what could not be taken in said so */
+	daemon->wrong = wanted->wrong;
+	daemon->wrong_count = wanted->wrong_count;
+	wanted->wrong = NULL;
 }
 
 static void forget_wrong(struct daemon *daemon)
@@ -295,24 +292,18 @@ static void forget_wrong(struct daemon *daemon)
 }
 
 /* While it runs, a person waits for the answer: all of it is taken over, or nothing. */
-static int reload_modules(struct daemon *daemon, struct config_error *out_error)
+static int reload_modules(
+	struct daemon *daemon, const struct config_modules *wanted, struct config_error *out_error)
 {
-	struct config_modules wanted;
-
-	int error =
-		config_read_all_modules(daemon->paths.config, &daemon->cluster, &wanted, out_error);
+	int error = check_changes(daemon, wanted, out_error);
 	if (error != 0)
 		return error;
-	error = check_changes(daemon, &wanted, out_error);
-	if (error == 0)
-		forget_wrong(daemon);
-	if (error == 0 && apply(daemon, &wanted) != 0) {
-		(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
-			"A module could not be taken in; see `evenkeel log`.");
-		error = -EINVAL;
-	}
-	config_modules_done(&wanted);
-	return error;
+	forget_wrong(daemon);
+	if (apply(daemon, wanted) == 0)
+		return 0;
+	(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
+		"A module could not be taken in; see `evenkeel log`.");
+	return -EINVAL;
 }
 
 /* ---- the cluster's configuration ---- */
@@ -327,15 +318,11 @@ static void on_restart(void *owner)
 
 /* Nothing is taken over here: a daemon that starts reads everything in one piece. */
 static int accept_cluster(
-	struct daemon *daemon, const struct cluster_config *cluster, struct config_error *out_error)
+	struct daemon *daemon, const struct reading *reading, struct config_error *out_error)
 {
-	const struct node_config *self = config_node_by_name(cluster, daemon->self->name);
-	struct config_modules wanted;
+	const struct node_config *self = config_node_by_name(&reading->cluster, daemon->self->name);
 
-	int error = config_read_all_modules(daemon->paths.config, cluster, &wanted, out_error);
-	if (error == 0)
-		error = check_changes(daemon, &wanted, out_error);
-	config_modules_done(&wanted);
+	int error = check_changes(daemon, &reading->modules, out_error);
 	if (error == 0 && (self == NULL || self->id != daemon->self->id)) {
 		(void)snprintf(out_error->sentence, sizeof(out_error->sentence),
 			"cluster.yaml does not name this node (%s, id %u) any more. To take a node "
@@ -352,23 +339,18 @@ static int accept_cluster(
 	return 0;
 }
 
-int daemon_reload(struct daemon *daemon, struct config_error *out_error)
+int modules_reload(
+	struct daemon *daemon, const struct reading *reading, struct config_error *out_error)
 {
-	char path[PATH_SIZE_MAX];
-	struct cluster_config *cluster = calloc(1, sizeof(*cluster));
-
-	if (cluster == NULL)
-		return -ENOMEM;
-	node_file_path(path, NODE_FILE_CLUSTER, daemon->paths.config, NULL);
-	int error = config_read_cluster(path, cluster, out_error);
+	if (reading->error != 0) {
+		*out_error = reading->wrong;
+		return reading->error;
+	}
 	/* As above: at worst the daemon starts anew for nothing. */
 	// NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
-	bool is_same = memcmp(cluster, &daemon->cluster, sizeof(*cluster)) == 0;
-	if (error == 0)
-		error = is_same ? reload_modules(daemon, out_error)
-				: accept_cluster(daemon, cluster, out_error);
-	free(cluster);
-	return error;
+	bool is_same = memcmp(&reading->cluster, &daemon->cluster, sizeof(daemon->cluster)) == 0;
+	return is_same ? reload_modules(daemon, &reading->modules, out_error)
+		       : accept_cluster(daemon, reading, out_error);
 }
 
 void modules_close(struct daemon *daemon)

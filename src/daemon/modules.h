@@ -6,8 +6,19 @@
 #define EVENKEEL_DAEMON_MODULES_H
 
 #include "daemon/daemon.h"
+#include "daemon/reading.h"
 
-void modules_load(struct daemon *daemon);
+/* At the start: takes in what was read; may take out of it. */
+void modules_load(struct daemon *daemon, struct reading *reading);
+/*
+ * Takes over what has changed: new modules are added, gone ones removed, checks, time limits and
+ * numbers of the others replaced. What the core was told when the module was added (nodes, preferred
+ * node, directories, addresses) changes only in STOP. If cluster.yaml changed, the daemon ends a
+ * moment later and is started again by evenkeel-hold, which nothing that runs notices.
+ * Errors: -EINVAL with a sentence; nothing was changed then. -EBUSY likewise.
+ */
+int modules_reload(struct daemon *daemon, const struct reading *reading,
+	struct config_error *out_error) MUST_CHECK;
 void modules_close(struct daemon *daemon);
 
 #endif

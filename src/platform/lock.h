@@ -36,6 +36,7 @@ enum lock_rank {
 	RANK_TREE_INDEX,	/* fs/tree: id to file handle */
 	RANK_SERVICE_ORDERS,	/* fs/service.h: orders that wait */
 	/* evenkeeld */
+	RANK_READING, /* daemon/reading.c: configuration on its way from the disk */
 	RANK_RECORDS, /* daemon/records.c: records on their way to the disk */
 	RANK_EVENTS,  /* daemon/events.c: lines on their way to the disk */
 	/* the libraries' own */

@@ -19,6 +19,8 @@
 #include "daemon/admin/admin.h"
 #include "daemon/guests/guests.h"
 #include "daemon/mesh/mesh.h"
+#include "daemon/modules.h"
+#include "daemon/reading.h"
 #include "platform/clock.h"
 
 static struct daemon *the_daemon;
@@ -56,9 +58,20 @@ bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module
 	       status.state == STATE_STOP;
 }
 
-int daemon_reload(struct daemon *daemon, struct config_error *out_error)
+int reading_ask(
+	struct daemon *daemon, enum reading_kind kind, uint32_t request, reading_function *on_read)
+{
+	struct reading reading = { .error = 0 };
+	(void)kind;
+	on_read(daemon, request, &reading);
+	return 0;
+}
+
+int modules_reload(
+	struct daemon *daemon, const struct reading *reading, struct config_error *out_error)
 {
 	(void)daemon;
+	(void)reading;
 	snprintf(out_error->sentence, sizeof(out_error->sentence), "no");
 	return -EINVAL;
 }

@@ -8,7 +8,8 @@
 
 #include "daemon/admin/internal.h"
 #include "daemon/guests/guests.h"
-#include "platform/folders.h"
+#include "daemon/modules.h"
+#include "daemon/reading.h"
 
 static void refuse_unknown(struct admin_client *client, const char *name)
 {
@@ -239,43 +240,58 @@ static void plan_cluster(
 		add_change(changes, "settings of the cluster change (cluster.yaml)");
 }
 
+static void on_plan_read(struct daemon *daemon, uint32_t request, struct reading *reading)
+{
+	struct admin_client *client = admin_client_of(daemon->admin, request);
+	if (client == NULL)
+		return;
+	if (reading->error != 0) {
+		admin_reply_refused(client, ADMIN_REFUSED_CONFIGURATION, reading->wrong.sentence);
+		return;
+	}
+	json_t *changes = json_array();
+	plan_cluster(daemon, &reading->cluster, changes);
+	plan_modules(daemon, &reading->modules, changes);
+	admin_reply(client, json_pack("{s:b,s:o}", "ok", 1, "changes", changes));
+}
+
+/* A person who gave up does not want it any more. */
+static void on_reload_read(struct daemon *daemon, uint32_t request, struct reading *reading)
+{
+	struct admin_client *client = admin_client_of(daemon->admin, request);
+	struct config_error error = { "" };
+	if (client == NULL)
+		return;
+	if (modules_reload(daemon, reading, &error) != 0)
+		admin_reply_refused(client, ADMIN_REFUSED_CONFIGURATION, error.sentence);
+	else
+		admin_reply(client, json_pack("{s:b}", "ok", 1));
+}
+
+static void read_for(struct admin_client *client, reading_function *on_read)
+{
+	int error = reading_ask(client->admin->daemon, READING_ALL, client->request, on_read);
+	if (error == -EBUSY)
+		admin_reply_refused(client, ADMIN_REFUSED_BUSY,
+			"the configuration is still being read for earlier commands; wait for "
+			"their answers (a disk that hangs takes for ever)");
+	else if (error != 0)
+		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
+}
+
 static void do_plan(struct admin_client *client, const struct admin_request *request, int argument)
 {
-	struct daemon *daemon = client->admin->daemon;
-	struct config_error error = { "out of memory" };
-	struct cluster_config cluster;
-	char path[PATH_SIZE_MAX];
-	struct config_modules modules = { 0 };
-	int result = -ENOMEM;
 	(void)request;
 	(void)argument;
-	node_file_path(path, NODE_FILE_CLUSTER, daemon->paths.config, NULL);
-	json_t *changes = json_array();
-	if (changes != NULL)
-		result = config_read_cluster(path, &cluster, &error);
-	if (result == 0)
-		result = config_read_all_modules(daemon->paths.config, &cluster, &modules, &error);
-	if (result == 0) {
-		plan_cluster(daemon, &cluster, changes);
-		plan_modules(daemon, &modules, changes);
-		admin_reply(client, json_pack("{s:b,s:O}", "ok", 1, "changes", changes));
-	} else {
-		admin_reply_refused(client, ADMIN_REFUSED_CONFIGURATION, error.sentence);
-	}
-	json_decref(changes);
-	config_modules_done(&modules);
+	read_for(client, on_plan_read);
 }
 
 static void do_reload(
 	struct admin_client *client, const struct admin_request *request, int argument)
 {
-	struct config_error error = { "" };
 	(void)request;
 	(void)argument;
-	if (daemon_reload(client->admin->daemon, &error) != 0)
-		admin_reply_refused(client, ADMIN_REFUSED_CONFIGURATION, error.sentence);
-	else
-		admin_reply(client, json_pack("{s:b}", "ok", 1));
+	read_for(client, on_reload_read);
 }
 
 /* ---- the table ---- */

@@ -235,16 +235,6 @@ void scripts_run(struct module *module, enum script script, bool is_forced)
 	start_next(scripts);
 }
 
-bool scripts_has(const struct module *module, enum script script)
-{
-	char path[2 * PATH_SIZE_MAX];
-
-	(void)snprintf(
-		path, sizeof(path), "%s/bin/%s", module->settings.folder, script_name(script));
-	/* One that is not executable is there, and said so when it is its turn. */
-	return access(path, F_OK) == 0;
-}
-
 /* ---- the application ---- */
 
 void scripts_kill_application(struct module *module)

@@ -11,7 +11,6 @@
 
 int scripts_add(struct module *module) MUST_CHECK;
 void scripts_remove(struct module *module);
-bool scripts_has(const struct module *module, enum script script);
 void scripts_run(struct module *module, enum script script, bool is_forced);
 void scripts_kill_application(struct module *module);
 bool scripts_is_application_running(const struct module *module);
