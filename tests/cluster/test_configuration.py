@@ -196,3 +196,54 @@ def test_a_module_that_is_still_stopping_stays(cluster):
     cluster.wait_state(node, "STOP NotReady", seconds=30)
     cluster.say(node, "start", "counter")
     cluster.wait_pair()
+
+
+ASK = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(30)
+s.connect("/run/evenkeel/admin.sock")
+s.sendall(sys.argv[1].encode() + b"\\n")
+print(s.makefile().readline())
+"""
+
+
+def ask(cluster, node, **request):
+    """Past the command line, which would read the files itself."""
+    return json.loads(cluster.node(node).run(["python3", "-c", ASK, json.dumps(request)]).stdout)
+
+
+def test_a_disk_of_configuration_that_hangs_is_in_nobodys_way(cluster):
+    """Below modules/ nothing answers any more: the primary beats and serves, and who wants `apply` is told so."""
+    if cluster.status("node1")["generation"] == 0:
+        cluster.bring_up()
+    primary = cluster.wait_pair()
+    node, states = cluster.node(primary), cluster.states()
+    node.run(["mkdir", "-p", "/run/slow"])
+    slow = node.popen(["evenkeel-fs", "--standalone", "--directory", "/etc/evenkeel/modules", "--state", "/run/slow", "--run", "/run/slow"])
+    clients = None
+    try:
+        harness.wait_for("modules/ is not mounted", lambda: node.run(
+            ["grep", "-q", " /etc/evenkeel/modules fuse", "/proc/mounts"], check=False).returncode == 0, 10)
+        pid = node.pid_of("evenkeel-fs", "--standalone")
+        clients = harness.Clients(cluster)
+        clients.wait_served()
+        os.kill(pid, signal.SIGSTOP)
+        began_ns = time.time_ns()
+        answer = ask(cluster, primary, command="reload")
+        assert not answer["ok"] and "its disk has not answered for 5 s" in answer["sentence"], answer
+        clients.wait_served(time.time_ns())
+        os.kill(pid, signal.SIGCONT)
+        assert ask(cluster, primary, command="reload") == {"ok": True}
+        said = [event for name in cluster.lab.nodes for event in cluster.events(name) if event["time_ns"] > began_ns]
+        assert not [event for event in said if event["id"] in ("daemon.late", "mesh.link_down", "peer.lost")], said
+        assert cluster.states() == states
+    finally:
+        requests = clients.stop() if clients else None
+        slow.kill()
+        slow.wait()
+        for pid in [node.pid_of("evenkeel-fs", "--standalone")]:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        node.run(["umount", "-l", "/etc/evenkeel/modules"], check=False)
+    cluster.assert_nothing_missing(requests)
