@@ -5,9 +5,8 @@
  *	kernel <--write(2)-- answers.c <-- on_answerable, on_synced
  *
  * Reads never wait for the peer. What changes something is done here under order locks, sequenced,
- * noted down as done in its slot, and answered when the replicator says so. Locks, outermost first:
- * order stripes, the replicator's, answers.lock, then a ring's. Thread-safe unless it says
- * otherwise.
+ * noted down as done in its slot, and answered when the replicator says so. The order of locks:
+ * docs/threads.md. Thread-safe unless it says otherwise.
  */
 #ifndef EVENKEEL_FS_FRONT_H
 #define EVENKEEL_FS_FRONT_H
