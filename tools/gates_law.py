@@ -121,7 +121,7 @@ def gate_states(options):
 # ---- what is named is there ----
 
 NAMED = re.compile(r"(?<![\w./<*-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|py|md|story))(?![\w(/*])")
-PLACEHOLDER = re.compile(r"\b(NAME|WING)\b")
+PLACEHOLDER = re.compile(r"NAME|WING")
 ELSEWHERE = {"errno.h", "linux/fuse.h", "fs/attr.c"}  # of the C library and the kernel
 
 

@@ -209,7 +209,9 @@ static void obey(struct service *service, const struct control_message *order)
 void roles_push(struct service *service, const struct control_message *order)
 {
 	lock_take(&service->order_lock);
-	/* A daemon that orders more than that without hearing of one is not obeyed blindly. */
+	/* evenkeeld has few orders open at a time. One that does not fit is dropped: whoever orders
+	 * so much without waiting for an answer is broken, and nothing rests on an order that was
+	 * not reported as done. */
 	if (service->order_count < ORDERS_MAX)
 		service->orders[service->order_count++] = *order;
 	condition_wake_one(&service->ordered);

@@ -1,5 +1,6 @@
 /*
- * Who calls the secondary proves himself beside the stream that stands.
+ * Callers of a secondary. Each is asked for its certificate by a thread of its own, while the session
+ * that stands goes on; only one that has passed may take its place.
  *
  *	fd --> a thread: TLS, certificate, HELLO --> taken --> link thread ends the old stream, serves
  *	                       |
