@@ -73,6 +73,10 @@ enum {
 	OP_FLAG_MODE = BIT(2)	     /* an allocation that took set-user-id away */
 };
 
+#define SYNC_EVERYTHING BIT(1) /* in the mask of OP_SYNC: all file systems of the module */
+#define HASH_IN_ORDER	BIT(0) /* in the mask of OP_HASH_WANTED: before what follows it */
+#define HASH_OBJECT	BIT(1) /* the same: all about the object but its content */
+
 struct attributes {
 	uint32_t mode; /* type and permissions, as in st_mode */
 	uint32_t uid, gid;

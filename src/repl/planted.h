@@ -22,7 +22,18 @@ enum {
 	PLANTED_STRANGE_SERVES = 110, /* whatever lies in the directory is served (R2) */
 	PLANTED_STALE_ALONE = 140,    /* answers alone in an epoch that is not new (R4) */
 	PLANTED_STRANGE_ACK = 141,    /* acknowledgements of another epoch count */
-	PLANTED_MIXTURE_SERVES = 142  /* a copy that is not in sync is promoted (R6) */
+	PLANTED_MIXTURE_SERVES = 142, /* a copy that is not in sync is promoted (R6) */
+	/* bringing a copy up to date: found by sim/resync.c */
+	PLANTED_RESYNC_UNLINK_AS_IS = 150,   /* an object dies there although it has names here */
+	PLANTED_RESYNC_LINK_UNSHOWN = 151,   /* a name for what the target does not have */
+	PLANTED_RESYNC_REPLACED_ALIKE = 152, /* what is renamed over is taken for what it is here */
+	PLANTED_RESYNC_ORPHAN_KEPT = 153,    /* of an orphan is told to who does not have it */
+	PLANTED_RESYNC_BEGUN_IS_LISTED = 154, /* half a list is taken for all of it */
+	PLANTED_RESYNC_BOUND_UNNOTED = 155,   /* a name bound beside its list is not of the list */
+	PLANTED_RESYNC_NO_LIMBO = 156,	      /* what loses its last name there is gone at once */
+	PLANTED_RESYNC_ENDS_EARLY = 157,      /* nobody waits for the last answers */
+	PLANTED_RESYNC_STOPS_AT_HOLE = 158,   /* what is behind a hole is not compared */
+	PLANTED_RESYNC_ADOPTS_ANY = 159	      /* another object's inode is made this one */
 };
 
 #define IS_PLANTED(bug) (PLANTED == (bug))

@@ -13,8 +13,6 @@
 #include "base/error.h"
 #include "fs/replicator/state.h"
 #include "fs/replicator/stream_frame.h"
-#include "fs/resync/decide.h"
-#include "fs/resync/resync.h"
 
 #define GARBAGE_ROUNDS 20000
 
@@ -210,144 +208,6 @@ static void test_state_refuses_what_it_does_not_know(void **state)
 	assert_int_equal(state_decode((struct bytes){ bytes, size }, &back), -ERROR_PROTOCOL);
 }
 
-/* ---- entries of a list ---- */
-
-static void test_list_entry(void **state)
-{
-	(void)state;
-	const struct resync_entry sample = { .object = 44,
-		.attributes = { .mode = 0120777, .uid = 1, .gid = 2, .size = 3 },
-		.name = { (const uint8_t *)"name", 4 },
-		.link = { (const uint8_t *)"../target", 9 } };
-	uint8_t bytes[512];
-	struct buf_writer writer = buf_writer_init(bytes, sizeof(bytes));
-	struct resync_entry back;
-	resync_entry_put(&writer, &sample);
-	for (size_t cut = 0; cut < writer.size; cut++) {
-		struct buf_reader reader = buf_reader_init(bytes, cut);
-		assert_int_equal(resync_entry_get(&reader, &back), -ERROR_BAD_MESSAGE);
-	}
-	struct buf_reader reader = buf_reader_init(bytes, writer.size);
-	assert_int_equal(resync_entry_get(&reader, &back), 0);
-	assert_int_equal(back.object, 44);
-	assert_int_equal(back.attributes.mode, 0120777);
-	assert_memory_equal(back.link.data, "../target", 9);
-}
-
-static void test_list_entry_refuses_names_that_lead_away(void **state)
-{
-	(void)state;
-	static const char *const names[] = { "", ".", "..", "a/b" };
-	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-		const struct resync_entry sample = { .object = 44,
-			.name = { (const uint8_t *)names[i], strlen(names[i]) } };
-		uint8_t bytes[512];
-		struct buf_writer writer = buf_writer_init(bytes, sizeof(bytes));
-		struct resync_entry back;
-		resync_entry_put(&writer, &sample);
-		struct buf_reader reader = buf_reader_init(bytes, writer.size);
-		assert_int_equal(resync_entry_get(&reader, &back), -ERROR_BAD_MESSAGE);
-	}
-}
-
-/* ---- the translation table ---- */
-
-static const struct translation {
-	const char *what;
-	struct op op;
-	struct resync_facts facts;
-	enum resync_step steps[RESYNC_STEPS_MAX];
-} translations[] = {
-	{ "create where nothing was listed", { .type = OP_CREATE }, { 0 }, { STEP_END } },
-	{ "create in a listed directory", { .type = OP_CREATE }, { .is_parent_listed = true },
-		{ STEP_AS_IS, STEP_OBJECT_CREATED } },
-	{ "write to what is not there", { .type = OP_WRITE }, { 0 }, { STEP_END } },
-	{ "write to what is there", { .type = OP_WRITE }, { .is_object_present = true },
-		{ STEP_AS_IS } },
-	{ "link into a listed directory", { .type = OP_LINK }, { .is_new_parent_listed = true },
-		{ STEP_SHOW_OBJECT, STEP_BIND_NEW } },
-	{ "unlink, other names left", { .type = OP_UNLINK },
-		{ .is_parent_listed = true, .has_object_names = true }, { STEP_UNBIND_OLD } },
-	{ "unlink, last name", { .type = OP_UNLINK }, { .is_parent_listed = true },
-		{ STEP_AS_IS } },
-	{ "unlink while open, not listed", { .type = OP_UNLINK, .flags = OP_FLAG_TO_ORPHAN }, { 0 },
-		{ STEP_OBJECT_ABSENT } },
-	{ "rmdir of a directory not listed", { .type = OP_RMDIR }, { .is_parent_listed = true },
-		{ STEP_UNBIND_OLD, STEP_OBJECT_GONE } },
-	{ "rmdir of a listed one", { .type = OP_RMDIR },
-		{ .is_parent_listed = true, .is_object_listed = true },
-		{ STEP_AS_IS, STEP_OBJECT_GONE } },
-	{ "rename inside what is listed", { .type = OP_RENAME },
-		{ .is_parent_listed = true, .is_new_parent_listed = true }, { STEP_AS_IS } },
-	{ "rename over a file with names left", { .type = OP_RENAME, .replaced = 9 },
-		{ .is_parent_listed = true,
-			.is_new_parent_listed = true,
-			.has_replaced_names = true },
-		{ STEP_UNBIND_NEW, STEP_AS_IS } },
-	{ "rename over a directory not listed", { .type = OP_RENAME, .replaced = 9 },
-		{ .is_parent_listed = true,
-			.is_new_parent_listed = true,
-			.is_replaced_directory = true },
-		{ STEP_UNBIND_NEW, STEP_AS_IS } },
-	{ "rename out of what is listed", { .type = OP_RENAME }, { .is_parent_listed = true },
-		{ STEP_UNBIND_OLD } },
-	{ "rename into what is listed", { .type = OP_RENAME }, { .is_new_parent_listed = true },
-		{ STEP_SHOW_OBJECT, STEP_BIND_NEW } },
-	{ "rename over an open file, not listed",
-		{ .type = OP_RENAME, .replaced = 9, .flags = OP_FLAG_TO_ORPHAN },
-		{ .is_parent_listed = true }, { STEP_REPLACED_ABSENT, STEP_UNBIND_OLD } },
-	{ "exchange across the border", { .type = OP_RENAME, .mask = 2, .replaced = 9 },
-		{ .is_parent_listed = true }, { STEP_SHOW_REPLACED, STEP_BIND_OLD } },
-	{ "rename with a whiteout inside what is listed",
-		{ .type = OP_RENAME, .mask = OP_RENAME_WHITEOUT },
-		{ .is_parent_listed = true, .is_new_parent_listed = true },
-		{ STEP_AS_IS, STEP_WHITEOUT_CREATED } },
-	{ "rename with a whiteout out of what is listed",
-		{ .type = OP_RENAME, .mask = OP_RENAME_WHITEOUT }, { .is_parent_listed = true },
-		{ STEP_SHOW_WHITEOUT, STEP_BIND_WHITEOUT } },
-	{ "create in a directory that is being listed", { .type = OP_CREATE },
-		{ .is_parent_begun = true }, { STEP_SHOW_CREATED, STEP_BIND_CREATED } },
-	{ "unlink in one, other names left", { .type = OP_UNLINK },
-		{ .is_parent_begun = true, .has_object_names = true }, { STEP_UNBIND_OLD } },
-	{ "unlink while open in one", { .type = OP_UNLINK, .flags = OP_FLAG_TO_ORPHAN },
-		{ .is_parent_begun = true }, { STEP_OBJECT_ABSENT, STEP_UNBIND_OLD } },
-	{ "rmdir in one, of a listed directory", { .type = OP_RMDIR },
-		{ .is_parent_begun = true, .is_object_listed = true },
-		{ STEP_UNBIND_OLD, STEP_OBJECT_GONE } },
-	{ "rename out of one into what is listed", { .type = OP_RENAME },
-		{ .is_parent_begun = true, .is_new_parent_listed = true },
-		{ STEP_SHOW_OBJECT, STEP_BIND_NEW, STEP_UNBIND_OLD } },
-	{ "exchange inside one", { .type = OP_RENAME, .mask = 2, .replaced = 9 },
-		{ .is_parent_begun = true, .is_new_parent_begun = true },
-		{ STEP_SHOW_OBJECT, STEP_BIND_NEW, STEP_SHOW_REPLACED, STEP_BIND_OLD } },
-	{ "rename with a whiteout over an open file inside one",
-		{ .type = OP_RENAME,
-			.mask = OP_RENAME_WHITEOUT,
-			.replaced = 9,
-			.flags = OP_FLAG_TO_ORPHAN },
-		{ .is_parent_begun = true, .is_new_parent_begun = true },
-		{ STEP_REPLACED_ABSENT, STEP_SHOW_OBJECT, STEP_BIND_NEW, STEP_SHOW_WHITEOUT,
-			STEP_BIND_WHITEOUT } },
-	{ "forget what is there", { .type = OP_FORGET }, { .is_object_present = true },
-		{ STEP_AS_IS, STEP_OBJECT_GONE } },
-	{ "sync", { .type = OP_SYNC }, { .is_object_present = true }, { STEP_END } },
-	{ "lease", { .type = OP_LEASE }, { 0 }, { STEP_AS_IS } },
-};
-
-static void test_translations(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_COUNT(translations); i++) {
-		const struct translation *row = &translations[i];
-		enum resync_step steps[RESYNC_STEPS_MAX] = { STEP_END };
-		resync_decide(&row->op, &row->facts, steps);
-		for (int step = 0; step == 0 || steps[step - 1] != STEP_END; step++)
-			if (steps[step] != row->steps[step])
-				fail_msg("%s: step %d is %d, not %d", row->what, step,
-					(int)steps[step], (int)row->steps[step]);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,9 +220,6 @@ int main(void)
 		cmocka_unit_test(test_error_texts_are_made_harmless),
 		cmocka_unit_test(test_state_comes_back),
 		cmocka_unit_test(test_state_refuses_what_it_does_not_know),
-		cmocka_unit_test(test_list_entry),
-		cmocka_unit_test(test_list_entry_refuses_names_that_lead_away),
-		cmocka_unit_test(test_translations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,12 +21,14 @@
 #include "fs/replicator/replicator.h"
 #include "fs/replicator/state.h"
 #include "fs/replicator/stream.h"
+#include "fs/resync/host.h"
 #include "fs/resync/resync.h"
 #include "platform/clock.h"
 #include "platform/lock.h"
 #include "platform/tls.h"
 #include "repl/oplog.h"
 #include "repl/receiver.h"
+#include "repl/resync_walk.h"
 #include "repl/sender.h"
 
 #define LOG_SIZE	((size_t)64 * 1024 * 1024) /* sparse: pages exist where they are used */
@@ -35,8 +37,6 @@
 	4096 /* not acknowledged; so many small ones are applied in well under 0.5 s \
 		(R6) */
 #define WINDOW_BYTES	   ((uint64_t)16 * 1024 * 1024)
-#define RESYNC_OPS	   1024 /* the walk's own, so that live ones wait little */
-#define RESYNC_BYTES	   ((uint64_t)4 * 1024 * 1024)
 #define SYNCS_MAX	   1024 /* OP_SYNC under way; more have to wait */
 #define LEASE_IDS	   4096
 #define LEASE_LOW	   1024 /* ask ahead */
@@ -51,9 +51,6 @@
 #define CALLERS_MAX	   16
 #define OP_TIMEOUT_NS	   (20 * NS_PER_S) /* R16: a stuck disk */
 #define SYNC_EVERY_NS	   (5 * NS_PER_S)
-#define SYNC_EVERYTHING	   BIT(1) /* in the mask of OP_SYNC: all file systems of the module */
-#define HASH_IN_ORDER	   BIT(0) /* in the mask of OP_HASH_WANTED: before what follows it */
-#define HASH_OBJECT	   BIT(1) /* the same: all about the object but its content */
 
 _Static_assert(WINDOW_BYTES + RESYNC_BYTES + 16 * OP_SIZE_MAX < LOG_SIZE,
 	"what the window admits fits the log");
@@ -198,6 +195,10 @@ struct frame_hello replicator_hello(struct replicator *r);
 
 /* Reports FS_REPORT_REFUSED, and gives the error back. */
 int replicator_refuse(struct replicator *r, int error, const char *detail);
+
+/* ---- replicator/site.c ---- */
+
+struct resync_site replicator_site(struct replicator *r);
 
 /* ---- replicator/roles.c ---- */
 

@@ -82,7 +82,8 @@ static int begin_session(
 	r->sender.acked = r->sender.next_sequence - 1;
 	r->is_complete_reported = false;
 	replicator_format_send_log(r, session);
-	error = resync_source_start(r, r->plan, &r->resync);
+	const struct resync_site site = replicator_site(r);
+	error = resync_source_start(&site, r->plan, &r->resync);
 	if (error != 0)
 		sender_peer_lost(&r->sender);
 	return error;

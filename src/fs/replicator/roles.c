@@ -267,7 +267,8 @@ int replicator_be_secondary(struct replicator *r, struct epoch epoch,
 	int error = is_promoted ? 0 : store_secondary(r);
 	if (error != 0)
 		return error;
-	r->target = resync_target_new(r);
+	const struct resync_site site = replicator_site(r);
+	r->target = resync_target_new(&site);
 	if (r->target == NULL)
 		return -ENOMEM;
 	error = start_threads(r, replicator_secondary_run);

@@ -122,7 +122,7 @@ static void on_hashes(struct replicator *r, const struct frame *frame)
 		source = NULL;
 	lock_give(&r->lock);
 	if (source != NULL)
-		resync_source_on_hashes(source, frame);
+		resync_source_on_hashes(source, &frame->hashes);
 }
 
 /* Errors: anything that ends the connection. */

@@ -19,13 +19,11 @@
 #include "base/limits.h"
 #include "base/macros.h"
 #include "core/record.h"
+#include "fs/tree/digest.h"
 #include "repl/op.h"
 
 #define STREAM_VERSION	PREFACE_VERSION /* one protocol: preface and frames */
 #define FRAME_LEAD_SIZE 5		/* size and kind */
-#define HASH_BLOCK_SIZE (64 * 1024)	/* bytes under one hash */
-#define HASH_SIZE	16		/* XXH3-128 */
-#define HASHES_MAX	64		/* of one frame */
 #define FRAME_TEXT_MAX	255
 #define FRAME_SIZE_MAX	(FRAME_LEAD_SIZE + OP_SIZE_MAX)
 
@@ -70,11 +68,7 @@ struct frame {
 			uint64_t sequence;
 			int32_t error;
 		} synced;
-		struct {
-			uint64_t object, offset, size;
-			uint32_t count;
-			struct bytes hashes; /* count x HASH_SIZE */
-		} hashes;
+		struct digest hashes;
 		struct {
 			uint64_t applied, working_on;
 			int64_t duration_ns;

@@ -86,10 +86,10 @@ bool replicator_verify_on_hashes(struct replicator *r, const struct frame *frame
 int replicator_digest(
 	struct tree *tree, const struct op *op, uint8_t *hashes, struct frame *out_frame)
 {
-	if ((op->mask & HASH_OBJECT) == 0)
-		return digest_blocks(tree, op, hashes, out_frame);
 	*out_frame = (struct frame){ .kind = FRAME_HASHES,
 		.hashes = { .object = op->object, .offset = op->offset } };
+	if ((op->mask & HASH_OBJECT) == 0)
+		return digest_blocks(tree, op, hashes, &out_frame->hashes);
 	int error = digest_object(tree, op->object, hashes);
 	if (error == -ESTALE)
 		return 0;

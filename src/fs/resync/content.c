@@ -16,8 +16,6 @@
 #include "fs/resync/inside.h"
 #include "fs/tree/digest.h"
 
-#define ASK_BYTES ((uint64_t)HASHES_MAX * HASH_BLOCK_SIZE)
-
 _Static_assert(WRITE_SIZE_MAX % HASH_BLOCK_SIZE == 0, "runs of blocks are sent in whole blocks");
 
 /* ---- holes ---- */
@@ -39,81 +37,85 @@ static uint64_t next_hole(int fd, uint64_t offset, uint64_t size)
 }
 
 /* Looks again under the lock: what is a hole now is made one there. */
-static int punch(struct resync_source *source, const struct resync_file *file, uint64_t from,
-	uint64_t length, bool *out_is_hole)
+static int punch(struct resync_source *source, const struct resync_file *file,
+	const struct resync_span *span, bool *out_is_hole)
 {
 	const struct order_objects objects = { .ids = { file->object } };
+	uint64_t end = span->from + span->length;
 	struct op op = { .type = OP_ALLOCATE,
 		.object = file->object,
-		.offset = from,
-		.length = length,
+		.offset = span->from,
+		.length = span->length,
 		.mask = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE };
 	struct tree_entry entry;
 	int error = 0;
-	order_lock(source->r->config.order, &objects);
-	*out_is_hole = next_data(file->fd, from, from + length) == from + length;
+	order_lock(source->site.order, &objects);
+	*out_is_hole = next_data(file->fd, span->from, end) == end;
 	if (*out_is_hole)
-		error = tree_stat(source->r->config.tree, file->object, &entry);
+		error = tree_stat(source->site.tree, file->object, &entry);
 	if (*out_is_hole && error == 0) {
 		op.attributes = entry.attributes;
 		error = resync_append(source, &op);
 	}
-	order_unlock(source->r->config.order, &objects);
+	order_unlock(source->site.order, &objects);
 	return error == -ESTALE ? 0 : error;
 }
 
 /* ---- asking ---- */
 
-static uint64_t block_down(uint64_t offset)
+static const struct resync_limits limits = { .block = HASH_BLOCK_SIZE,
+	.ask = (uint64_t)HASHES_MAX * HASH_BLOCK_SIZE,
+	.send = WRITE_SIZE_MAX };
+
+static struct resync_span next_span(const struct resync_file *file, bool has_data)
 {
-	return offset / HASH_BLOCK_SIZE * HASH_BLOCK_SIZE;
+	const struct resync_content *content = &file->content;
+	uint64_t data = content->asked;
+	if (!has_data)
+		data = next_data(file->fd, content->asked, content->size);
+	uint64_t hole = next_hole(file->fd, content->asked, content->size);
+	return resync_content_next(content, &limits, data, hole);
 }
 
-static uint64_t block_up(uint64_t offset)
+/* What has become data since it was taken for a hole is asked about. */
+static int pass_holes(
+	struct resync_source *source, struct resync_file *file, struct resync_span *out_span)
 {
-	return block_down(offset + HASH_BLOCK_SIZE - 1);
-}
-
-/* Moves `asked` behind a hole that covers whole blocks, if it stands before one. */
-static int skip_hole(struct resync_source *source, struct resync_file *file)
-{
-	uint64_t data = next_data(file->fd, file->asked, file->size);
-	uint64_t end = data >= file->size ? file->size : block_down(data);
-	if (end <= file->asked)
-		return 0;
-	bool is_hole = false;
-	int error = punch(source, file, file->asked, end - file->asked, &is_hole);
-	if (error == 0 && is_hole) {
-		source->walk.done += end - file->asked;
-		file->asked = end;
+	*out_span = next_span(file, false);
+	while (out_span->kind == RESYNC_SPAN_HOLE) {
+		bool is_hole = false;
+		int error = punch(source, file, out_span, &is_hole);
+		if (error != 0)
+			return error;
+		if (is_hole) {
+			source->hands.done += out_span->length;
+			resync_content_punched(&file->content, out_span);
+		}
+		*out_span = next_span(file, !is_hole);
 	}
-	return error;
+	return 0;
 }
 
 int resync_ask(struct resync_source *source, struct resync_file *file,
 	struct resync_request *request, bool *out_is_asked)
 {
+	struct resync_span span;
 	*out_is_asked = false;
-	int error = skip_hole(source, file);
-	if (error != 0 || file->asked >= file->size)
+	int error = pass_holes(source, file, &span);
+	if (error != 0 || span.kind == RESYNC_SPAN_END)
 		return error;
-	uint64_t end = block_up(next_hole(file->fd, file->asked, file->size));
-	end = MAX_OF(end, file->asked + HASH_BLOCK_SIZE); /* it became a hole just now */
-	uint64_t length = MIN_OF(end - file->asked, ASK_BYTES);
 	struct op op = { .type = OP_HASH_WANTED,
 		.object = file->object,
-		.offset = file->asked,
-		.length = length };
-	lock_take(&source->r->lock);
+		.offset = span.from,
+		.length = span.length };
+	lock_take(source->site.lock);
 	request->file = file;
 	request->object = file->object;
-	request->offset = file->asked;
-	request->length = length;
+	request->span = span;
 	request->is_answered = false;
 	request->is_used = true;
-	lock_give(&source->r->lock);
-	file->waiting++;
-	file->asked += length;
+	lock_give(source->site.lock);
+	resync_content_asked(&file->content, &span);
 	*out_is_asked = true;
 	return resync_append(source, &op);
 }
@@ -123,18 +125,18 @@ int resync_ask(struct resync_source *source, struct resync_file *file,
 static int is_different(struct resync_source *source, const struct resync_request *request,
 	uint32_t block, bool *out_is_different)
 {
-	uint64_t at = request->offset + (uint64_t)block * HASH_BLOCK_SIZE;
+	uint64_t at = request->span.from + (uint64_t)block * HASH_BLOCK_SIZE;
 	size_t size = 0;
-	int error = digest_read(request->file->fd, source->walk.data, HASH_BLOCK_SIZE, at, &size);
+	int error = digest_read(request->file->fd, source->hands.data, HASH_BLOCK_SIZE, at, &size);
 	if (error != 0)
 		return error;
-	source->walk.done += size;
+	source->hands.done += size;
 	if (block >= request->count) {
 		*out_is_different = size > 0;
 		return 0;
 	}
 	XXH128_canonical_t hash;
-	XXH128_canonicalFromHash(&hash, XXH3_128bits(source->walk.data, size));
+	XXH128_canonicalFromHash(&hash, XXH3_128bits(source->hands.data, size));
 	*out_is_different =
 		memcmp(hash.digest, request->hashes + (size_t)block * HASH_SIZE, HASH_SIZE) != 0;
 	return 0;
@@ -148,41 +150,34 @@ static int send_run(
 	struct op op = { .type = OP_WRITE, .object = file->object, .offset = at };
 	struct tree_entry entry;
 	size_t size = 0;
-	order_lock(source->r->config.order, &objects);
-	int error = tree_stat(source->r->config.tree, file->object, &entry);
+	order_lock(source->site.order, &objects);
+	int error = tree_stat(source->site.tree, file->object, &entry);
 	if (error == 0)
-		error = digest_read(file->fd, source->walk.data, length, at, &size);
+		error = digest_read(file->fd, source->hands.data, length, at, &size);
 	if (error == 0 && size > 0) {
 		op.length = size;
 		op.attributes = entry.attributes;
-		op.data = (struct bytes){ .data = source->walk.data, .size = size };
+		op.data = (struct bytes){ .data = source->hands.data, .size = size };
 		error = resync_append(source, &op);
 	}
-	order_unlock(source->r->config.order, &objects);
+	order_unlock(source->site.order, &objects);
 	return error == -ESTALE ? 0 : error; /* removed meanwhile */
 }
 
 int resync_compare(struct resync_source *source, const struct resync_request *request)
 {
-	uint32_t blocks = (uint32_t)((request->length + HASH_BLOCK_SIZE - 1) / HASH_BLOCK_SIZE);
-	uint32_t first = 0;
+	uint32_t blocks =
+		(uint32_t)((request->span.length + HASH_BLOCK_SIZE - 1) / HASH_BLOCK_SIZE);
+	struct resync_run run = { 0 }, sent;
 	int error = 0;
 	for (uint32_t i = 0; error == 0 && i <= blocks; i++) {
-		bool is_same = true;
-		if (i < blocks) {
-			bool is_unlike = false;
+		bool is_unlike = false;
+		if (i < blocks)
 			error = is_different(source, request, i, &is_unlike);
-			is_same = !is_unlike;
-		}
-		bool is_full = (uint64_t)(i - first) * HASH_BLOCK_SIZE >= WRITE_SIZE_MAX;
-		if (error == 0 && i > first && (is_same || is_full)) {
+		if (error == 0 && resync_run_block(&run, &limits, is_unlike, &sent))
 			error = send_run(source, request->file,
-				request->offset + (uint64_t)first * HASH_BLOCK_SIZE,
-				(size_t)(i - first) * HASH_BLOCK_SIZE);
-			first = i;
-		}
-		if (is_same)
-			first = i + 1;
+				request->span.from + (uint64_t)sent.first * HASH_BLOCK_SIZE,
+				(size_t)(sent.next - sent.first) * HASH_BLOCK_SIZE);
 	}
 	return error;
 }

@@ -1,7 +1,7 @@
 /*
  * What the files of the resynchronisation's source share. Nobody else includes this.
  *
- * Everything but `walk` is under the replicator's lock: the walk's thread and the application's
+ * Everything but `hands` is under the host's lock: the walk's thread and the application's
  * operations (resync_source_translate()) change it side by side.
  */
 #ifndef EVENKEEL_FS_RESYNC_INSIDE_H
@@ -11,15 +11,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fs/replicator/inside.h"
+#include "fs/resync/host.h"
 #include "fs/resync/resync.h"
+#include "fs/tree/digest.h"
 #include "fs/tree/idlist.h"
 #include "fs/tree/idmap.h"
+#include "platform/clock.h"
 #include "platform/lock.h"
+#include "repl/resync_content.h"
+#include "repl/resync_entry.h"
+#include "repl/resync_walk.h"
 
 #define REQUESTS_MAX	32 /* hash requests under way */
 #define REPORT_EVERY_NS (500 * NS_PER_MS)
-#define FILES_AHEAD	512 /* files known; above it no further directory is listed */
+#define WAIT_NS		(200 * NS_PER_MS) /* at most, before one looks again */
 #define METADATA_MAX	WRITE_SIZE_MAX
 #define LIST_BYTES	((size_t)128 * 1024)
 
@@ -27,60 +32,44 @@
 struct resync_file {
 	uint64_t object;
 	int fd;
-	uint64_t size;	  /* of both when it was opened; what grows later comes as operations */
-	uint64_t asked;	  /* everything below is asked for, or known to be a hole */
-	unsigned waiting; /* requests under way */
+	struct resync_content content;
 	bool is_used;
-};
-
-/* What the walk has in the log and the target has not acknowledged: counted by itself, as the
- * application's operations may fill their window all the time. A ring. */
-struct resync_under_way {
-	struct {
-		uint64_t sequence;
-		size_t size;
-	} ops[RESYNC_OPS];
-	uint64_t first, next; /* rising */
-	uint64_t bytes;
 };
 
 struct resync_request {
 	bool is_used, is_answered;
 	struct resync_file *file;
-	uint64_t object, offset, length;
+	uint64_t object;
+	struct resync_span span;
 	uint64_t size_there;
 	uint32_t count;
 	uint8_t hashes[HASHES_MAX * HASH_SIZE];
 };
 
 struct resync_source {
-	struct replicator *r;
+	struct resync_site site;
 	enum resync_plan plan;
 	pthread_t thread;
 	bool has_thread;
 	bool is_stopping;
 	struct condition answered;
 
-	struct idmap present, listed; /* at the target */
-	uint64_t begun;		      /* the directory that is being listed, or 0 */
-	struct idlist directories;    /* to be listed */
-	struct idlist files;	      /* all that are no directories, to be compared */
-	struct idlist to_finish;      /* directories whose attributes come last */
+	struct resync_walk walk;
+	struct idmap sets[RESYNC_SET_COUNT];	  /* of the walk */
+	struct idlist queues[RESYNC_QUEUE_COUNT]; /* the same */
+	struct resync_window window;
 	struct resync_request requests[REQUESTS_MAX];
-	struct resync_under_way under_way;
-	uint64_t sync_sequence; /* of the sync of everything, 0: not asked for yet */
-	bool is_synced;
 	uint8_t metadata[METADATA_MAX]; /* of translate */
 
-	struct { /* the walk's own */
+	struct { /* the walk's thread's own */
 		struct resync_file files[REQUESTS_MAX];
-		struct resync_file *current;
-		uint8_t *list;	   /* of LIST_BYTES */
-		uint8_t *data;	   /* of WRITE_SIZE_MAX */
-		uint8_t *metadata; /* of METADATA_MAX */
+		struct resync_file *current; /* not all of it is asked for */
+		uint8_t *list;		     /* of LIST_BYTES */
+		uint8_t *data;		     /* of WRITE_SIZE_MAX */
+		uint8_t *metadata;	     /* of METADATA_MAX */
 		uint64_t done, total;
 		int64_t reported_ns;
-	} walk;
+	} hands;
 };
 
 /* Fills op with everything about the object but its content; near: where it will live. Errors:
@@ -89,11 +78,10 @@ int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *
 	struct op *out_op) MUST_CHECK;
 /* Does the target know the object? Without lock. */
 bool resync_is_present(struct resync_source *source, uint64_t object);
-/* What is not known of the target any more ends the session: a half-known one cannot be reasoned
- * about. error: of putting it down, 0 if that went well. Under lock. */
-void resync_note(struct resync_source *source, int error);
-/* The object is known there from now on; queues what follows from that. Under lock. */
-void resync_present(struct resync_source *source, uint64_t object, uint32_t mode);
+/* After each change of the walk: a broken one ends the session. Under lock. */
+void resync_settle(struct resync_source *source);
+/* Does the walk go on? Under lock. */
+bool resync_is_running(const struct resync_source *source);
 /* Returns when resync_append() would not wait, or the resync is over. Without lock. */
 void resync_wait_for_room(struct resync_source *source);
 /* Puts one operation of the walk into the log, if the resync still runs. Waits for room. Without

@@ -4,7 +4,7 @@
  * translated (resync/translate.c).
  *
  * In pieces, each under the directory's order lock. Of a name that changes between two of them the
- * application's operation tells the target (resync/decide.h); the reader of the directory gives all
+ * application's operation tells the target (repl/resync_rules.h); the reader of the directory gives all
  * that stay as they were.
  */
 #include <errno.h>
@@ -43,10 +43,12 @@ static int flush(struct resync_source *source, struct listing *listing)
 	int error = resync_append(source, &op);
 	if (error != 0)
 		return error;
-	lock_take(&source->r->lock);
+	lock_take(source->site.lock);
 	for (size_t i = 0; i < listing->fresh_count; i++)
-		resync_present(source, listing->fresh[i].object, listing->fresh[i].mode);
-	lock_give(&source->r->lock);
+		resync_walk_shown(
+			&source->walk, listing->fresh[i].object, S_ISDIR(listing->fresh[i].mode));
+	resync_settle(source);
+	lock_give(source->site.lock);
 	listing->count += listing->fresh_count;
 	listing->fresh_count = 0;
 	listing->writer.size = 0;
@@ -57,12 +59,12 @@ static int flush(struct resync_source *source, struct listing *listing)
 static int look_up(struct resync_source *source, uint64_t parent, struct bytes name,
 	struct tree_entry *out_entry)
 {
-	struct tree *tree = source->r->config.tree;
+	struct tree *tree = source->site.tree;
 	for (;;) {
 		int error = tree_lookup(tree, parent, name, out_entry);
 		if (error != -EAGAIN)
 			return error;
-		error = replicator_ensure_ids(source->r, IDS_AT_ONCE);
+		error = host_ensure_ids(source->site.host, IDS_AT_ONCE);
 		if (error != 0)
 			return error;
 	}
@@ -81,7 +83,7 @@ static int add_name(struct resync_source *source, struct listing *listing, struc
 		.link = { .data = link } };
 	if (S_ISLNK(entry.attributes.mode))
 		error = tree_read_link(
-			source->r->config.tree, entry.object, link, sizeof(link), &sent.link.size);
+			source->site.tree, entry.object, link, sizeof(link), &sent.link.size);
 	size_t size_max = 64 + name.size + sent.link.size;
 	if (error == 0 && (listing->writer.size + size_max > LIST_BYTES ||
 				  listing->fresh_count == ARRAY_COUNT(listing->fresh)))
@@ -111,24 +113,19 @@ static int add_piece(struct resync_source *source, struct listing *listing, bool
 	return error == 0 ? flush(source, listing) : error;
 }
 
-static void set_begun(struct resync_source *source, uint64_t directory)
-{
-	lock_take(&source->r->lock);
-	source->begun = directory;
-	lock_give(&source->r->lock);
-}
-
 /* From here on what happens to its names is sent. */
 static int begin_list(struct resync_source *source, struct listing *listing)
 {
 	struct op op = { .type = OP_LIST, .object = listing->directory };
-	int error =
-		tree_directory_open(source->r->config.tree, listing->directory, &listing->reader);
+	int error = tree_directory_open(source->site.tree, listing->directory, &listing->reader);
 	if (error == 0)
 		error = resync_append(source, &op);
-	if (error == 0)
-		set_begun(source, listing->directory);
-	return error;
+	if (error != 0)
+		return error;
+	lock_take(source->site.lock);
+	resync_walk_begin_list(&source->walk, listing->directory);
+	lock_give(source->site.lock);
+	return 0;
 }
 
 static int end_list(struct resync_source *source, uint64_t directory)
@@ -137,10 +134,10 @@ static int end_list(struct resync_source *source, uint64_t directory)
 	int error = resync_append(source, &op);
 	if (error != 0)
 		return error;
-	lock_take(&source->r->lock);
-	resync_note(source, idmap_put(&source->listed, directory, NULL));
-	source->begun = 0;
-	lock_give(&source->r->lock);
+	lock_take(source->site.lock);
+	resync_walk_end_list(&source->walk, directory);
+	resync_settle(source);
+	lock_give(source->site.lock);
 	return 0;
 }
 
@@ -166,17 +163,24 @@ static int list_pieces(struct resync_source *source, struct listing *listing)
 	int error = 0;
 	while (error == 0 && !is_end) {
 		resync_wait_for_room(source); /* before the lock, or others would wait as well */
-		error = replicator_ensure_ids(source->r, PIECE_NAMES);
+		error = host_ensure_ids(source->site.host, PIECE_NAMES);
 		if (error != 0)
 			break;
-		order_lock(source->r->config.order, &objects);
+		order_lock(source->site.order, &objects);
 		error = list_piece(source, listing, &is_end);
-		order_unlock(source->r->config.order, &objects);
+		order_unlock(source->site.order, &objects);
 		/* EXCEPTION: waits for time, as a lock does not go to whoever waited longest. */
 		if (error == 0 && !is_end)
 			(void)nanosleep(&pause, NULL);
 	}
 	return error;
+}
+
+static void drop_list(struct resync_source *source)
+{
+	lock_take(source->site.lock);
+	resync_walk_drop_list(&source->walk);
+	lock_give(source->site.lock);
 }
 
 int resync_list_directory(struct resync_source *source, uint64_t directory)
@@ -185,9 +189,9 @@ int resync_list_directory(struct resync_source *source, uint64_t directory)
 	if (listing == NULL)
 		return -ENOMEM;
 	listing->directory = directory;
-	listing->writer = buf_writer_init(source->walk.list, LIST_BYTES);
+	listing->writer = buf_writer_init(source->hands.list, LIST_BYTES);
 	int error = list_pieces(source, listing);
-	set_begun(source, 0);
+	drop_list(source);
 	if (listing->reader != NULL)
 		tree_directory_close(listing->reader);
 	free(listing);

@@ -7,27 +7,81 @@
 
 #include "fs/resync/inside.h"
 
-static struct resync_source *source_new(struct replicator *r, enum resync_plan plan)
+/* ---- the walk's memory ---- */
+
+static bool memory_has(void *context, enum resync_set set, uint64_t object)
+{
+	struct resync_source *source = context;
+	return idmap_has(&source->sets[set], object);
+}
+
+static int memory_add(void *context, enum resync_set set, uint64_t object)
+{
+	struct resync_source *source = context;
+	return idmap_put(&source->sets[set], object, NULL);
+}
+
+static void memory_remove_from(void *context, enum resync_set set, uint64_t object)
+{
+	struct resync_source *source = context;
+	idmap_remove(&source->sets[set], object);
+}
+
+static int memory_push(void *context, enum resync_queue queue, uint64_t object)
+{
+	struct resync_source *source = context;
+	return idlist_push(&source->queues[queue], object);
+}
+
+static uint64_t memory_pop(void *context, enum resync_queue queue)
+{
+	struct resync_source *source = context;
+	return idlist_pop(&source->queues[queue]);
+}
+
+static size_t memory_count(void *context, enum resync_queue queue)
+{
+	struct resync_source *source = context;
+	return idlist_count(&source->queues[queue]);
+}
+
+static struct resync_memory memory_of(struct resync_source *source)
+{
+	return (struct resync_memory){ .context = source,
+		.has = memory_has,
+		.add = memory_add,
+		.remove = memory_remove_from,
+		.push = memory_push,
+		.pop = memory_pop,
+		.count = memory_count };
+}
+
+/* ---- beginning and end ---- */
+
+static struct resync_source *source_new(const struct resync_site *site, enum resync_plan plan)
 {
 	struct resync_source *source = calloc(1, sizeof(*source));
 	if (source == NULL)
 		return NULL;
-	source->r = r;
+	const struct resync_memory memory = memory_of(source);
+	resync_walk_init(&source->walk, &memory);
+	source->site = *site;
 	source->plan = plan;
 	condition_init(&source->answered);
-	source->walk.list = malloc(LIST_BYTES);
-	source->walk.data = malloc(WRITE_SIZE_MAX);
-	source->walk.metadata = malloc(METADATA_MAX);
-	if (source->walk.list != NULL && source->walk.data != NULL && source->walk.metadata != NULL)
+	source->hands.list = malloc(LIST_BYTES);
+	source->hands.data = malloc(WRITE_SIZE_MAX);
+	source->hands.metadata = malloc(METADATA_MAX);
+	if (source->hands.list != NULL && source->hands.data != NULL &&
+		source->hands.metadata != NULL)
 		return source;
 	resync_source_free(source);
 	return NULL;
 }
 
 int resync_source_start(
-	struct replicator *r, enum resync_plan plan, struct resync_source **out_source)
+	const struct resync_site *site, enum resync_plan plan, struct resync_source **out_source)
 {
-	struct resync_source *source = source_new(r, plan);
+	struct resync_source *source = source_new(site, plan);
 	if (source == NULL)
 		return -ENOMEM;
 	int error = -pthread_create(&source->thread, NULL, resync_walk_run, source);
@@ -42,13 +96,13 @@ int resync_source_start(
 
 void resync_source_stop(struct resync_source *source)
 {
-	lock_take(&source->r->lock);
+	lock_take(source->site.lock);
 	bool has_thread = source->has_thread;
 	source->has_thread = false;
 	source->is_stopping = true;
 	condition_wake_all(&source->answered);
-	condition_wake_all(&source->r->changed);
-	lock_give(&source->r->lock);
+	condition_wake_all(source->site.changed);
+	lock_give(source->site.lock);
 	if (has_thread)
 		(void)pthread_join(source->thread, NULL);
 }
@@ -56,17 +110,18 @@ void resync_source_stop(struct resync_source *source)
 void resync_source_free(struct resync_source *source)
 {
 	CHECK(!source->has_thread);
-	idmap_done(&source->present);
-	idmap_done(&source->listed);
-	idlist_done(&source->directories);
-	idlist_done(&source->files);
-	idlist_done(&source->to_finish);
+	for (int i = 0; i < RESYNC_SET_COUNT; i++)
+		idmap_done(&source->sets[i]);
+	for (int i = 0; i < RESYNC_QUEUE_COUNT; i++)
+		idlist_done(&source->queues[i]);
 	condition_done(&source->answered);
-	free(source->walk.list);
-	free(source->walk.data);
-	free(source->walk.metadata);
+	free(source->hands.list);
+	free(source->hands.data);
+	free(source->hands.metadata);
 	free(source);
 }
+
+/* ---- what the target answers ---- */
 
 static struct resync_request *find_request(
 	struct resync_source *source, uint64_t object, uint64_t offset)
@@ -74,82 +129,69 @@ static struct resync_request *find_request(
 	for (int i = 0; i < REQUESTS_MAX; i++) {
 		struct resync_request *request = &source->requests[i];
 		if (request->is_used && !request->is_answered && request->object == object &&
-			request->offset == offset)
+			request->span.from == offset)
 			return request;
 	}
 	return NULL;
 }
 
-void resync_source_on_hashes(struct resync_source *source, const struct frame *frame)
+void resync_source_on_hashes(struct resync_source *source, const struct digest *digest)
 {
-	lock_take(&source->r->lock);
-	struct resync_request *request =
-		find_request(source, frame->hashes.object, frame->hashes.offset);
+	lock_take(source->site.lock);
+	struct resync_request *request = find_request(source, digest->object, digest->offset);
 	if (request != NULL) {
 		request->is_answered = true;
-		request->size_there = frame->hashes.size;
-		request->count = frame->hashes.count;
-		memcpy(request->hashes, frame->hashes.hashes.data, frame->hashes.hashes.size);
+		request->size_there = digest->size;
+		request->count = digest->count;
+		memcpy(request->hashes, digest->hashes.data, digest->hashes.size);
 		condition_wake_all(&source->answered);
 	}
-	lock_give(&source->r->lock);
+	lock_give(source->site.lock);
 }
 
 void resync_source_on_synced(struct resync_source *source, uint64_t sequence)
 {
-	lock_take(&source->r->lock);
-	if (sequence != 0 && sequence == source->sync_sequence) {
-		source->is_synced = true;
-		condition_wake_all(&source->answered);
-	}
-	lock_give(&source->r->lock);
+	lock_take(source->site.lock);
+	resync_walk_on_synced(&source->walk, sequence);
+	condition_wake_all(&source->answered);
+	lock_give(source->site.lock);
+}
+
+/* ---- what the walk puts into the log ---- */
+
+bool resync_is_running(const struct resync_source *source)
+{
+	return !source->is_stopping && !source->walk.is_broken &&
+	       host_is_open(source->site.host, source);
 }
 
 static bool has_room(struct resync_source *source)
 {
-	struct resync_under_way *own = &source->under_way;
-	while (own->first < own->next &&
-		own->ops[own->first % RESYNC_OPS].sequence <= source->r->sender.acked)
-		own->bytes -= own->ops[own->first++ % RESYNC_OPS].size;
-	return own->next - own->first < RESYNC_OPS && own->bytes < RESYNC_BYTES;
+	return resync_window_has_room(&source->window, host_acked(source->site.host));
 }
 
-static bool is_running(const struct resync_source *source)
+static void wait_for_room(struct resync_source *source)
 {
-	const struct replicator *r = source->r;
-	return !source->is_stopping && !r->is_leaving && !r->is_log_broken && !r->is_let_go &&
-	       r->sender.mode == SENDER_CATCHING_UP && r->resync == source;
-}
-
-static void note_under_way(struct resync_source *source, const struct op *op)
-{
-	struct resync_under_way *own = &source->under_way;
-	size_t size = op_encoded_size(op);
-	own->ops[own->next % RESYNC_OPS].sequence = op->sequence;
-	own->ops[own->next++ % RESYNC_OPS].size = size;
-	own->bytes += size;
+	while (resync_is_running(source) && !has_room(source))
+		(void)condition_wait_for(source->site.changed, source->site.lock, WAIT_NS);
 }
 
 void resync_wait_for_room(struct resync_source *source)
 {
-	lock_take(&source->r->lock);
-	while (is_running(source) && !has_room(source))
-		replicator_wait(source->r, &source->r->changed, TICK_NS);
-	lock_give(&source->r->lock);
+	lock_take(source->site.lock);
+	wait_for_room(source);
+	lock_give(source->site.lock);
 }
 
 int resync_append(struct resync_source *source, struct op *op)
 {
-	struct replicator *r = source->r;
-	int error = -ECANCELED;
-	lock_take(&r->lock);
-	while (is_running(source) && !has_room(source))
-		replicator_wait(r, &r->changed, TICK_NS);
-	if (is_running(source)) {
-		(void)replicator_append(r, op);
-		note_under_way(source, op);
-		error = 0;
+	lock_take(source->site.lock);
+	wait_for_room(source);
+	bool is_running = resync_is_running(source);
+	if (is_running) {
+		(void)host_append(source->site.host, op);
+		resync_window_add(&source->window, op->sequence, op_encoded_size(op));
 	}
-	lock_give(&r->lock);
-	return error;
+	lock_give(source->site.lock);
+	return is_running ? 0 : -ECANCELED;
 }

@@ -11,15 +11,16 @@
 
 #include <xxhash.h>
 
-#include "fs/replicator/inside.h"
+#include "fs/resync/resync.h"
 #include "fs/tree/idmap.h"
 #include "fs/tree/resync.h"
+#include "repl/resync_entry.h"
+#include "repl/resync_place.h"
 
 struct resync_target {
-	struct replicator *r;
-	/* The directory whose list is arriving, and the hashes of the names that were in it. */
-	uint64_t listing;
-	struct idmap names;
+	struct resync_site site;
+	struct resync_listing listing;
+	struct idmap names; /* hashes of the names that the list has brought so far */
 };
 
 static uint64_t hash_name(struct bytes name)
@@ -28,11 +29,11 @@ static uint64_t hash_name(struct bytes name)
 	return hash == 0 ? 1 : hash;
 }
 
-struct resync_target *resync_target_new(struct replicator *replicator)
+struct resync_target *resync_target_new(const struct resync_site *site)
 {
 	struct resync_target *target = calloc(1, sizeof(*target));
 	if (target != NULL)
-		target->r = replicator;
+		target->site = *site;
 	return target;
 }
 
@@ -46,90 +47,110 @@ void resync_target_free(struct resync_target *target)
 
 /* ---- begin ---- */
 
+static void say_kept(struct resync_target *target, const char *kept)
+{
+	char sentence[FS_DETAIL_MAX];
+	(void)snprintf(sentence, sizeof(sentence), "the old tree is kept in %s", kept);
+	host_say_notice(target->site.host, sentence);
+}
+
 static int begin(struct resync_target *target, const struct op *op)
 {
-	struct tree *tree = target->r->config.tree;
+	struct tree *tree = target->site.tree;
 	char kept[PATH_SIZE_MAX] = "";
 	idmap_done(&target->names);
-	target->listing = 0;
+	resync_listing_end(&target->listing);
 	int error = tree_empty_limbo(tree); /* of an attempt that was cut off */
 	if (error == 0)
 		error = tree_purge_orphans(tree); /* their users are elsewhere */
 	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
 		error = tree_set_aside(tree, kept, sizeof(kept));
 	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
-		error = replicator_mark_roots(target->r, 0);
-	if (error == 0 && kept[0] != '\0') {
-		struct fs_reported report = { .report = FS_REPORT_NOTICE };
-		(void)snprintf(
-			report.detail, sizeof(report.detail), "the old tree is kept in %s", kept);
-		replicator_say(target->r, &report);
-	}
+		error = host_void_roots(target->site.host);
+	if (error == 0 && kept[0] != '\0')
+		say_kept(target, kept);
 	/* Cut off from here on, the next attempt goes on with what this one has brought. */
 	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
-		replicator_say_simple(target->r, FS_REPORT_RESYNC_PROGRESS, 0, "");
+		host_say_progress(target->site.host, 0, 0);
 	return error;
 }
 
 /* ---- list ---- */
 
-/* Can what lies at this name, without an id of its own, become the object? A restored backup looks
- * like this; its content is compared later. */
-static bool is_adoptable(struct tree *tree, uint64_t parent, const struct resync_entry *entry)
+/* What lies at the name, if it is of a type that can be adopted. */
+static void look_at(struct tree *tree, uint64_t parent, const struct resync_entry *entry,
+	struct resync_there *there)
 {
 	uint32_t type = entry->attributes.mode & S_IFMT;
 	char name[OBJECT_NAME_MAX + 1];
 	struct stat st;
 	int fd = -1;
-	if (type != S_IFREG && type != S_IFDIR)
-		return false;
 	if (tree_open_object(tree, parent, O_RDONLY | O_DIRECTORY, &fd) != 0)
-		return false;
+		return;
 	memcpy(name, entry->name.data, entry->name.size);
 	name[entry->name.size] = '\0';
-	bool is_same = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		       (st.st_mode & S_IFMT) == type && (type == S_IFDIR || st.st_nlink == 1);
+	there->is_name_there = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	close(fd);
-	return is_same;
+	if (!there->is_name_there)
+		return;
+	there->is_same_type = (st.st_mode & S_IFMT) == type && (type == S_IFREG || type == S_IFDIR);
+	there->is_its_only_name = type == S_IFDIR || st.st_nlink == 1;
+}
+
+static int find_there(struct tree *tree, uint64_t parent, const struct resync_entry *entry,
+	struct resync_there *out_there)
+{
+	*out_there = (struct resync_there){ .has_object = tree_has_object(tree, entry->object) };
+	if (out_there->has_object)
+		return 0;
+	int error = tree_identify(tree, parent, entry->name, &out_there->at_name);
+	if (error == -ENOENT)
+		return 0;
+	if (error == 0 && out_there->at_name == 0)
+		look_at(tree, parent, entry, out_there);
+	return error;
 }
 
 static int list_one(struct tree *tree, uint64_t parent, const struct resync_entry *entry)
 {
-	if (tree_has_object(tree, entry->object))
-		return tree_bind(tree, entry->object, parent, entry->name);
-	uint64_t there = 0;
-	int error = tree_identify(tree, parent, entry->name, &there);
-	if (error == 0 && there == 0 && is_adoptable(tree, parent, entry))
-		return tree_adopt(tree, parent, entry->name, entry->object);
-	if (error != 0 && error != -ENOENT)
+	struct resync_there there;
+	int error = find_there(tree, parent, entry, &there);
+	if (error != 0)
 		return error;
-	error = tree_create_placeholder(
-		tree, entry->object, parent, &entry->attributes, entry->link);
+	switch (resync_arrive(&there)) {
+	case RESYNC_ARRIVAL_ADOPT: return tree_adopt(tree, parent, entry->name, entry->object);
+	case RESYNC_ARRIVAL_MAKE:
+		error = tree_create_placeholder(
+			tree, entry->object, parent, &entry->attributes, entry->link);
+		break;
+	case RESYNC_ARRIVAL_BIND: break;
+	}
 	return error != 0 ? error : tree_bind(tree, entry->object, parent, entry->name);
 }
 
-static void expect_list(struct resync_target *target, uint64_t directory)
+/* Errors: -ENOMEM. */
+static int note_name(struct resync_target *target, struct bytes name)
 {
-	if (target->listing == directory)
-		return;
-	idmap_done(&target->names);
-	target->listing = directory;
+	return idmap_put(&target->names, hash_name(name), NULL);
+}
+
+static void expect_list(struct resync_target *target, const struct op *op)
+{
+	if (resync_listing_expect(&target->listing, op))
+		idmap_done(&target->names);
 }
 
 static int list(struct resync_target *target, const struct op *op)
 {
 	struct buf_reader reader = buf_reader_init(op->data.data, op->data.size);
-	if (op->offset == 0)
-		target->listing = 0; /* an earlier list of it was cut off */
-	expect_list(target, op->object);
+	expect_list(target, op);
 	while (reader.position < reader.size) {
 		struct resync_entry entry;
 		int error = resync_entry_get(&reader, &entry);
 		if (error == 0)
-			error = list_one(target->r->config.tree, op->object, &entry);
-		if (error != 0)
-			return error;
-		error = idmap_put(&target->names, hash_name(entry.name), NULL);
+			error = list_one(target->site.tree, op->object, &entry);
+		if (error == 0)
+			error = note_name(target, entry.name);
 		if (error != 0)
 			return error;
 	}
@@ -144,7 +165,7 @@ struct name_list {
 	size_t size, size_max;
 };
 
-static int note_name(struct name_list *names, struct bytes name)
+static int add_name(struct name_list *names, struct bytes name)
 {
 	if (names->size + name.size + 1 > names->size_max) {
 		size_t size_max = (names->size + name.size + 1) * 2;
@@ -165,13 +186,13 @@ static int collect_unlisted(struct resync_target *target, uint64_t object, struc
 {
 	struct tree_directory *directory = NULL;
 	struct tree_name name;
-	int error = tree_directory_open(target->r->config.tree, object, &directory);
+	int error = tree_directory_open(target->site.tree, object, &directory);
 	if (error != 0)
 		return error;
 	while ((error = tree_directory_next(directory, &name)) == 1) {
 		if (idmap_has(&target->names, hash_name(name.name)))
 			continue;
-		error = note_name(names, name.name);
+		error = add_name(names, name.name);
 		if (error != 0)
 			break;
 	}
@@ -182,17 +203,17 @@ static int collect_unlisted(struct resync_target *target, uint64_t object, struc
 static int list_end(struct resync_target *target, const struct op *op)
 {
 	struct name_list names = { 0 };
-	expect_list(target, op->object); /* an empty directory has no list at all */
+	expect_list(target, op);
 	int error = collect_unlisted(target, op->object, &names);
 	for (size_t at = 0; error == 0 && at < names.size;) {
 		struct bytes name = { .data = (const uint8_t *)names.data + at,
 			.size = strlen(names.data + at) };
-		error = tree_unbind(target->r->config.tree, op->object, name);
+		error = tree_unbind(target->site.tree, op->object, name);
 		at += name.size + 1;
 	}
 	free(names.data);
 	idmap_done(&target->names);
-	target->listing = 0;
+	resync_listing_end(&target->listing);
 	return error;
 }
 
@@ -223,13 +244,12 @@ static int metadata(struct tree *tree, const struct op *op)
 /* What is left of an operation that was taken apart; the directory's time comes with it. */
 static int change_name(struct resync_target *target, const struct op *op)
 {
-	struct tree *tree = target->r->config.tree;
+	struct tree *tree = target->site.tree;
 	const struct attributes times = { .mtime_ns = op->parent_mtime_ns };
 	int error = op->type == OP_BIND ? tree_bind(tree, op->object, op->parent, op->name)
 					: tree_unbind(tree, op->parent, op->name);
-	/* Its list may be past that name. */
-	if (error == 0 && op->type == OP_BIND && op->parent == target->listing)
-		error = idmap_put(&target->names, hash_name(op->name), NULL);
+	if (error == 0 && resync_listing_gains(&target->listing, op))
+		error = note_name(target, op->name);
 	if (error == 0 && op->parent_mtime_ns != 0)
 		error = tree_set_attributes(tree, op->parent, ATTRIBUTE_MTIME, &times);
 	return error;
@@ -237,7 +257,7 @@ static int change_name(struct resync_target *target, const struct op *op)
 
 int resync_target_apply(struct resync_target *target, const struct op *op)
 {
-	struct tree *tree = target->r->config.tree;
+	struct tree *tree = target->site.tree;
 	switch (op->type) {
 	case OP_RESYNC_BEGIN: return begin(target, op);
 	case OP_LIST: return list(target, op);
@@ -252,7 +272,7 @@ int resync_target_apply(struct resync_target *target, const struct op *op)
 
 int resync_target_finish(struct resync_target *target)
 {
-	struct tree *tree = target->r->config.tree;
+	struct tree *tree = target->site.tree;
 	int error = tree_sync(tree); /* what was bound lies elsewhere, durably, before limbo goes */
 	if (error == 0)
 		error = tree_empty_limbo(tree);

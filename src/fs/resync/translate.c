@@ -1,14 +1,10 @@
 /*
- * The application's operations while the target is being brought up to date: finds out what the
- * target knows, and does the steps that resync_decide() names.
+ * The application's operations while the target is being brought up to date: looks at what the tree
+ * has of them, and does what the walk makes of that (repl/resync_walk.h).
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
-#include "base/error.h"
-#include "fs/resync/decide.h"
 #include "fs/resync/inside.h"
 #include "fs/tree/resync.h"
 
@@ -58,32 +54,19 @@ int resync_metadata(
 
 bool resync_is_present(struct resync_source *source, uint64_t object)
 {
-	lock_take(&source->r->lock);
-	bool is_present = idmap_has(&source->present, object);
-	lock_give(&source->r->lock);
+	lock_take(source->site.lock);
+	bool is_present = resync_walk_is_present(&source->walk, object);
+	lock_give(source->site.lock);
 	return is_present;
 }
 
-void resync_note(struct resync_source *source, int error)
+void resync_settle(struct resync_source *source)
 {
-	if (error != 0)
-		source->r->is_log_broken = true;
+	if (source->walk.is_broken)
+		host_break(source->site.host);
 }
 
-void resync_present(struct resync_source *source, uint64_t object, uint32_t mode)
-{
-	if (idmap_has(&source->present, object))
-		return;
-	resync_note(source, idmap_put(&source->present, object, NULL));
-	if (!S_ISDIR(mode)) {
-		resync_note(source, idlist_push(&source->files, object));
-		return;
-	}
-	resync_note(source, idlist_push(&source->directories, object));
-	resync_note(source, idlist_push(&source->to_finish, object));
-}
-
-/* ---- facts ---- */
+/* ---- what the tree has ---- */
 
 static bool has_names(struct tree *tree, uint64_t object, bool *out_is_directory)
 {
@@ -95,126 +78,58 @@ static bool has_names(struct tree *tree, uint64_t object, bool *out_is_directory
 	return entry.links > 0;
 }
 
-static struct resync_facts find_facts(struct resync_source *source, const struct op *op)
+static struct resync_seen see(struct tree *tree, const struct op *op)
 {
-	struct resync_facts facts = {
-		.is_object_present = idmap_has(&source->present, op->object),
-		.is_replaced_present = idmap_has(&source->present, op->replaced),
-		.is_parent_listed = idmap_has(&source->listed, op->parent),
-		.is_new_parent_listed = idmap_has(&source->listed, op->new_parent),
-		.is_parent_begun = op->parent != 0 && op->parent == source->begun,
-		.is_new_parent_begun = op->new_parent != 0 && op->new_parent == source->begun,
-		.is_object_listed = idmap_has(&source->listed, op->object),
-		.is_replaced_listed = idmap_has(&source->listed, op->replaced),
-	};
+	struct resync_seen seen = { 0 };
 	bool is_directory = false;
-	struct tree *tree = source->r->config.tree;
 	if (op->type == OP_UNLINK)
-		facts.has_object_names = has_names(tree, op->object, &is_directory);
-	if (op->type != OP_RENAME || op->replaced == 0)
-		return facts;
-	facts.has_replaced_names = has_names(tree, op->replaced, &is_directory);
-	/* An empty directory that was renamed over is gone; what was moved there says what it was.
-	 */
-	facts.is_replaced_directory = is_directory || S_ISDIR(op->attributes.mode);
-	return facts;
+		seen.has_object_names = has_names(tree, op->object, &is_directory);
+	if (op->type == OP_RENAME)
+		seen.has_replaced_names =
+			has_names(tree, op->replaced, &seen.is_replaced_directory);
+	return seen;
 }
 
-/* ---- steps ---- */
+/* ---- what the target gets ---- */
 
-static void show(struct resync_source *source, uint64_t object, uint64_t near)
+static uint64_t show(struct resync_source *source, uint64_t object, uint64_t near)
 {
 	struct op metadata;
-	if (idmap_has(&source->present, object))
-		return;
-	int error =
-		resync_metadata(source->r->config.tree, object, near, source->metadata, &metadata);
+	int error = resync_metadata(source->site.tree, object, near, source->metadata, &metadata);
 	if (error != 0) {
 		/* It has a name, so it is there: this disk cannot be read. The session ends. */
-		source->r->is_log_broken = true;
-		return;
+		host_break(source->site.host);
+		return 0;
 	}
-	(void)replicator_append(source->r, &metadata);
-	resync_present(source, object, metadata.attributes.mode);
+	uint64_t sequence = host_append(source->site.host, &metadata);
+	resync_walk_shown(&source->walk, object, S_ISDIR(metadata.attributes.mode));
+	return sequence;
 }
 
-static void bind_at(struct resync_source *source, const struct op *op, uint64_t object, bool is_new)
+/* Gives its sequence, 0: nothing went into the log. */
+static uint64_t send_part(struct resync_source *source, struct op *op, struct resync_part *part)
 {
-	struct op bound = { .type = OP_BIND,
-		.object = object,
-		.parent = is_new ? op->new_parent : op->parent,
-		.parent_mtime_ns = is_new ? op->new_parent_mtime_ns : op->parent_mtime_ns,
-		.name = is_new ? op->new_name : op->name };
-	(void)replicator_append(source->r, &bound);
-}
-
-static void unbind_at(struct resync_source *source, const struct op *op, bool is_new)
-{
-	struct op unbound = { .type = OP_UNBIND,
-		.parent = is_new ? op->new_parent : op->parent,
-		.parent_mtime_ns = is_new ? op->new_parent_mtime_ns : op->parent_mtime_ns,
-		.name = is_new ? op->new_name : op->name };
-	(void)replicator_append(source->r, &unbound);
-}
-
-static void absent(struct resync_source *source, uint64_t object)
-{
-	idmap_remove(&source->present, object);
-	absent_add(&source->r->absent, object);
-}
-
-static void gone(struct resync_source *source, uint64_t object)
-{
-	idmap_remove(&source->present, object);
-	idmap_remove(&source->listed, object);
-	absent_remove(&source->r->absent, object);
-}
-
-/* An object made in a listed directory goes as it is, with all that follows: nothing to compare. */
-static void created(struct resync_source *source, const struct op *op)
-{
-	resync_note(source, idmap_put(&source->present, op->object, NULL));
-	if (S_ISDIR(op->attributes.mode))
-		resync_note(source, idmap_put(&source->listed, op->object, NULL));
-}
-
-static void do_step(struct resync_source *source, struct op *op, enum resync_step step)
-{
-	switch (step) {
-	case STEP_END: break;
-	case STEP_AS_IS: (void)replicator_append(source->r, op); break;
-	case STEP_SHOW_OBJECT: show(source, op->object, op->new_parent); break;
-	case STEP_SHOW_REPLACED: show(source, op->replaced, op->parent); break;
-	case STEP_SHOW_CREATED: show(source, op->object, op->parent); break;
-	case STEP_BIND_CREATED: bind_at(source, op, op->object, false); break;
-	case STEP_BIND_NEW: bind_at(source, op, op->object, true); break;
-	case STEP_BIND_OLD: bind_at(source, op, op->replaced, false); break;
-	case STEP_UNBIND_NEW: unbind_at(source, op, true); break;
-	case STEP_UNBIND_OLD: unbind_at(source, op, false); break;
-	case STEP_SHOW_WHITEOUT: show(source, op->whiteout.object, op->parent); break;
-	case STEP_BIND_WHITEOUT: bind_at(source, op, op->whiteout.object, false); break;
-	case STEP_WHITEOUT_CREATED:
-		resync_note(source, idmap_put(&source->present, op->whiteout.object, NULL));
-		break;
-	case STEP_OBJECT_CREATED: created(source, op); break;
-	case STEP_OBJECT_ABSENT: absent(source, op->object); break;
-	case STEP_REPLACED_ABSENT: absent(source, op->replaced); break;
-	case STEP_OBJECT_GONE: gone(source, op->object); break;
+	struct replicator *host = source->site.host;
+	switch (part->kind) {
+	case RESYNC_SEND_AS_IS: return host_append(host, op);
+	case RESYNC_SEND_OP: return host_append(host, &part->op);
+	case RESYNC_SEND_METADATA: return show(source, part->object, part->near);
+	case RESYNC_NOTE_ABSENT: host_note_absent(host, part->object, true); break;
+	case RESYNC_NOTE_GONE: host_note_absent(host, part->object, false); break;
 	}
+	return 0;
 }
 
 uint64_t resync_source_translate(struct resync_source *source, struct op *op)
 {
-	enum resync_step steps[RESYNC_STEPS_MAX];
-	struct resync_facts facts = find_facts(source, op);
-	uint64_t before = source->r->sender.next_sequence;
-	resync_decide(op, &facts, steps);
-	for (int i = 0; steps[i] != STEP_END; i++)
-		do_step(source, op, steps[i]);
-	if (source->r->sender.next_sequence == before) {
-		/* It takes its place in the order all the same. */
-		struct op nothing = { .type = OP_LEASE };
-		(void)replicator_append(source->r, &nothing);
-	}
-	return source->r->sender.next_sequence - 1;
+	const struct resync_seen seen = see(source->site.tree, op);
+	struct resync_translation translation = resync_walk_translate(&source->walk, op, &seen);
+	struct op nothing = { .type = OP_LEASE };
+	struct resync_part part;
+	uint64_t last = 0;
+	while (resync_translation_next(&translation, &part))
+		last = MAX_OF(last, send_part(source, op, &part));
+	resync_settle(source);
+	/* It takes its place in the order all the same. */
+	return last != 0 ? last : host_append(source->site.host, &nothing);
 }

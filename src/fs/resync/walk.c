@@ -1,6 +1,6 @@
 /*
- * The walk: has directory after directory listed (resync/list.c), asks for the hashes of file after
- * file, many at a time, and ends when everything is known to be there.
+ * The walk: does what is next (repl/resync_walk.h), and ends when everything is known to be there.
+ * Directories are listed in resync/list.c, contents compared in resync/content.c.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,11 +19,10 @@
 static uint64_t used_bytes(struct resync_source *source)
 {
 	uint64_t total = 0;
-	for (uint64_t root = 1; root <= source->r->config.module->directory_count; root++) {
+	for (uint64_t root = 1; root <= source->site.root_count; root++) {
 		struct statfs fs;
 		int fd = -1;
-		if (tree_open_object(source->r->config.tree, root, O_RDONLY | O_DIRECTORY, &fd) !=
-			0)
+		if (tree_open_object(source->site.tree, root, O_RDONLY | O_DIRECTORY, &fd) != 0)
 			continue; /* an estimate; the walk itself will meet the error */
 		if (fstatfs(fd, &fs) == 0)
 			total += (uint64_t)fs.f_bsize * (fs.f_blocks - fs.f_bfree);
@@ -41,7 +40,7 @@ static uint64_t used_bytes(struct resync_source *source)
 static int note_orphans(struct resync_source *source, uint64_t root)
 {
 	int fd = -1;
-	int error = tree_open_object(source->r->config.tree, root, O_RDONLY | O_DIRECTORY, &fd);
+	int error = tree_open_object(source->site.tree, root, O_RDONLY | O_DIRECTORY, &fd);
 	if (error != 0)
 		return error;
 	int orphans_fd = openat(fd, ".evenkeel/orphan", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -54,10 +53,10 @@ static int note_orphans(struct resync_source *source, uint64_t root)
 		uint64_t id = strtoull(entry->d_name, &end, 10);
 		if (end == entry->d_name || *end != '\0' || id == 0)
 			continue;
-		lock_take(&source->r->lock);
-		if (!idmap_has(&source->present, id))
-			absent_add(&source->r->absent, id);
-		lock_give(&source->r->lock);
+		lock_take(source->site.lock);
+		if (!resync_walk_is_present(&source->walk, id))
+			host_note_absent(source->site.host, id, true);
+		lock_give(source->site.lock);
 	}
 	(void)closedir(directory);
 	return 0;
@@ -65,9 +64,10 @@ static int note_orphans(struct resync_source *source, uint64_t root)
 
 static int begin_root(struct resync_source *source, uint64_t root)
 {
-	lock_take(&source->r->lock);
-	resync_present(source, root, S_IFDIR);
-	lock_give(&source->r->lock);
+	lock_take(source->site.lock);
+	resync_walk_shown(&source->walk, root, true);
+	resync_settle(source);
+	lock_give(source->site.lock);
 	return note_orphans(source, root);
 }
 
@@ -76,13 +76,12 @@ static int begin(struct resync_source *source)
 	struct op op = { .type = OP_RESYNC_BEGIN, .mask = source->plan };
 	int error = resync_append(source, &op);
 	if (error == 0) {
-		op = (struct op){ .type = OP_LEASE, .offset = replicator_id_limit(source->r) };
+		op = (struct op){ .type = OP_LEASE, .offset = host_id_limit(source->site.host) };
 		error = resync_append(source, &op);
 	}
-	for (uint64_t root = 1; error == 0 && root <= source->r->config.module->directory_count;
-		root++)
+	for (uint64_t root = 1; error == 0 && root <= source->site.root_count; root++)
 		error = begin_root(source, root);
-	source->walk.total = used_bytes(source);
+	source->hands.total = used_bytes(source);
 	return error;
 }
 
@@ -92,21 +91,20 @@ static int send_metadata(struct resync_source *source, uint64_t object)
 {
 	const struct order_objects objects = { .ids = { object } };
 	struct op op;
-	order_lock(source->r->config.order, &objects);
-	int error =
-		resync_metadata(source->r->config.tree, object, object, source->walk.metadata, &op);
+	order_lock(source->site.order, &objects);
+	int error = resync_metadata(source->site.tree, object, object, source->hands.metadata, &op);
 	bool is_present = resync_is_present(source, object);
 	if (error == 0 && is_present)
 		error = resync_append(source, &op);
-	order_unlock(source->r->config.order, &objects);
+	order_unlock(source->site.order, &objects);
 	return error == -ESTALE ? 0 : error;
 }
 
 static struct resync_file *free_file(struct resync_source *source)
 {
 	for (int i = 0; i < REQUESTS_MAX; i++)
-		if (!source->walk.files[i].is_used)
-			return &source->walk.files[i];
+		if (!source->hands.files[i].is_used)
+			return &source->hands.files[i];
 	return NULL;
 }
 
@@ -122,23 +120,23 @@ static int send_size(struct resync_source *source, struct resync_file *file)
 		.type = OP_SET_ATTRIBUTES, .object = file->object, .mask = ATTRIBUTE_SIZE
 	};
 	struct tree_entry entry;
-	order_lock(source->r->config.order, &objects);
-	int error = tree_stat(source->r->config.tree, file->object, &entry);
+	order_lock(source->site.order, &objects);
+	int error = tree_stat(source->site.tree, file->object, &entry);
 	bool is_present = resync_is_present(source, file->object);
 	if (error == 0) {
-		file->size = entry.attributes.size;
+		file->content.size = entry.attributes.size;
 		op.attributes = entry.attributes;
 	}
 	if (error == 0 && is_present)
 		error = resync_append(source, &op);
-	order_unlock(source->r->config.order, &objects);
+	order_unlock(source->site.order, &objects);
 	return error == -ESTALE ? 0 : error;
 }
 
 /* Opens the next file whose content is to be compared; what has none is done at once. */
 static int open_file(struct resync_source *source, struct resync_file *file, uint64_t object)
 {
-	struct tree *tree = source->r->config.tree;
+	struct tree *tree = source->site.tree;
 	struct tree_entry entry;
 	int error = tree_stat(tree, object, &entry);
 	if (error != 0)
@@ -150,13 +148,13 @@ static int open_file(struct resync_source *source, struct resync_file *file, uin
 	if (error != 0)
 		return error == -ESTALE ? 0 : error;
 	file->is_used = true;
-	source->walk.current = file;
+	source->hands.current = file;
 	return send_size(source, file);
 }
 
 static int end_file(struct resync_source *source, struct resync_file *file)
 {
-	CHECK(file->waiting == 0 && file != source->walk.current);
+	CHECK(file->content.waiting == 0 && file != source->hands.current);
 	close(file->fd);
 	file->is_used = false;
 	return send_metadata(source, file->object);
@@ -170,117 +168,67 @@ static struct resync_request *free_request(struct resync_source *source)
 	return NULL;
 }
 
-/* Asks about the next blocks. *out_is_busy: there was something to do. */
-static int ask_next(struct resync_source *source, bool *out_is_busy)
+/* Asks about the next blocks of the current file. */
+static int ask_next(struct resync_source *source)
 {
-	struct resync_file *file = source->walk.current;
-	struct resync_request *request = free_request(source);
+	struct resync_file *file = source->hands.current;
 	bool is_asked = false;
-	*out_is_busy = false;
-	if (request == NULL)
-		return 0;
-	if (file == NULL) {
-		file = free_file(source);
-		lock_take(&source->r->lock);
-		uint64_t object = file != NULL ? idlist_pop(&source->files) : 0;
-		lock_give(&source->r->lock);
-		*out_is_busy = object != 0;
-		return object != 0 ? open_file(source, file, object) : 0;
-	}
-	*out_is_busy = true;
-	int error = resync_ask(source, file, request, &is_asked);
+	int error = resync_ask(source, file, free_request(source), &is_asked);
 	if (error != 0 || is_asked)
 		return error;
-	source->walk.current = NULL;
-	return file->waiting == 0 ? end_file(source, file) : 0;
+	source->hands.current = NULL;
+	return file->content.waiting == 0 ? end_file(source, file) : 0;
 }
 
-static struct resync_request *answered_request(struct resync_source *source, unsigned *out_waiting)
+/* Under lock. */
+static struct resync_request *answered_request(struct resync_source *source)
 {
-	struct resync_request *found = NULL;
-	*out_waiting = 0;
-	lock_take(&source->r->lock);
-	for (int i = 0; i < REQUESTS_MAX; i++) {
+	for (int i = 0; i < REQUESTS_MAX; i++)
 		if (source->requests[i].is_used && source->requests[i].is_answered)
-			found = &source->requests[i];
-		*out_waiting += source->requests[i].is_used ? 1 : 0;
-	}
-	lock_give(&source->r->lock);
-	return found;
+			return &source->requests[i];
+	return NULL;
 }
 
-static int take_answer(struct resync_source *source, struct resync_request *request)
+static int take_answer(struct resync_source *source)
 {
+	lock_take(source->site.lock);
+	struct resync_request *request = answered_request(source);
+	lock_give(source->site.lock);
+	CHECK(request != NULL); /* this thread alone takes them */
 	struct resync_file *file = request->file;
 	int error = resync_compare(source, request);
-	lock_take(&source->r->lock);
+	lock_take(source->site.lock);
 	request->is_used = false;
-	lock_give(&source->r->lock);
-	file->waiting--;
-	if (error == 0 && file->waiting == 0 && file != source->walk.current)
+	lock_give(source->site.lock);
+	resync_content_answered(&file->content);
+	if (error == 0 && file->content.waiting == 0 && file != source->hands.current)
 		error = end_file(source, file);
 	return error;
 }
 
 /* ---- the end ---- */
 
-static int finish_directories(struct resync_source *source)
-{
-	for (;;) {
-		lock_take(&source->r->lock);
-		uint64_t object = idlist_pop(&source->to_finish);
-		lock_give(&source->r->lock);
-		if (object == 0)
-			return 0;
-		int error = send_metadata(source, object);
-		if (error != 0)
-			return error;
-	}
-}
-
 /* So that little is left to be made durable when answers begin to wait for the target. */
 static int sync_there(struct resync_source *source)
 {
-	struct replicator *r = source->r;
 	struct op op = { .type = OP_SYNC, .object = 1, .mask = SYNC_EVERYTHING };
-	lock_take(&r->lock);
-	source->is_synced = false;
-	source->sync_sequence = r->sender.mode == SENDER_CATCHING_UP && !source->is_stopping
-					? replicator_append(r, &op)
-					: 0;
-	while (source->sync_sequence != 0 && !source->is_synced && !source->is_stopping &&
-		r->sender.mode == SENDER_CATCHING_UP)
-		replicator_wait(r, &source->answered, TICK_NS);
-	bool is_synced = source->is_synced;
-	lock_give(&r->lock);
-	return is_synced ? 0 : -ECANCELED;
+	lock_take(source->site.lock);
+	bool is_running = resync_is_running(source);
+	if (is_running)
+		resync_walk_sync_asked(&source->walk, host_append(source->site.host, &op));
+	lock_give(source->site.lock);
+	return is_running ? 0 : -ECANCELED;
 }
 
-static bool is_nothing_left(const struct resync_source *source)
+/* From the sequence of OP_RESYNC_END on answers wait for the target: both in one step, which began
+ * with finding that nothing is left. Under lock. */
+static void end(struct resync_source *source)
 {
-	return idlist_count(&source->directories) == 0 && idlist_count(&source->files) == 0 &&
-	       idlist_count(&source->to_finish) == 0;
-}
-
-/* From the sequence of OP_RESYNC_END on answers wait for the target: both in one step. */
-static int try_end(struct resync_source *source, bool *out_is_over)
-{
-	struct replicator *r = source->r;
 	struct op op = { .type = OP_RESYNC_END };
-	int error = 0;
-	lock_take(&r->lock);
-	*out_is_over = false;
-	if (source->is_stopping || r->is_log_broken || r->sender.mode != SENDER_CATCHING_UP) {
-		error = -ECANCELED;
-	} else if (is_nothing_left(source)) {
-		(void)replicator_append(r, &op);
-		replicator_paired(r);
-		idmap_done(&source->present);
-		idmap_done(&source->listed);
-		*out_is_over = true;
-	}
-	lock_give(&r->lock);
-	return error;
+	(void)host_append(source->site.host, &op);
+	host_pair(source->site.host);
+	for (int i = 0; i < RESYNC_SET_COUNT; i++)
+		idmap_done(&source->sets[i]);
 }
 
 /* ---- the thread ---- */
@@ -288,73 +236,73 @@ static int try_end(struct resync_source *source, bool *out_is_over)
 static void report(struct resync_source *source)
 {
 	int64_t now_ns = clock_boot_ns();
-	if (now_ns - source->walk.reported_ns < REPORT_EVERY_NS)
+	if (now_ns - source->hands.reported_ns < REPORT_EVERY_NS)
 		return;
-	source->walk.reported_ns = now_ns;
-	const struct fs_reported said = { .report = FS_REPORT_RESYNC_PROGRESS,
-		.done = source->walk.done,
-		.total = MAX_OF(source->walk.total, source->walk.done) };
-	replicator_say(source->r, &said);
-}
-
-static uint64_t next_directory(struct resync_source *source)
-{
-	lock_take(&source->r->lock);
-	bool is_wanted = idlist_count(&source->files) < FILES_AHEAD;
-	uint64_t directory = is_wanted ? idlist_pop(&source->directories) : 0;
-	lock_give(&source->r->lock);
-	return directory;
+	source->hands.reported_ns = now_ns;
+	host_say_progress(source->site.host, source->hands.done,
+		MAX_OF(source->hands.total, source->hands.done));
 }
 
 static void wait_for_answer(struct resync_source *source)
 {
-	lock_take(&source->r->lock);
-	bool has_answer = source->is_stopping;
+	lock_take(source->site.lock);
+	bool is_synced = source->walk.phase == RESYNC_SYNCED;
+	if (!source->is_stopping && !is_synced && answered_request(source) == NULL)
+		(void)condition_wait_for(&source->answered, source->site.lock, WAIT_NS);
+	lock_give(source->site.lock);
+}
+
+/* Under lock. */
+static struct resync_load load_of(struct resync_source *source)
+{
+	struct resync_load load = { .has_answer = answered_request(source) != NULL,
+		.has_file = source->hands.current != NULL,
+		.has_request_room = free_request(source) != NULL,
+		.has_file_room = free_file(source) != NULL };
 	for (int i = 0; i < REQUESTS_MAX; i++)
-		has_answer = has_answer ||
-			     (source->requests[i].is_used && source->requests[i].is_answered);
-	if (!has_answer)
-		replicator_wait(source->r, &source->answered, TICK_NS);
-	lock_give(&source->r->lock);
+		load.is_question_there = load.is_question_there || source->requests[i].is_used;
+	return load;
+}
+
+/* Errors: -ECANCELED: the resync is over otherwise. */
+static int next(struct resync_source *source, struct resync_todo *out_todo)
+{
+	lock_take(source->site.lock);
+	bool is_running = resync_is_running(source);
+	if (is_running) {
+		const struct resync_load load = load_of(source);
+		*out_todo = resync_walk_next(&source->walk, &load);
+		if (out_todo->task == RESYNC_END)
+			end(source);
+	}
+	lock_give(source->site.lock);
+	return is_running ? 0 : -ECANCELED;
 }
 
 static int step(struct resync_source *source, bool *out_is_over)
 {
-	unsigned waiting = 0;
-	bool is_busy = false;
-	struct resync_request *request = answered_request(source, &waiting);
-	if (request != NULL)
-		return take_answer(source, request);
-	int error = ask_next(source, &is_busy);
-	if (error != 0 || is_busy)
+	struct resync_todo todo;
+	int error = next(source, &todo);
+	if (error != 0)
 		return error;
-	uint64_t directory = next_directory(source);
-	if (directory != 0)
-		return resync_list_directory(source, directory);
-	if (waiting > 0) {
-		wait_for_answer(source);
-		return 0;
+	switch (todo.task) {
+	case RESYNC_TAKE_ANSWER: return take_answer(source);
+	case RESYNC_ASK: return ask_next(source);
+	case RESYNC_OPEN: return open_file(source, free_file(source), todo.object);
+	case RESYNC_LIST: return resync_list_directory(source, todo.object);
+	case RESYNC_WAIT: wait_for_answer(source); return 0;
+	case RESYNC_FINISH: return send_metadata(source, todo.object);
+	case RESYNC_SYNC: return sync_there(source);
+	case RESYNC_END: *out_is_over = true; return 0;
 	}
-	error = finish_directories(source);
-	if (error == 0)
-		error = sync_there(source);
-	return error == 0 ? try_end(source, out_is_over) : error;
-}
-
-static bool is_cancelled(struct resync_source *source)
-{
-	lock_take(&source->r->lock);
-	bool is_cancelled = source->is_stopping || source->r->is_leaving ||
-			    source->r->sender.mode != SENDER_CATCHING_UP;
-	lock_give(&source->r->lock);
-	return is_cancelled;
+	return 0;
 }
 
 static void close_files(struct resync_source *source)
 {
 	for (int i = 0; i < REQUESTS_MAX; i++)
-		if (source->walk.files[i].is_used)
-			close(source->walk.files[i].fd);
+		if (source->hands.files[i].is_used)
+			close(source->hands.files[i].fd);
 }
 
 void *resync_walk_run(void *context)
@@ -362,16 +310,16 @@ void *resync_walk_run(void *context)
 	struct resync_source *source = context;
 	bool is_over = false;
 	int error = begin(source);
-	while (error == 0 && !is_over && !is_cancelled(source)) {
+	while (error == 0 && !is_over) {
 		report(source);
 		error = step(source, &is_over);
 	}
 	close_files(source);
 	if (error == 0 || error == -ECANCELED)
 		return NULL;
-	char detail[128];
+	char detail[FS_DETAIL_MAX];
 	(void)snprintf(
 		detail, sizeof(detail), "the copy here could not be read: %s", strerror(-error));
-	replicator_drop_peer(source->r, FS_REPORT_PEER_LOST, error, detail);
+	host_give_up(source->site.host, error, detail);
 	return NULL;
 }

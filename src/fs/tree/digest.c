@@ -120,13 +120,13 @@ int digest_read(int fd, uint8_t *block, size_t wanted, uint64_t at, size_t *out_
 	return 0;
 }
 
-static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct frame *frame)
+static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct digest *digest)
 {
 	static _Thread_local uint8_t block[HASH_BLOCK_SIZE];
-	uint64_t end = MIN_OF(op->offset + op->length, frame->hashes.size);
+	uint64_t end = MIN_OF(op->offset + op->length, digest->size);
 	uint32_t count = 0;
 	for (uint64_t at = op->offset; at < end && count < HASHES_MAX; at += HASH_BLOCK_SIZE) {
-		size_t wanted = (size_t)MIN_OF((uint64_t)HASH_BLOCK_SIZE, frame->hashes.size - at);
+		size_t wanted = (size_t)MIN_OF((uint64_t)HASH_BLOCK_SIZE, digest->size - at);
 		size_t have = 0;
 		int error = digest_read(fd, block, wanted, at, &have);
 		if (error != 0)
@@ -135,17 +135,17 @@ static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct fram
 		XXH128_canonicalFromHash(&hash, XXH3_128bits(block, have));
 		memcpy(hashes + (size_t)count++ * HASH_SIZE, hash.digest, HASH_SIZE);
 	}
-	frame->hashes.count = count;
-	frame->hashes.hashes = (struct bytes){ .data = hashes, .size = (size_t)count * HASH_SIZE };
+	digest->count = count;
+	digest->hashes = (struct bytes){ .data = hashes, .size = (size_t)count * HASH_SIZE };
 	return 0;
 }
 
-int digest_blocks(struct tree *tree, const struct op *op, uint8_t *hashes, struct frame *out_frame)
+int digest_blocks(
+	struct tree *tree, const struct op *op, uint8_t *hashes, struct digest *out_digest)
 {
 	struct stat st = { 0 };
 	int fd = -1;
-	*out_frame = (struct frame){ .kind = FRAME_HASHES,
-		.hashes = { .object = op->object, .offset = op->offset } };
+	*out_digest = (struct digest){ .object = op->object, .offset = op->offset };
 	int error = tree_open_object(tree, op->object, O_RDONLY, &fd);
 	if (error == -ESTALE)
 		return 0; /* removed by a later operation: nothing of it is there */
@@ -153,9 +153,9 @@ int digest_blocks(struct tree *tree, const struct op *op, uint8_t *hashes, struc
 		return error;
 	if (fstat(fd, &st) != 0)
 		error = -errno;
-	out_frame->hashes.size = (uint64_t)st.st_size;
+	out_digest->size = (uint64_t)st.st_size;
 	if (error == 0)
-		error = hash_blocks(fd, op, hashes, out_frame);
+		error = hash_blocks(fd, op, hashes, out_digest);
 	close(fd);
 	return error;
 }

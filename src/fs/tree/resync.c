@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/tree/internal.h"
+#include "repl/resync_place.h"
 
 /* ---- limbo ---- */
 
@@ -33,8 +34,12 @@ static int unbind_once(struct tree *tree, int parent_fd, const char *name)
 	int error = id_known(tree, (struct met){ parent_fd, name, &st }, &place, &object);
 	if (error != 0)
 		return error;
-	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1)
-		return unlinkat(parent_fd, name, 0) == 0 ? 0 : -errno;
+	const struct resync_named named = { true, S_ISDIR(st.st_mode), st.st_nlink };
+	switch (resync_unbind(&named)) {
+	case RESYNC_REMOVE_NOTHING: return 0;
+	case RESYNC_REMOVE_NAME: return unlinkat(parent_fd, name, 0) == 0 ? 0 : -errno;
+	case RESYNC_REMOVE_TO_LIMBO: break;
+	}
 	limbo_name(tree, object, &in_limbo);
 	if (renameat(parent_fd, name, tree->roots[place.root].limbo_fd, in_limbo.data) != 0)
 		return -errno;
@@ -109,30 +114,54 @@ static int move_directory(int fd, const struct stat *st, int parent_fd, const ch
 	return error;
 }
 
-static int bind_at(struct tree *tree, uint64_t object, int parent_fd, const char *name)
+struct wanted { /* a name that an object is to have */
+	int parent_fd;
+	const char *name;
+};
+
+static int bind_by(struct tree *tree, uint64_t object, int fd, enum resync_binding binding,
+	const struct wanted *wanted)
 {
 	struct terminated in_limbo;
-	struct grip grip;
 	struct stat st;
 	uint8_t root;
-	int error = tree_root_of(tree, object, &root);
+	int error, result = 0;
 
-	if (error == 0)
-		error = tree_grip(tree, object, WANTS_ANY, &grip);
+	switch (binding) {
+	case RESYNC_BIND_FROM_LIMBO:
+		error = tree_root_of(tree, object, &root);
+		if (error != 0)
+			return error;
+		id_name(object, &in_limbo);
+		result = renameat2(tree->roots[root].limbo_fd, in_limbo.data, wanted->parent_fd,
+			wanted->name, RENAME_NOREPLACE);
+		break;
+	case RESYNC_BIND_MOVE:
+		if (fstat(fd, &st) != 0)
+			return -errno;
+		return move_directory(fd, &st, wanted->parent_fd, wanted->name);
+	case RESYNC_BIND_LINK:
+		result = linkat(fd, "", wanted->parent_fd, wanted->name, AT_EMPTY_PATH);
+		break;
+	}
+	return result == 0 ? 0 : -errno;
+}
+
+/* Whether it is in limbo is found out by taking it from there. */
+static int bind_at(struct tree *tree, uint64_t object, const struct wanted *wanted)
+{
+	struct grip grip;
+	struct stat st = { 0 };
+	int error = tree_grip(tree, object, WANTS_ANY, &grip);
+
 	if (error != 0)
 		return error;
-	id_name(object, &in_limbo);
-	if (fstat(grip.fd, &st) != 0) {
-		error = -errno;
-	} else if (renameat2(tree->roots[root].limbo_fd, in_limbo.data, parent_fd, name,
-			   RENAME_NOREPLACE) != 0) {
-		if (errno != ENOENT)
-			error = -errno;
-		else if (S_ISDIR(st.st_mode))
-			error = move_directory(grip.fd, &st, parent_fd, name);
-		else if (linkat(grip.fd, "", parent_fd, name, AT_EMPTY_PATH) != 0)
-			error = -errno;
-	}
+	error = fstat(grip.fd, &st) == 0 ? 0 : -errno;
+	bool is_directory = S_ISDIR(st.st_mode);
+	if (error == 0)
+		error = bind_by(tree, object, grip.fd, resync_bind(true, is_directory), wanted);
+	if (error == -ENOENT)
+		error = bind_by(tree, object, grip.fd, resync_bind(false, is_directory), wanted);
 	tree_release(tree, &grip);
 	return error;
 }
@@ -159,7 +188,7 @@ int tree_bind(struct tree *tree, uint64_t object, uint64_t parent, struct bytes 
 		return error;
 	error = unbind_at(tree, grip.fd, terminated.data);
 	if (error == 0)
-		error = bind_at(tree, object, grip.fd, terminated.data);
+		error = bind_at(tree, object, &(struct wanted){ grip.fd, terminated.data });
 	tree_release(tree, &grip);
 	return error;
 }

@@ -3,7 +3,7 @@
  * with a u32 length.
  */
 #include "base/error.h"
-#include "fs/resync/resync.h"
+#include "repl/resync_entry.h"
 
 void resync_entry_put(struct buf_writer *writer, const struct resync_entry *entry)
 {

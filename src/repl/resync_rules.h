@@ -3,10 +3,10 @@
  *
  * A directory is *listed* when its names were sent; while they are being sent, piece by piece,
  * nobody here knows which of them the target has, so names are bound and unbound there, which fits
- * whatever it has. An object is *present* when the target has it by id. Not for: knowing which is which (resync/translate.c). Pure; any thread.
+ * whatever it has. An object is *present* when the target has it by id. Not for: knowing which is which (repl/resync_walk.h). Pure; any thread.
  */
-#ifndef EVENKEEL_FS_RESYNC_DECIDE_H
-#define EVENKEEL_FS_RESYNC_DECIDE_H
+#ifndef EVENKEEL_REPL_RESYNC_RULES_H
+#define EVENKEEL_REPL_RESYNC_RULES_H
 
 #include <stdbool.h>
 

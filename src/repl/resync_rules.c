@@ -1,6 +1,8 @@
-#include "fs/resync/decide.h"
+#include "repl/resync_rules.h"
 
 #include <stddef.h>
+
+#include "repl/planted.h"
 
 #define RENAME_EXCHANGES BIT(1) /* RENAME_EXCHANGE of renameat2(2) */
 
@@ -41,7 +43,8 @@ static void decide_link(struct steps *steps, const struct resync_facts *facts)
 {
 	if (!is_new_known(facts))
 		return;
-	add(steps, STEP_SHOW_OBJECT);
+	if (!IS_PLANTED(PLANTED_RESYNC_LINK_UNSHOWN))
+		add(steps, STEP_SHOW_OBJECT);
 	add(steps, STEP_BIND_NEW);
 }
 
@@ -58,7 +61,7 @@ static void decide_unlink(
 			add(steps, STEP_UNBIND_OLD);
 		return;
 	}
-	if (!is_orphan && facts->has_object_names)
+	if (!is_orphan && facts->has_object_names && !IS_PLANTED(PLANTED_RESYNC_UNLINK_AS_IS))
 		add(steps, STEP_UNBIND_OLD);
 	else
 		add(steps, STEP_AS_IS);
@@ -93,7 +96,8 @@ static void decide_exchange(struct steps *steps, const struct resync_facts *fact
 /* What is renamed over dies there by the same call only if it is the same thing there. */
 static bool is_replacing_alike(const struct op *op, const struct resync_facts *facts)
 {
-	if (op->replaced == 0 || (op->flags & OP_FLAG_TO_ORPHAN) != 0)
+	if (op->replaced == 0 || (op->flags & OP_FLAG_TO_ORPHAN) != 0 ||
+		IS_PLANTED(PLANTED_RESYNC_REPLACED_ALIKE))
 		return true;
 	return facts->is_replaced_directory ? facts->is_replaced_listed
 					    : !facts->has_replaced_names;
@@ -114,7 +118,8 @@ static void decide_rename(
 			add(steps, STEP_WHITEOUT_CREATED);
 		return;
 	}
-	if (op->replaced != 0 && (op->flags & OP_FLAG_TO_ORPHAN) != 0)
+	if (op->replaced != 0 && (op->flags & OP_FLAG_TO_ORPHAN) != 0 &&
+		!IS_PLANTED(PLANTED_RESYNC_ORPHAN_KEPT))
 		add(steps, STEP_REPLACED_ABSENT);
 	if (is_new_known(facts)) {
 		add(steps, STEP_SHOW_OBJECT);
