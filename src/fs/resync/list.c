@@ -144,10 +144,10 @@ static int end_list(struct resync_source *source, uint64_t directory)
 static int list_piece(struct resync_source *source, struct listing *listing, bool *out_is_end)
 {
 	int error = 0;
-	if (listing->reader == NULL)
-		error = begin_list(source, listing);
-	else if (!resync_is_present(source, listing->directory))
+	if (!resync_is_present(source, listing->directory))
 		error = -ESTALE;
+	else if (listing->reader == NULL)
+		error = begin_list(source, listing);
 	if (error == 0)
 		error = add_piece(source, listing, out_is_end);
 	if (error == 0 && *out_is_end)
