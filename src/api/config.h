@@ -61,11 +61,12 @@ struct address_config {
 };
 
 struct module_settings {
+	enum module_kind kind;
 	uint16_t number; /* the same on all nodes: given by `module add`, stands in module.yaml as
 			    `number` */
 	char name[MODULE_NAME_MAX + 1];
-	char folder[PATH_SIZE_MAX]; /* where module.yaml and bin/ lie */
-	char nodes[2][NODE_NAME_MAX + 1];
+	char folder[PATH_SIZE_MAX];	   /* where module.yaml and bin/ lie */
+	char nodes[2][NODE_NAME_MAX + 1];  /* a single has one; the other is empty */
 	char preferred[NODE_NAME_MAX + 1]; /* empty: none */
 	bool has_failover;
 	uint8_t directory_count;
@@ -150,6 +151,11 @@ typedef void config_difference_function(void *context, const struct config_diffe
 int config_compare_modules(const struct module_settings *before,
 	const struct module_settings *after, config_difference_function *on_difference,
 	void *context);
+
+/* mirror, single. */
+const char *config_kind_name(enum module_kind kind);
+/* How many nodes run it. */
+int config_node_count(const struct module_settings *settings);
 
 /* True if one path is the other, or lies below it. */
 bool config_path_is_within(const char *path, const char *above);

@@ -85,14 +85,20 @@ static void print_checks(
 	}
 }
 
+/* A setting of another kind would not be read again. */
+static bool is_of_kind(int index, const struct module_settings *settings)
+{
+	return settings->kind == KIND_MIRROR || !config_is_mirrors(index);
+}
+
 static void print_row(int index, const struct module_settings *settings, FILE *out)
 {
 	const struct setting *row = &module_rows[index];
 
-	if (index == MODULE_KIND || index == MODULE_ADDRESS)
-		return; /* there is one kind, and `address` is `addresses` */
+	if (index == MODULE_ADDRESS || !is_of_kind(index, settings))
+		return; /* `address` is `addresses` */
 	if (index == MODULE_NODES) {
-		print_list(row, settings, 2, out);
+		print_list(row, settings, config_node_count(settings), out);
 	} else if (row->items_max > 0) {
 		int count = *((const uint8_t *)settings + row->count_offset);
 		if (count > 0 && row->type == SETTING_MAPS)

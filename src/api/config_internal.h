@@ -30,6 +30,8 @@ int config_read_applied_lines(const char *run_folder, const char *folder,
 	struct module_settings *out_settings, struct settings_source *source,
 	struct config_error *error) MUST_CHECK;
 bool config_has_applied(const char *run_folder, const char *name);
+/* Whether a row of module.yaml means something to a mirror only. */
+bool config_is_mirrors(int row);
 bool config_paths_overlap(const char *a, const char *b);
 /* The row by which the addresses were given: `addresses` or `address`. */
 int config_address_row(const struct settings_source *source);

@@ -11,14 +11,15 @@
 /* What a file holds, and what only the parser needs to know of it. */
 struct module_file {
 	struct module_settings settings;
-	unsigned int kind;
 	uint8_t node_count;
 };
 
-static const char *const kind_words[] = { "mirror", NULL };
+static const char *const kind_words[] = { "mirror", "single", NULL };
 static const char *const durability_words[] = { "call", "fsync", NULL };
 
-_Static_assert(sizeof(enum durability) == sizeof(unsigned int), "words are stored as unsigned");
+_Static_assert(sizeof(enum durability) == sizeof(unsigned int) &&
+		       sizeof(enum module_kind) == sizeof(unsigned int),
+	"words are stored as unsigned");
 
 #define DAY (24 * 3600 * NS_PER_S)
 
@@ -38,18 +39,18 @@ static const char *const check_values[CHECK_KIND_COUNT] = { [CHECK_TCP] = "PORT"
 static const struct settings_table check_table = { "checks: (each)", check_rows, ARRAY_COUNT(check_rows) };
 
 const struct setting module_rows[MODULE_ROWS] = {
-	[MODULE_KIND] = { "kind", SETTING_WORD, AT(module_file, kind), .words = kind_words, .fallback = "mirror",
-	  .help = "mirror: one primary, one secondary, directories replicated" },
+	[MODULE_KIND] = { "kind", SETTING_WORD, AT(module_file, settings.kind), .words = kind_words, .fallback = "mirror",
+	  .help = "mirror: two nodes, one primary, directories replicated; single: one node, the application started, checked and repaired" },
 	[MODULE_NUMBER] = { "number", SETTING_INTEGER, AT(module_file, settings.number), .min = 1, .max = MODULES_MAX,
 	  .is_required = true, .help = "number of the module, the same on both nodes; 'module add' gives it" },
 	[MODULE_NODES] = { "nodes", SETTING_NAME, LIST_AT(module_file, settings.nodes, node_count, 2), .is_required = true,
-	  .help = "the two nodes that run it" },
+	  .help = "the two nodes that run it; of a single the one" },
 	[MODULE_PREFERRED] = { "preferred", SETTING_NAME, AT(module_file, settings.preferred),
 	  .help = "node that should be primary when it can" },
 	[MODULE_FAILOVER] = { "failover", SETTING_BOOLEAN, AT(module_file, settings.has_failover), .fallback = "true",
 	  .help = "false: a secondary never takes over by itself" },
 	[MODULE_DIRECTORIES] = { "directories", SETTING_DIRECTORY, LIST_AT(module_file, settings.directories, settings.directory_count, ROOTS_MAX),
-	  .is_required = true, .help = "what is replicated" },
+	  .help = "what is replicated; a mirror has some, a single none" },
 	[MODULE_ADDRESSES] = { "addresses", SETTING_ADDRESS, LIST_AT(module_file, settings.addresses, settings.address_count, ADDRESSES_MAX),
 	  .help = "virtual addresses, held by the primary" },
 	[MODULE_ADDRESS] = { "address", SETTING_ADDRESS, LIST_AT(module_file, settings.addresses, settings.address_count, 1),
@@ -73,6 +74,68 @@ const struct settings_table module_table = { "module.yaml", module_rows, MODULE_
 int config_address_row(const struct settings_source *source)
 {
 	return source->lines[MODULE_ADDRESS] != 0 ? MODULE_ADDRESS : MODULE_ADDRESSES;
+}
+
+const char *config_kind_name(enum module_kind kind)
+{
+	CHECK(kind < KIND_COUNT);
+	return kind_words[kind];
+}
+
+int config_node_count(const struct module_settings *settings)
+{
+	return settings->nodes[1][0] == '\0' ? 1 : 2;
+}
+
+/* What only two copies need. */
+static const int mirror_rows[] = { MODULE_PREFERRED, MODULE_FAILOVER, MODULE_DIRECTORIES,
+	MODULE_DURABILITY, MODULE_PEER_TIMEOUT };
+
+bool config_is_mirrors(int row)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(mirror_rows); i++)
+		if (mirror_rows[i] == row)
+			return true;
+	return false;
+}
+
+static int check_single(const struct module_file *file, const struct settings_source *source,
+	struct config_error *error)
+{
+	if (file->node_count != 1)
+		return MODULE_COMPLAIN(source, error, MODULE_NODES,
+			"found two nodes; expected one: a module of kind single runs on one node");
+	for (int i = 0; i < MODULE_ROWS; i++)
+		if (config_is_mirrors(i) && source->lines[i] != 0)
+			return MODULE_COMPLAIN(source, error, i,
+				"means nothing to a module of kind single, which has one copy and "
+				"replicates nothing; expected it left out, or kind mirror");
+	return 0;
+}
+
+/* Where the map of settings begins. */
+static int first_line(const struct settings_source *source)
+{
+	int first = 0;
+	for (int i = 0; i < MODULE_ROWS; i++)
+		if (source->lines[i] != 0 && (first == 0 || source->lines[i] < first))
+			first = source->lines[i];
+	return first;
+}
+
+static int check_has_directories(const struct module_settings *settings,
+	const struct settings_source *source, struct config_error *error)
+{
+	const struct setting *row = &module_rows[MODULE_DIRECTORIES];
+	char expected[256];
+	if (settings->directory_count > 0)
+		return 0;
+	if (source->lines[MODULE_DIRECTORIES] != 0)
+		return MODULE_COMPLAIN(source, error, MODULE_DIRECTORIES,
+			"found an empty list; expected at least one");
+	settings_expected(row, expected, sizeof(expected));
+	return settings_complain(error, source->file, first_line(source), row->key,
+		"is missing; expected %s", expected);
 }
 
 static int check_module_nodes(const struct module_file *file, const struct settings_source *source,
@@ -201,7 +264,11 @@ static int check_module_checks(struct module_settings *settings,
 static int module_check(
 	struct module_file *file, const struct settings_source *source, struct config_error *error)
 {
-	int result = check_module_nodes(file, source, error);
+	bool is_single = file->settings.kind == KIND_SINGLE;
+	int result = is_single ? check_single(file, source, error)
+			       : check_module_nodes(file, source, error);
+	if (result == 0 && !is_single)
+		result = check_has_directories(&file->settings, source, error);
 	if (result == 0)
 		result = check_module_directories(&file->settings, source, error);
 	if (result == 0)
@@ -282,7 +349,8 @@ int config_read_module_text(const char *file_name, struct bytes text,
 
 static void show_nodes(const struct module_settings *settings, char *out, size_t size)
 {
-	snprintf(out, size, "%s, %s", settings->nodes[0], settings->nodes[1]);
+	bool has_two = config_node_count(settings) == 2;
+	snprintf(out, size, "%s%s%s", settings->nodes[0], has_two ? ", " : "", settings->nodes[1]);
 }
 
 int config_compare_modules(const struct module_settings *before,
@@ -294,8 +362,7 @@ int config_compare_modules(const struct module_settings *before,
 	for (int i = 0; i < MODULE_ROWS; i++) {
 		const struct setting *row = &module_rows[i];
 		char old_text[SENTENCE_SIZE_MAX], new_text[SENTENCE_SIZE_MAX];
-		/* not in module_settings: there is one kind, and `address` is `addresses` */
-		if (i == MODULE_KIND || i == MODULE_ADDRESS)
+		if (i == MODULE_ADDRESS) /* that is `addresses` */
 			continue;
 		if (i == MODULE_NODES) { /* their count is not in module_settings */
 			if (memcmp(before->nodes, after->nodes, sizeof(before->nodes)) == 0)

@@ -23,7 +23,7 @@ struct modules_check {
 
 static int check_nodes_known(const struct modules_check *check)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < config_node_count(check->settings); i++) {
 		const char *name = check->settings->nodes[i];
 		if (config_node_by_name(check->cluster, name) == NULL)
 			return MODULE_COMPLAIN(check->source, check->error, MODULE_NODES,

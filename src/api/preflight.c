@@ -331,11 +331,36 @@ static void check_program(struct preflight *preflight, const char *name, bool is
 		find(preflight, "script '%.200s' is not executable; chmod +x it", path);
 }
 
+/* A single is neither primary nor secondary: such a script would never run. */
+static bool is_pairs(enum script script)
+{
+	return script == SCRIPT_START_PRIM || script == SCRIPT_STOP_PRIM ||
+	       script == SCRIPT_START_SECOND || script == SCRIPT_STOP_SECOND;
+}
+
+static void check_pairs(struct preflight *preflight, const char *name)
+{
+	char path[PATH_SIZE_MAX];
+	snprintf(path, sizeof(path), "%.3000s/bin/%.1000s", preflight->module->folder, name);
+	if (access(path, F_OK) == 0)
+		find(preflight,
+			"script '%.200s' never runs: a module of kind single is neither primary "
+			"nor "
+			"secondary; its scripts are start_both and stop_both (prestart before, "
+			"poststop after)",
+			path);
+}
+
 static void check_scripts(struct preflight *preflight)
 {
 	const struct module_settings *module = preflight->module;
-	for (int i = 0; i < SCRIPT_COUNT; i++)
-		check_program(preflight, script_name((enum script)i), false);
+	for (int i = 0; i < SCRIPT_COUNT; i++) {
+		const char *name = script_name((enum script)i);
+		if (module->kind == KIND_SINGLE && is_pairs((enum script)i))
+			check_pairs(preflight, name);
+		else
+			check_program(preflight, name, false);
+	}
 	for (int i = 0; i < module->check_count; i++) {
 		if (module->checks[i].kind == CHECK_COMMAND)
 			check_program(preflight, module->checks[i].command, true);

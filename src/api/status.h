@@ -56,6 +56,7 @@ struct shown_module {
 	bool has_left_out, is_left_out;
 
 	bool has_settings;
+	const char *kind;
 	uint16_t number;
 	const char *directories[ROOTS_MAX];
 	uint32_t directory_count;
@@ -67,7 +68,8 @@ struct shown_module {
 
 	const char *state, *readiness;
 	const char *peer;
-	bool has_states; /* all down to is_address_held, but for has_summary and has_resync */
+	bool has_states; /* all down to is_address_held, but for has_copies, has_summary and has_resync */
+	bool has_copies; /* of a mirror: what is said of its two copies, down to is_complete */
 	bool is_peer_heard;
 	const char *peer_state, *peer_readiness; /* while it is heard */
 	uint64_t epoch, generation;

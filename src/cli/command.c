@@ -64,6 +64,11 @@ static bool is_primary(const json_t *module)
 	return is_state(module, "ALONE") || is_state(module, "PRIM");
 }
 
+static bool is_serving(const json_t *module)
+{
+	return is_primary(module) || is_state(module, "SECOND") || is_state(module, "UP");
+}
+
 static bool is_reached(const json_t *module, enum goal goal, const char *state_before)
 {
 	if (goal == GOAL_STOPPED)
@@ -71,11 +76,9 @@ static bool is_reached(const json_t *module, enum goal goal, const char *state_b
 	if (!is_readiness(module, "Ready"))
 		return false;
 	switch (goal) {
-	case GOAL_SERVING: return is_primary(module) || is_state(module, "SECOND");
+	case GOAL_SERVING: return is_serving(module);
 	case GOAL_PRIMARY: return is_primary(module);
-	case GOAL_OTHER:
-		return (is_primary(module) || is_state(module, "SECOND")) &&
-		       !is_state(module, state_before);
+	case GOAL_OTHER: return is_serving(module) && !is_state(module, state_before);
 	case GOAL_STOPPED: break;
 	}
 	return false;

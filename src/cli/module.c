@@ -120,6 +120,8 @@ static int set_missing(struct adding *adding)
 	}
 	if (code != EXIT_DONE || module_text_has(adding->text, "nodes"))
 		return code;
+	if (module_text_is(adding->text, "kind", "single"))
+		return set_text(adding, "nodes", adding->site.self->name);
 	if (adding->site.cluster.node_count != 2)
 		return refuse(adding->arguments,
 			"the cluster has %u node%s and the module says nothing of 'nodes'; %s",
@@ -131,6 +133,20 @@ static int set_missing(struct adding *adding)
 	const char *names[2] = { adding->site.cluster.nodes[0].name,
 		adding->site.cluster.nodes[1].name };
 	return set_list(adding, "nodes", names, 2);
+}
+
+/* Another node never reads what lies here. */
+static int check_own_node(const struct adding *adding)
+{
+	const struct module_settings *settings = adding->settings;
+	const char *self = adding->site.self->name;
+	if (settings->kind != KIND_SINGLE || strcmp(settings->nodes[0], self) == 0)
+		return EXIT_DONE;
+	return refuse(adding->arguments,
+		"a module of kind single runs on one node, and 'nodes' names '%s'; this is '%s': "
+		"add it "
+		"there, or give this node: --set nodes=%s",
+		settings->nodes[0], self, self);
 }
 
 static int compose(struct adding *adding)
@@ -155,7 +171,7 @@ static int compose(struct adding *adding)
 		.size = strlen(adding->text) };
 	if (config_read_module_text(path, bytes, adding->settings, &error) != 0)
 		return refuse(adding->arguments, "%s", error.sentence);
-	return EXIT_DONE;
+	return check_own_node(adding);
 }
 
 /* ---- checks of this node ---- */
@@ -266,6 +282,19 @@ static int publish(struct adding *adding, bool *out_runs)
 	return refuse(adding->arguments, "%s", error.sentence);
 }
 
+static void say_added(const struct adding *adding, bool runs)
+{
+	const struct module_settings *settings = adding->settings;
+	printf("Module '%s' (number %u) is added on this node%s. ", adding->name, settings->number,
+		runs ? "" : "; evenkeeld does not run, it will read it at its start");
+	if (settings->kind == KIND_SINGLE)
+		printf("'evenkeel start %s' starts it.\n", adding->name);
+	else
+		printf("Do the same on the other node of %s and %s, then 'evenkeel start %s' on "
+		       "both.\n",
+			settings->nodes[0], settings->nodes[1], adding->name);
+}
+
 static int add_module(struct adding *adding)
 {
 	bool runs = false;
@@ -286,11 +315,7 @@ static int add_module(struct adding *adding)
 	if (adding->hidden[0] != '\0' && code != EXIT_DONE)
 		clear(adding, adding->hidden);
 	if (code == EXIT_DONE)
-		printf("Module '%s' (number %u) is added on this node%s. Do the same on the other "
-		       "node of %s and %s, then 'evenkeel start %s' on both.\n",
-			adding->name, adding->settings->number,
-			runs ? "" : "; evenkeeld does not run, it will read it at its start",
-			adding->settings->nodes[0], adding->settings->nodes[1], adding->name);
+		say_added(adding, runs);
 	return code;
 }
 

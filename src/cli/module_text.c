@@ -26,15 +26,32 @@ static bool line_is_empty(const char *line)
 	return line[0] == '\n' || line[0] == '#';
 }
 
-bool module_text_has(const char *text, const char *key)
+/* NULL if there is none. */
+static const char *line_of(const char *text, const char *key)
 {
 	for (const char *line = text; line != NULL && *line != '\0';) {
 		if (line_gives(line, key))
-			return true;
+			return line;
 		line = strchr(line, '\n');
 		line = line != NULL ? line + 1 : NULL;
 	}
-	return false;
+	return NULL;
+}
+
+bool module_text_has(const char *text, const char *key)
+{
+	return line_of(text, key) != NULL;
+}
+
+bool module_text_is(const char *text, const char *key, const char *word)
+{
+	const char *line = line_of(text, key);
+	if (line == NULL)
+		return false;
+	const char *value = strchr(line, ':') + 1;
+	value += strspn(value, " \t\"'");
+	size_t size = strlen(word);
+	return strncmp(value, word, size) == 0 && strchr(" \t\r\n\"'", value[size]) != NULL;
 }
 
 static void put_commented(const char *text, const char *key, FILE *out)

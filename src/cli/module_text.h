@@ -13,6 +13,8 @@
 
 /* True if a line at the left margin gives this key. */
 bool module_text_has(const char *text, const char *key);
+/* True if that line gives it this word, in quotes or not. */
+bool module_text_is(const char *text, const char *key, const char *word);
 /* The key's lines become comments, "key: value" is appended. Takes *text and gives another. Errors:
  * -ENOMEM (text is kept). */
 int module_text_set(char **text, const char *key, const char *value) MUST_CHECK;

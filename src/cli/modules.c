@@ -111,9 +111,12 @@ static json_t *module_json(const struct module_settings *module)
 		(void)json_array_append_new(addresses,
 			json_string(address_format(&module->addresses[i].address, shown)));
 	}
-	return json_pack("{s:s,s:i,s:[s,s],s:o,s:o}", "name", module->name, "number",
-		module->number, "nodes", module->nodes[0], module->nodes[1], "directories",
-		directories, "addresses", addresses);
+	json_t *nodes = json_array();
+	for (int i = 0; i < config_node_count(module); i++)
+		(void)json_array_append_new(nodes, json_string(module->nodes[i]));
+	return json_pack("{s:s,s:s,s:i,s:o,s:o,s:o}", "name", module->name, "kind",
+		config_kind_name(module->kind), "number", module->number, "nodes", nodes,
+		"directories", directories, "addresses", addresses);
 }
 
 static json_t *wrong_json(const struct config_wrong *wrong)
@@ -123,7 +126,9 @@ static json_t *wrong_json(const struct config_wrong *wrong)
 
 static void print_module(const struct module_settings *module)
 {
-	printf("%-20s number %-4u nodes %s, %s", module->name, module->number, module->nodes[0],
+	bool is_single = module->kind == KIND_SINGLE;
+	printf("%-20s number %-4u %s %s%s%s", module->name, module->number,
+		is_single ? "single, node" : "nodes", module->nodes[0], is_single ? "" : ", ",
 		module->nodes[1]);
 	for (int i = 0; i < module->address_count; i++) {
 		char shown[ADDRESS_TEXT_SIZE];

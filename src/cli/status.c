@@ -129,14 +129,21 @@ static void print_resync(const struct shown_module *module)
 		(unsigned long long)(done >= total ? 100 : done / (total / 100 + 1)));
 }
 
-static void print_states(const struct shown_module *module, const char *node)
+static void print_peer(const struct shown_module *module)
 {
-	printf("\n%-14s %s %s %s    %s ", shown_text(module->name), node, shown_text(module->state),
-		shown_text(module->readiness), shown_text(module->peer));
+	printf("    %s ", shown_text(module->peer));
 	if (module->is_peer_heard)
 		printf("%s %s", shown_text(module->peer_state), shown_text(module->peer_readiness));
 	else
 		printf("not heard");
+}
+
+static void print_states(const struct shown_module *module, const char *node)
+{
+	printf("\n%-14s %s %s %s", shown_text(module->name), node, shown_text(module->state),
+		shown_text(module->readiness));
+	if (module->has_copies)
+		print_peer(module);
 	for (uint32_t i = 0; i < module->address_count; i++)
 		printf("%s%s", i == 0 ? "    " : ", ", module->addresses[i]);
 	printf("\n");

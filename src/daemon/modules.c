@@ -38,7 +38,8 @@ static struct module_config config_of(const struct module *module)
 	const struct node_config *peer = daemon_peer(daemon, module);
 	const struct node_config *preferred =
 		config_node_by_name(&daemon->cluster, settings->preferred);
-	struct module_config config = { .peer = peer == NULL ? 0 : peer->id,
+	struct module_config config = { .kind = settings->kind,
+		.peer = peer == NULL ? 0 : peer->id,
 		.preferred = preferred == NULL ? 0 : preferred->id,
 		.has_failover = settings->has_failover,
 		.address_count = settings->address_count,
@@ -171,7 +172,7 @@ static bool needs_stop(const struct module_settings *old, const struct module_se
 	/* Both were parsed into zeroed memory, and a difference of mere padding would cost no more
 	 * than a refusal. */
 	// NOLINTBEGIN(bugprone-suspicious-memory-comparison)
-	return old->number != new->number ||
+	return old->kind != new->kind || old->number != new->number ||
 	       memcmp(old->nodes, new->nodes, sizeof(old->nodes)) != 0 ||
 	       strcmp(old->preferred, new->preferred) != 0 ||
 	       old->has_failover != new->has_failover ||
@@ -205,7 +206,8 @@ static int check_changes(
 			return refuse(out_error, module->settings.name, "cannot be removed");
 		if (needs_stop(&module->settings, new))
 			return refuse(out_error, module->settings.name,
-				"cannot change its nodes, directories, addresses, durability or "
+				"cannot change its kind, nodes, directories, addresses, durability "
+				"or "
 				"the "
 				"number of its checks");
 	}
@@ -237,7 +239,7 @@ static int apply(struct daemon *daemon, const struct config_modules *wanted)
 			continue;
 		}
 		module->settings = *new;
-		if (fs_is_wanted(module))
+		if (fs_is_wanted(module) || runtime_is_single_running(module))
 			runtime_keep_settings(module);
 	}
 	for (int i = 0; i < wanted->count; i++) {

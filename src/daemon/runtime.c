@@ -59,6 +59,14 @@ static int write_file(const char *path, const char *text)
 	return error;
 }
 
+bool runtime_is_single_running(const struct module *module)
+{
+	const struct runtime *runtime = &module->runtime;
+
+	return module->settings.kind == KIND_SINGLE &&
+	       (runtime->is_application_running || runtime->is_address_held);
+}
+
 void runtime_write(struct module *module)
 {
 	char path[PATH_SIZE_MAX], new_path[PATH_SIZE_MAX], text[RUNTIME_SIZE_MAX] = "";
@@ -80,6 +88,10 @@ void runtime_write(struct module *module)
 			"starts "
 			"the application again.",
 			path, strerror(-error));
+	if (runtime_is_single_running(module))
+		runtime_keep_settings(module);
+	else if (module->settings.kind == KIND_SINGLE)
+		config_forget_applied(module->daemon->paths.run, module->settings.name);
 }
 
 void runtime_remove(struct module *module)

@@ -9,6 +9,8 @@
 
 void runtime_read(struct module *module);
 void runtime_write(struct module *module);
+/* A module without an evenkeel-fs, of which something runs. */
+bool runtime_is_single_running(const struct module *module);
 void runtime_remove(struct module *module);
 /* run/NAME.yaml: under which settings it runs, for our successor and for evenkeel-fs. */
 void runtime_keep_settings(struct module *module);

@@ -418,7 +418,8 @@ static void a_status_has_its_names(void **state)
 		   "\"arbiter\":{\"kind\":\"operator\",\"promise\":\"a person decides: ");
 	say(fd, "{\"command\":\"status\"}\n");
 	expect(fd, "\"counters\":{\"beats_sent\":0,\"beats_heard\":0,\"garbage\":0,"
-		   "\"other_version\":0},\"modules\":[{\"name\":\"pg\",\"number\":7,"
+		   "\"other_version\":0},\"modules\":[{\"name\":\"pg\",\"kind\":\"mirror\","
+		   "\"number\":7,"
 		   "\"directories\":[\"/srv\"],\"addresses\":[],\"durability\":\"call\","
 		   "\"state\":\"STOP\",\"readiness\":\"NotReady\",\"peer\":\"b\","
 		   "\"peer_heard\":false,\"epoch\":0,\"generation\":0,\"good\":[],"

@@ -17,6 +17,10 @@
 	"nodes:\n"                                              \
 	"- {name: a, id: 1, addresses: [10.1.0.1, 10.3.0.1]}\n" \
 	"- {name: b, id: 2, addresses: [10.1.0.2, 10.3.0.2]}\n"
+#define SINGLE_HEAD "kind: single\nnumber: 1\nnodes: [a]\n"
+#define NOT_A_SINGLES                                                                           \
+	"means nothing to a module of kind single, which has one copy and replicates nothing; " \
+	"expected it left out, or kind mirror"
 #define MODULE_HEAD "number: 1\nnodes: [a, b]\ndirectories: [/data]\n"
 
 static struct bytes text_bytes(const char *text)
@@ -206,7 +210,22 @@ static const struct wrong wrong_modules[] = {
 		"m.yaml:4: key 'failover': found 'yes'; expected true or false" },
 	{ MODULE_HEAD "durability: strict\n",
 		"m.yaml:4: key 'durability': found 'strict'; expected call or fsync" },
-	{ MODULE_HEAD "kind: farm\n", "m.yaml:4: key 'kind': found 'farm'; expected mirror" },
+	{ MODULE_HEAD "kind: farm\n", "m.yaml:4: key 'kind': found 'farm'; expected mirror or "
+				    "single" },
+	{ "number: 1\nnodes: [a, b]\n",
+		"m.yaml:1: key 'directories': is missing; expected a list of 1 to 8: an absolute "
+		"path without '.', '..', or '/' at its end" },
+	{ "number: 1\nnodes: [a, b]\ndirectories: []\n",
+		"m.yaml:3: key 'directories': found an empty list; expected at least one" },
+	{ SINGLE_HEAD "directories: [/data]\n",
+		"m.yaml:4: key 'directories': " NOT_A_SINGLES },
+	{ SINGLE_HEAD "preferred: a\n", "m.yaml:4: key 'preferred': " NOT_A_SINGLES },
+	{ SINGLE_HEAD "failover: true\n", "m.yaml:4: key 'failover': " NOT_A_SINGLES },
+	{ SINGLE_HEAD "durability: call\n", "m.yaml:4: key 'durability': " NOT_A_SINGLES },
+	{ SINGLE_HEAD "peer_timeout: 2s\n", "m.yaml:4: key 'peer_timeout': " NOT_A_SINGLES },
+	{ "kind: single\nnumber: 1\nnodes: [a, b]\n",
+		"m.yaml:3: key 'nodes': found two nodes; expected one: a module of kind single "
+		"runs on one node" },
 	{ MODULE_HEAD "address: 10.0.0.300\n",
 		"m.yaml:4: key 'address': found '10.0.0.300', which has a number above "
 		"255; " ADDRESS_EXPECTED },
@@ -256,6 +275,27 @@ static void each_wrong_cluster_has_its_sentence(void **state)
 	}
 }
 
+static void a_single_has_one_node_and_no_directories(void **state)
+{
+	(void)state;
+	struct module_settings *settings = calloc(1, sizeof(*settings));
+	struct config_error error;
+	const char *text = SINGLE_HEAD "address: 10.3.0.100\nrepairs: 1\nchecks:\n- tcp: 80\n";
+	assert_int_equal(config_read_module_text("m.yaml", text_bytes(text), settings, &error), 0);
+	assert_int_equal(settings->kind, KIND_SINGLE);
+	assert_string_equal(config_kind_name(settings->kind), "single");
+	assert_int_equal(config_node_count(settings), 1);
+	assert_string_equal(settings->nodes[0], "a");
+	assert_int_equal(settings->directory_count, 0);
+	assert_int_equal(settings->address_count, 1);
+	assert_int_equal(settings->check_count, 1);
+	text = MODULE_HEAD;
+	assert_int_equal(config_read_module_text("m.yaml", text_bytes(text), settings, &error), 0);
+	assert_int_equal(settings->kind, KIND_MIRROR);
+	assert_int_equal(config_node_count(settings), 2);
+	free(settings);
+}
+
 static void each_wrong_module_has_its_sentence(void **state)
 {
 	(void)state;
@@ -278,6 +318,24 @@ static void note_difference(void *context, const struct config_difference *diffe
 	size_t used = strlen(out);
 	snprintf(out + used, 512 - used, "%s: %s -> %s%s\n", difference->key, difference->before,
 		difference->after, difference->is_live ? " (live)" : "");
+}
+
+static void another_kind_is_a_difference_that_wants_a_stop(void **state)
+{
+	(void)state;
+	struct module_settings *before = calloc(1, sizeof(*before));
+	struct module_settings *after = calloc(1, sizeof(*after));
+	struct config_error error;
+	char found[512] = "";
+	assert_int_equal(
+		config_read_module_text("m.yaml", text_bytes(MODULE_HEAD), before, &error), 0);
+	assert_int_equal(
+		config_read_module_text("m.yaml", text_bytes(SINGLE_HEAD), after, &error), 0);
+	(void)config_compare_modules(before, after, note_difference, found);
+	assert_non_null(strstr(found, "kind: mirror -> single\n"));
+	assert_non_null(strstr(found, "nodes: a, b -> a\n"));
+	free(before);
+	free(after);
 }
 
 static void what_changed_is_listed(void **state)
@@ -311,6 +369,8 @@ int main(void)
 		cmocka_unit_test(what_is_printed_is_read_again),
 		cmocka_unit_test(a_module_is_read_with_its_defaults),
 		cmocka_unit_test(each_wrong_cluster_has_its_sentence),
+		cmocka_unit_test(a_single_has_one_node_and_no_directories),
+		cmocka_unit_test(another_kind_is_a_difference_that_wants_a_stop),
 		cmocka_unit_test(each_wrong_module_has_its_sentence),
 		cmocka_unit_test(what_changed_is_listed),
 	};

@@ -175,6 +175,26 @@ static void what_is_applied_is_read_as_it_was(void **state)
 	assert_int_equal(access(kept, F_OK), -1);
 }
 
+/* Settings that mean nothing to a single are not written, or they would not be read again. */
+static void an_applied_single_is_one_again(void **state)
+{
+	struct folder *folder = *state;
+	char path[512];
+	struct module_settings before, after;
+	snprintf(path, sizeof(path), "%s/modules/web", folder->path);
+	write_module(folder->path, "web",
+		"kind: single\nnumber: 3\nnodes: b\naddress: 10.3.0.100/24@eth0\nrepairs: 1\n"
+		"checks:\n- tcp: 80\n");
+	assert_int_equal(config_read_module(path, &before, &folder->error), 0);
+	assert_int_equal(config_keep_applied(folder->path, &before), 0);
+	write_module(folder->path, "web", "kind: mirror\n");
+	assert_int_equal(config_read_applied(folder->path, path, &after, &folder->error), 0);
+	assert_int_equal(config_compare_modules(&before, &after, NULL, NULL), 0);
+	assert_int_equal(after.kind, KIND_SINGLE);
+	assert_int_equal(config_node_count(&after), 1);
+	config_forget_applied(folder->path, "web");
+}
+
 /* What runs goes on as it was applied when its file is wrong, gone, another's, or asks for what cannot
  * change while it runs; what may change then is taken. */
 static void what_runs_goes_on_as_it_was_applied(void **state)
@@ -260,6 +280,8 @@ int main(void)
 			a_wrong_module_spoils_only_itself, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			what_is_applied_is_read_as_it_was, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			an_applied_single_is_one_again, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			what_runs_goes_on_as_it_was_applied, make_folder, remove_folder),
 	};

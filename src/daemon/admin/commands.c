@@ -85,6 +85,13 @@ static void do_verify(
 	(void)argument;
 	if (module == NULL)
 		return;
+	if (module->settings.kind != KIND_MIRROR) {
+		admin_reply_refused(client, ADMIN_REFUSED_NOT_ITS_KIND,
+			"the module is of kind single: there is one copy, and nothing to compare "
+			"it "
+			"with");
+		return;
+	}
 	client->comparing = module->settings.number;
 	int error = fs_verify(module, client->request);
 	if (error == -ENOTCONN)

@@ -97,11 +97,8 @@ struct shown_module_parts { /* what the texts of a module point to */
 	char addresses[ADDRESSES_MAX][ADDRESS_TEXT_SIZE];
 };
 
-static void fill_states(struct shown_module *out, const struct status *status, const char *peer)
+static void fill_peer(struct shown_module *out, const struct status *status, const char *peer)
 {
-	out->has_states = true;
-	out->state = module_state_name(status->state);
-	out->readiness = readiness_name(status->readiness);
 	out->peer = peer;
 	out->is_peer_heard = status->is_peer_heard;
 	if (!status->is_peer_heard)
@@ -114,13 +111,15 @@ static void fill_settings(struct shown_module *out, const struct module_settings
 	struct shown_module_parts *parts)
 {
 	out->has_settings = true;
+	out->kind = config_kind_name(settings->kind);
 	out->number = settings->number;
 	for (int i = 0; i < settings->directory_count; i++)
 		out->directories[out->directory_count++] = settings->directories[i];
 	for (int i = 0; i < settings->address_count; i++)
 		out->addresses[out->address_count++] =
 			address_format(&settings->addresses[i].address, parts->addresses[i]);
-	out->durability = settings->durability == DURABILITY_CALL ? "call" : "fsync";
+	if (settings->kind == KIND_MIRROR)
+		out->durability = settings->durability == DURABILITY_CALL ? "call" : "fsync";
 }
 
 static void fill_record(
@@ -134,15 +133,12 @@ static void fill_record(
 	}
 	out->holder = node_name(daemon, record->holder);
 	out->is_complete = record->is_complete;
-	out->should_run = record->should_run;
 }
 
-static void fill_summary(struct shown_module *out, const struct summary *summary)
+static void fill_fs(struct shown_module *out, const struct summary *summary)
 {
-	out->has_summary = true;
 	out->fs = fs_role_name(summary->fs_role);
 	out->link = fs_link_name(summary->fs_link);
-	out->is_failed = summary->is_failed;
 }
 
 /* What the configuration of the other node says otherwise, while it is heard saying it. */
@@ -182,10 +178,19 @@ static void fill_module(const struct daemon *daemon, const struct module *module
 		out->now = "is being added or removed";
 		return;
 	}
-	fill_states(out, status, peer != NULL ? peer->name : "");
-	fill_record(out, daemon, &status->record);
-	if (summary != NULL)
-		fill_summary(out, summary);
+	out->has_states = true;
+	out->state = module_state_name(status->state);
+	out->readiness = readiness_name(status->readiness);
+	out->should_run = status->record.should_run;
+	out->has_copies = module->settings.kind == KIND_MIRROR;
+	if (out->has_copies) {
+		fill_peer(out, status, peer != NULL ? peer->name : "");
+		fill_record(out, daemon, &status->record);
+	}
+	if (out->has_copies && summary != NULL)
+		fill_fs(out, summary);
+	out->has_summary = summary != NULL;
+	out->is_failed = summary != NULL && summary->is_failed;
 	out->is_application_running = module->runtime.is_application_running;
 	out->is_address_held = module->runtime.is_address_held;
 	out->has_resync = status->resync_total > 0;

@@ -229,6 +229,10 @@ bool fs_welcome(struct module *module, pid_t pid, int socket, const struct contr
 
 int fs_add(struct module *module)
 {
+	if (module->settings.kind != KIND_MIRROR) { /* nothing is replicated */
+		daemon_module_is_known(module, NULL);
+		return 0;
+	}
 	struct module_fs *fs = calloc(1, sizeof(*fs));
 	if (fs == NULL)
 		return -ENOMEM;
@@ -272,6 +276,7 @@ static void report_stopped(struct module_fs *fs, struct epoch epoch)
 void fs_order(struct module *module, const struct action *action)
 {
 	struct module_fs *fs = module->fs;
+	CHECK(fs != NULL); /* a kind without one orders nothing of it */
 	const struct control_message message = { .type = CONTROL_ORDER, .order = action->fs };
 	bool is_nobody = fs->process.pidfd < 0 && !loop_is_armed(&fs->start);
 	bool was_unfit = fs->is_unfit;
@@ -304,12 +309,12 @@ void fs_order(struct module *module, const struct action *action)
 
 bool fs_is_wanted(const struct module *module)
 {
-	return module->fs->is_wanted;
+	return module->fs != NULL && module->fs->is_wanted;
 }
 
 bool fs_is_secondary(const struct module *module)
 {
-	return module->fs->socket >= 0 && module->fs->role == FS_SECONDARY;
+	return module->fs != NULL && module->fs->socket >= 0 && module->fs->role == FS_SECONDARY;
 }
 
 int fs_hand_stream(struct module *module, uint8_t peer, int fd)
@@ -329,5 +334,6 @@ int fs_verify(struct module *module, uint32_t request)
 	const struct control_message message = { .type = CONTROL_VERIFY,
 		.verify.request = request };
 
+	CHECK(module->fs != NULL);
 	return module->fs->socket < 0 ? -ENOTCONN : control_send(module->fs->socket, &message, -1);
 }

@@ -52,7 +52,7 @@ static bool welcome(struct guest *guest, const struct control_message *message)
 	struct module *module = daemon_module_by_name(daemon, message->hello.module);
 	pid_t pid = peer_pid(guest->socket);
 
-	if (module == NULL || pid == 0)
+	if (module == NULL || module->fs == NULL || pid == 0)
 		return false;
 	/* Two watches of one descriptor cannot be: ours goes first. */
 	loop_remove(&daemon->loop, &guest->watch);

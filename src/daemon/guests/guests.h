@@ -12,13 +12,15 @@
 
 int fs_open(struct daemon *daemon) MUST_CHECK;
 void fs_close(struct daemon *daemon);
-/* Ends in daemon_module_is_known(), at once or when a living evenkeel-fs has said hello. */
+/* Ends in daemon_module_is_known(), at once or when a living evenkeel-fs has said hello. A module that
+ * replicates nothing has none. */
 int fs_add(struct module *module) MUST_CHECK;
 void fs_remove(struct module *module);
 void fs_order(struct module *module, const struct action *action);
 /* Runs an evenkeel-fs, or should one? */
 bool fs_is_wanted(const struct module *module);
-/* Asks it to compare the copies; the answer comes to admin_verified(). Errors: -ENOTCONN: none runs. */
+/* Asks the evenkeel-fs of a mirror to compare the copies; the answer comes to admin_verified(). Errors:
+ * -ENOTCONN: none runs. */
 int fs_verify(struct module *module, uint32_t request) MUST_CHECK;
 
 /* ---- streams.c: the TCP port ---- */

@@ -41,8 +41,8 @@ uint16_t mesh_name_ours(const struct daemon *daemon, struct summary *summaries,
 	for (uint16_t i = 0; i < count; i++) {
 		const struct module *module =
 			daemon_module_by_number((struct daemon *)daemon, summaries[i].module);
-		if (module == NULL)
-			continue;
+		if (module == NULL || daemon_peer(daemon, module) == NULL)
+			continue; /* gone meanwhile, or no other node runs it */
 		(void)snprintf(out_names[named].text, sizeof(out_names[named].text), "%s",
 			module->settings.name);
 		out_names[named].directories = digest_of_directories(module);
