@@ -13,12 +13,16 @@
 
 /*
  * Stops the process when what must hold does not: a stopped node fails over, a wrong node corrupts.
- * Always on. Never for input, files, packets or the kernel.
+ * Always on. Never for input, files, packets or the kernel. Its last words name the place:
+ * "file:line: condition" (check_failed() of platform/check.c, which programs link; else it is mute).
  */
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
+#define CHECK(condition)                                                                 \
+	do {                                                                             \
+		if (__builtin_expect(!(condition), 0))                                   \
+			check_failed(__FILE__ ":" LITERAL_OF(__LINE__) ": " #condition); \
 	} while (0)
+#define LITERAL_OF(line)  LITERAL_OF_(line)
+#define LITERAL_OF_(text) #text
+__attribute__((noreturn, cold)) void check_failed(const char *place);
 
 #endif

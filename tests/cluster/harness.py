@@ -330,7 +330,8 @@ class Cluster:
         self.lab.down()
 
 
-OWN_CRASH = re.compile(r"(evenkeel-fs|evenkeeld) was ended by signal (4|6|7|8|11)\b|evenkeel-hold ended: -(4|6|7|8|11)\b")
+OWN_CRASH = re.compile(r"(evenkeel-fs|evenkeeld) was ended by signal (4|6|7|8|11)\b|evenkeel-hold ended: -(4|6|7|8|11)\b"
+                       r"|: CHECK failed: ")
 
 
 def own_crashes(cluster):
