@@ -23,7 +23,7 @@ enum {
 	PLANTED_STALE_ALONE = 140,    /* answers alone in an epoch that is not new (R4) */
 	PLANTED_STRANGE_ACK = 141,    /* acknowledgements of another epoch count */
 	PLANTED_MIXTURE_SERVES = 142, /* a copy that is not in sync is promoted (R6) */
-	/* bringing a copy up to date: found by sim/resync.c */
+	/* bringing a copy up to date: found by sim/resync */
 	PLANTED_RESYNC_UNLINK_AS_IS = 150,   /* an object dies there although it has names here */
 	PLANTED_RESYNC_LINK_UNSHOWN = 151,   /* a name for what the target does not have */
 	PLANTED_RESYNC_REPLACED_ALIKE = 152, /* what is renamed over is taken for what it is here */

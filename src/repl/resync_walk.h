@@ -17,7 +17,7 @@
  *
  * Pure: ids lie in the caller's memory (struct resync_memory), which may be as large as the tree.
  * Not for: reading the tree, threads, the stream (fs/resync). Under the caller's lock. The simulator
- * runs this very code (sim/resync.c).
+ * runs this very code (sim/resync).
  */
 #ifndef EVENKEEL_REPL_RESYNC_WALK_H
 #define EVENKEEL_REPL_RESYNC_WALK_H

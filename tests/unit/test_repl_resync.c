@@ -1,6 +1,6 @@
 /*
  * What is decided while a copy is brought up to date, case by case; how it goes together is played by
- * the simulator (sim/resync.c).
+ * the simulator (sim/resync).
  */
 #include <setjmp.h>
 #include <stdarg.h>
