@@ -15,6 +15,9 @@ const struct words role_words = { roles, ROLE_COUNT };
 static const struct word refusals[] = { ADMIN_REFUSALS(WORD_ROW) };
 const struct words admin_refusal_words = { refusals, ADMIN_REFUSAL_COUNT };
 
+static const struct word lines[] = { ADMIN_LINES(WORD_ROW) };
+const struct words admin_line_words = { lines, ADMIN_LINE_TYPE_COUNT };
+
 /* clang-format off */
 #define REQUEST(...) FIELD(struct admin_request, __VA_ARGS__)
 static const struct field request_rows[] = {

@@ -12,10 +12,13 @@
 #include <stdbool.h>
 
 #include "api/fields.h"
+#include "base/limits.h"
 #include "base/words.h"
 #include "core/core.h"
 
 /* Who may give a command. The socket is root's, who may all; consoles ask for a role. */
+#define ADMIN_ALIVE_NS NS_PER_S /* a subscription has a line at least so often */
+
 /* clang-format off */
 #define ROLES(X) \
 	X(ROLE_MONITOR, "Monitor", "sees") \
@@ -26,6 +29,7 @@
  * help) */
 #define ADMIN_COMMANDS(X) \
 	X(ADMIN_STATUS,	   "status",	ROLE_MONITOR, false, false, &shown_status_fields, "what is going on, once") \
+	X(ADMIN_SUBSCRIBE, "subscribe", ROLE_MONITOR, false, false, &shown_status_fields, "what is going on, and each change from then on, one line each") \
 	X(ADMIN_START,	   "start",	ROLE_CONTROL, true,  true,  NULL, "start the module on this node; looks at the node first") \
 	X(ADMIN_STOP,	   "stop",	ROLE_CONTROL, true,  true,  NULL, "stop the module on this node") \
 	X(ADMIN_RESTART,   "restart",	ROLE_CONTROL, true,  true,  NULL, "stop and start the application, on this node") \
@@ -52,7 +56,16 @@
 	X(ADMIN_REFUSED_PREFLIGHT,	 "preflight",	    "something on this node stands in the way; findings has a sentence for each") \
 	X(ADMIN_REFUSED_CONFIGURATION,	 "configuration",   "the configuration files are wrong") \
 	X(ADMIN_REFUSED_UNKNOWN_COMMAND, "unknown_command", "there is no such command") \
-	X(ADMIN_REFUSED_WRONG_REQUEST,	 "wrong_request",   "a field of the request is wrong; the sentence names it")
+	X(ADMIN_REFUSED_WRONG_REQUEST,	 "wrong_request",   "a field of the request is wrong; the sentence names it") \
+	X(ADMIN_REFUSED_TOO_MANY,	 "too_many",	    "as many subscribe as may; commands are still taken") \
+	X(ADMIN_REFUSED_SUBSCRIBED,	 "subscribed",	    "this connection shows changes; commands want one of their own")
+
+/* The lines of a subscription, each with its "type". */
+#define ADMIN_LINES(X) \
+	X(ADMIN_LINE_SNAPSHOT, "snapshot", "the status, as `status` answers it") \
+	X(ADMIN_LINE_CHANGES,  "changes",  "of cluster, nodes, arbiter what has changed, whole; of modules those that have changed, each whole; gone: names of modules that are no longer there") \
+	X(ADMIN_LINE_ALIVE,    "alive",	   "nothing has changed for a second; counters, as in the status") \
+	X(ADMIN_LINE_LOST,     "lost",	   "changes were lost, because this connection was read too slowly; a snapshot follows")
 /* clang-format on */
 
 enum role { ROLES(WORD_CONSTANT) ROLE_COUNT };
@@ -61,6 +74,8 @@ enum role { ROLES(WORD_CONSTANT) ROLE_COUNT };
 enum admin_command { ADMIN_COMMANDS(ADMIN_CONSTANT) ADMIN_COMMAND_COUNT };
 
 enum admin_refusal { ADMIN_REFUSALS(WORD_CONSTANT) ADMIN_REFUSAL_COUNT };
+
+enum admin_line_type { ADMIN_LINES(WORD_CONSTANT) ADMIN_LINE_TYPE_COUNT };
 
 struct admin_command_row {
 	const char *name;
@@ -75,7 +90,7 @@ struct admin_request {
 	bool has_force, is_forced;
 };
 
-extern const struct words role_words, admin_refusal_words;
+extern const struct words role_words, admin_refusal_words, admin_line_words;
 extern const struct admin_command_row admin_command_rows[ADMIN_COMMAND_COUNT];
 extern const struct fields admin_request_fields, admin_verified_fields;
 

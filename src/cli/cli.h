@@ -101,6 +101,22 @@ int folder_remove(const char *path) MUST_CHECK;
  * Errors: -ENOENT or -ECONNREFUSED: evenkeeld does not run; -ETIMEDOUT; -EBADMSG. */
 int client_ask(const struct arguments *arguments, json_t *request, int timeout_s,
 	json_t **out_answer) MUST_CHECK;
+/* A connection on which lines follow one request. */
+struct client_stream {
+	int fd;
+	char *text; /* what was received and not taken yet */
+	size_t size;
+};
+/* request is taken; timeout_s bounds each wait. Errors: as of client_ask(). */
+int client_stream_open(const struct arguments *arguments, json_t *request, int timeout_s,
+	struct client_stream *out_stream) MUST_CHECK;
+/* Gives the next line. Errors: as of client_ask(); -ECONNRESET: evenkeeld ended. */
+int client_stream_next(struct client_stream *stream, json_t **out_line) MUST_CHECK;
+/* Something has been received already. */
+bool client_stream_has_more(const struct client_stream *stream);
+void client_stream_close(struct client_stream *stream);
+/* Says on standard error why there is no answer. */
+void client_say_no_answer(const struct arguments *arguments, int error, int timeout_s);
 /* client_ask(), and a sentence on standard error if there is no answer or it is a refusal (but
  * "already_so" is none). Gives NULL then. */
 json_t *client_demand(const struct arguments *arguments, json_t *request, int timeout_s);
@@ -120,6 +136,14 @@ struct site {
 /* Reads everything; a sentence on standard error if it cannot. Gives an exit code. */
 int site_read(const struct arguments *arguments, struct site *out_site) MUST_CHECK;
 void site_done(struct site *site);
+
+/* ---- status.c, watch.c ---- */
+
+/* Prints a status, for people or as it is. Gives an exit code. */
+int status_show(const struct arguments *arguments, const json_t *status) MUST_CHECK;
+/* Puts a line of changes into the status that it changes. */
+void watch_merge(json_t *status, const json_t *line);
+int do_watch(const struct arguments *arguments);
 
 /* ---- commands ---- */
 

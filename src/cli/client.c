@@ -1,7 +1,8 @@
 /*
- * One question to evenkeeld over its admin socket, and its answer.
+ * One question to evenkeeld over its admin socket, and its answer; or the lines that follow it.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -60,49 +61,87 @@ static int send_line(int fd, const json_t *request)
 	return error;
 }
 
-/* An answer ends with its line. */
-static int receive_line(int fd, json_t **out_answer)
+/* A line in the buffer's beginning, its end included; 0: there is no whole one. */
+static size_t line_size(const struct client_stream *stream)
 {
-	char *text = malloc(ANSWER_SIZE_MAX);
-	size_t size = 0;
-	int error = text == NULL ? -ENOMEM : 0;
-	while (error == 0 && (size == 0 || text[size - 1] != '\n')) {
-		ssize_t got = size < ANSWER_SIZE_MAX
-				      ? recv(fd, text + size, ANSWER_SIZE_MAX - size, 0)
-				      : 0;
-		if (got == 0)
-			error = -ECONNRESET;
-		else if (got < 0 && errno != EINTR)
-			error = errno == EAGAIN ? -ETIMEDOUT : -errno;
-		size += got > 0 ? (size_t)got : 0;
+	const char *end = stream->size > 0 ? memchr(stream->text, '\n', stream->size) : NULL;
+	return end != NULL ? (size_t)(end - stream->text) + 1 : 0;
+}
+
+static int receive_more(struct client_stream *stream)
+{
+	ssize_t got = stream->size < ANSWER_SIZE_MAX ? recv(stream->fd, stream->text + stream->size,
+							       ANSWER_SIZE_MAX - stream->size, 0)
+						     : 0;
+	if (got == 0)
+		return -ECONNRESET;
+	if (got < 0 && errno != EINTR)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	stream->size += got > 0 ? (size_t)got : 0;
+	return 0;
+}
+
+int client_stream_next(struct client_stream *stream, json_t **out_line)
+{
+	int error = 0;
+	size_t size;
+	while ((size = line_size(stream)) == 0 && error == 0)
+		error = receive_more(stream);
+	if (error != 0)
+		return error;
+	json_t *line = json_loadb(stream->text, size, 0, NULL);
+	stream->size -= size;
+	memmove(stream->text, stream->text + size, stream->size);
+	if (!json_is_object(line)) {
+		json_decref(line);
+		return -EBADMSG;
 	}
+	*out_line = line;
+	return 0;
+}
+
+bool client_stream_has_more(const struct client_stream *stream)
+{
+	struct pollfd look = { .fd = stream->fd, .events = POLLIN };
+	return line_size(stream) > 0 || poll(&look, 1, 0) > 0;
+}
+
+int client_stream_open(const struct arguments *arguments, json_t *request, int timeout_s,
+	struct client_stream *out_stream)
+{
+	struct client_stream stream = { .fd = open_client(arguments, timeout_s) };
+	int error = stream.fd < 0 ? stream.fd : 0;
 	if (error == 0) {
-		*out_answer = json_loadb(text, size, 0, NULL);
-		error = json_is_object(*out_answer) ? 0 : -EBADMSG;
+		stream.text = malloc(ANSWER_SIZE_MAX);
+		error = stream.text != NULL ? send_line(stream.fd, request) : -ENOMEM;
 		if (error != 0)
-			json_decref(*out_answer);
+			client_stream_close(&stream);
 	}
-	free(text);
+	json_decref(request);
+	if (error == 0)
+		*out_stream = stream;
 	return error;
+}
+
+void client_stream_close(struct client_stream *stream)
+{
+	close(stream->fd);
+	free(stream->text);
 }
 
 int client_ask(
 	const struct arguments *arguments, json_t *request, int timeout_s, json_t **out_answer)
 {
-	int fd = open_client(arguments, timeout_s);
-	if (fd < 0) {
-		json_decref(request);
-		return fd;
-	}
-	int error = send_line(fd, request);
-	if (error == 0)
-		error = receive_line(fd, out_answer);
-	close(fd);
-	json_decref(request);
+	struct client_stream stream;
+	int error = client_stream_open(arguments, request, timeout_s, &stream);
+	if (error != 0)
+		return error;
+	error = client_stream_next(&stream, out_answer);
+	client_stream_close(&stream);
 	return error;
 }
 
-static void say_no_answer(const struct arguments *arguments, int error, int timeout_s)
+void client_say_no_answer(const struct arguments *arguments, int error, int timeout_s)
 {
 	switch (error) {
 	case -ENOENT:
@@ -138,7 +177,7 @@ json_t *client_demand(const struct arguments *arguments, json_t *request, int ti
 	json_t *answer = NULL;
 	int error = client_ask(arguments, request, timeout_s, &answer);
 	if (error != 0) {
-		say_no_answer(arguments, error, timeout_s);
+		client_say_no_answer(arguments, error, timeout_s);
 		return NULL;
 	}
 	/* What was asked for is so already: nothing is wrong. */

@@ -11,17 +11,14 @@
  *	    to do       ...
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/status.h"
 #include "cli/cli.h"
 
-#define WATCH_EVERY_S 1
-#define COLUMNS	      100
+#define COLUMNS 100
 
 static int columns(void)
 {
@@ -183,36 +180,23 @@ static int print_status(const struct arguments *arguments, const json_t *answer)
 	return EXIT_DONE;
 }
 
-static int show(const struct arguments *arguments)
+int status_show(const struct arguments *arguments, const json_t *status)
 {
-	json_t *status = client_demand(arguments, json_pack("{s:s}", "command", "status"), 5);
-	if (status == NULL)
-		return EXIT_REFUSED;
-	int code = EXIT_DONE;
-	if (arguments->is_json) {
-		(void)json_dumpf(status, stdout, JSON_COMPACT);
-		printf("\n");
-	} else {
-		code = print_status(arguments, status);
-	}
-	json_decref(status);
-	return code;
+	if (!arguments->is_json)
+		return print_status(arguments, status);
+	(void)json_dumpf(status, stdout, JSON_COMPACT);
+	printf("\n");
+	return EXIT_DONE;
 }
 
 int do_status(const struct arguments *arguments)
 {
-	bool is_watching = option_given(arguments, OPTION_WATCH);
-	bool is_terminal = isatty(STDOUT_FILENO) != 0;
-	struct timespec rest = { .tv_sec = WATCH_EVERY_S };
-	int code;
-	do {
-		if (is_watching && is_terminal)
-			printf("\033[H\033[2J");
-		code = show(arguments);
-		if (fflush(stdout) != 0)
-			return EXIT_REFUSED; /* nobody reads any more */
-		if (is_watching)
-			(void)nanosleep(&rest, NULL); /* shorter after a signal: shown sooner */
-	} while (is_watching);
+	if (option_given(arguments, OPTION_WATCH))
+		return do_watch(arguments);
+	json_t *status = client_demand(arguments, json_pack("{s:s}", "command", "status"), 5);
+	if (status == NULL)
+		return EXIT_REFUSED;
+	int code = status_show(arguments, status);
+	json_decref(status);
 	return code;
 }

@@ -170,6 +170,7 @@ static void drain(struct daemon *daemon)
 		step(daemon, &event);
 	}
 	daemon->is_stepping = false;
+	admin_changed(daemon);
 	int64_t due_ns = core_deadline(daemon->core);
 	if (due_ns == INT64_MAX)
 		loop_disarm(&daemon->loop, &daemon->core_timer);

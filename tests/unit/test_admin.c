@@ -429,6 +429,219 @@ static void a_status_has_its_names(void **state)
 	close(fd);
 }
 
+/* ---- subscriptions ---- */
+
+#define SUBSCRIBE "{\"command\":\"subscribe\"}\n"
+
+/* The next whole line that there is; lets the loop work for at most so long until there is one. */
+static char *read_line(int fd, int64_t limit_ns)
+{
+	static char line[512 * 1024];
+	int64_t until_ns = clock_boot_ns() + limit_ns;
+	size_t size = 0;
+	while (size == 0 || line[size - 1] != '\n') {
+		ssize_t got = recv(fd, line + size, 1, 0);
+		if (got == 1)
+			assert_true(++size < sizeof(line));
+		else if (got == 0 || clock_boot_ns() > until_ns)
+			return NULL;
+		else
+			turn(5 * NS_PER_MS);
+	}
+	line[size] = '\0';
+	return line;
+}
+
+static void expect_line(int fd, const char *text)
+{
+	const char *line = read_line(fd, 3 * NS_PER_S / 2);
+	while (line != NULL && strstr(line, "\"alive\"") != NULL)
+		line = read_line(fd, 3 * NS_PER_S / 2);
+	assert_non_null(line);
+	if (strstr(line, text) == NULL)
+		fail_msg("'%s' is not in '%s'", text, line);
+}
+
+static int open_subscriber(void)
+{
+	int fd = open_client();
+	say(fd, SUBSCRIBE);
+	expect_line(fd, "\"type\":\"snapshot\"");
+	return fd;
+}
+
+static void change_module(bool is_running)
+{
+	the_module->runtime.is_application_running = is_running;
+	admin_changed(the_daemon);
+}
+
+static void a_subscriber_hears_what_changes_and_nothing_else(void **state)
+{
+	(void)state;
+	know_module();
+	int fd = open_client();
+	say(fd, SUBSCRIBE);
+	const char *line = read_line(fd, NS_PER_S);
+	assert_non_null(line);
+	assert_non_null(strstr(line, "{\"ok\":true,\"node\":\"a\""));
+	assert_non_null(strstr(line, "\"type\":\"snapshot\""));
+	admin_changed(the_daemon); /* nothing is different */
+	turn(100 * NS_PER_MS);
+	expect_silence(fd);
+	change_module(true);
+	line = read_line(fd, NS_PER_S / 2);
+	assert_non_null(line);
+	assert_non_null(strstr(line, "{\"type\":\"changes\",\"modules\":[{\"name\":\"pg\""));
+	assert_non_null(strstr(line, "\"is_application_running\":true"));
+	assert_null(strstr(line, "\"nodes\""));
+	the_daemon->module_count = 0;
+	snprintf(the_daemon->cluster.nodes[1].name, NODE_NAME_MAX, "c");
+	admin_changed(the_daemon);
+	expect_line(fd, "\"nodes\":[{\"name\":\"a\"");
+	the_daemon->module_count = 1;
+	expect_line(fd, "\"modules\":[{\"name\":\"pg\""); /* seen without being told of it */
+	the_daemon->module_count = 0;
+	expect_line(fd, "{\"type\":\"changes\",\"gone\":[\"pg\"]}");
+	the_daemon->module_count = 1;
+	close(fd);
+}
+
+static void a_subscriber_sees_that_the_daemon_lives(void **state)
+{
+	(void)state;
+	int fd = open_subscriber();
+	for (int i = 0; i < 2; i++) {
+		const char *line = read_line(fd, 3 * NS_PER_S / 2);
+		assert_non_null(line);
+		assert_string_equal(line,
+			"{\"type\":\"alive\",\"counters\":{\"beats_sent\":0,"
+			"\"beats_heard\":0,\"garbage\":0,\"other_version\":0}}\n");
+	}
+	close(fd);
+}
+
+static void a_subscriber_gives_no_commands(void **state)
+{
+	(void)state;
+	know_module();
+	int fd = open_subscriber();
+	say(fd, "{\"command\":\"stop\",\"module\":\"pg\"}\n" SUBSCRIBE);
+	expect_line(fd, "\"sentence\":\"this connection shows what changes; give commands over "
+			"another one\",\"refusal\":\"subscribed\"");
+	expect_line(fd, "\"refusal\":\"subscribed\"");
+	assert_int_equal(posted_count, 0);
+	change_module(true);
+	expect_line(fd, "\"type\":\"changes\"");
+	say(fd, "garbage\n");
+	expect_end(fd);
+	fd = open_client(); /* and its place is free again */
+	say(fd, "{\"command\":\"status\"}\n");
+	expect(fd, "\"ok\":true");
+	close(fd);
+}
+
+static void make_lines_long(void)
+{
+	the_module->settings.directory_count = ROOTS_MAX;
+	for (int i = 0; i < ROOTS_MAX; i++) {
+		memset(the_module->settings.directories[i], 'x', PATH_SIZE_MAX - 1);
+		the_module->settings.directories[i][PATH_SIZE_MAX - 1] = '\0';
+	}
+}
+
+/* More lines than are kept, each of 32 KiB. */
+static void change_often(void)
+{
+	for (int i = 0; i < 160; i++) {
+		change_module(i % 2 == 0);
+		turn(25 * NS_PER_MS);
+	}
+}
+
+static void a_slow_subscriber_is_told_that_it_lost_changes(void **state)
+{
+	(void)state;
+	know_module();
+	make_lines_long();
+	int slow = open_subscriber(), lines = 0;
+	change_often();
+	const char *line = read_line(slow, NS_PER_S);
+	for (; strstr(line, "\"lost\"") == NULL; lines++) {
+		assert_non_null(strstr(line, "\"type\":\"changes\""));
+		line = read_line(slow, NS_PER_S);
+		assert_non_null(line);
+	}
+	assert_in_range(lines, 1, 100);
+	assert_non_null(strstr(line, "was read too slowly and misses changes"));
+	line = read_line(slow, NS_PER_S);
+	assert_non_null(line);
+	assert_non_null(strstr(line, "\"type\":\"snapshot\""));
+	assert_non_null(strstr(line, "\"is_application_running\":false"));
+	change_module(true);
+	expect_line(slow, "\"is_application_running\":true");
+	close(slow);
+}
+
+static void subscribers_that_vanish_disturb_nobody(void **state)
+{
+	(void)state;
+	int gone[8];
+	know_module();
+	make_lines_long();
+	for (size_t i = 0; i < ARRAY_COUNT(gone); i++)
+		gone[i] = open_subscriber();
+	for (int i = 0; i < 20; i++) { /* until something waits to be sent to each of them */
+		change_module(i % 2 == 0);
+		turn(25 * NS_PER_MS);
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(gone) / 2; i++)
+		close(gone[i]);
+	int stays = open_subscriber();
+	for (size_t i = ARRAY_COUNT(gone) / 2; i < ARRAY_COUNT(gone); i++)
+		close(gone[i]);
+	change_module(true);
+	expect_line(stays, "\"is_application_running\":true");
+	close(stays);
+	turn(20 * NS_PER_MS);
+	int later = open_subscriber();
+	close(later);
+}
+
+static void a_hundred_subscribers_and_room_for_commands(void **state)
+{
+	(void)state;
+	int fds[SUBSCRIBERS_MAX];
+	know_module();
+	for (int i = 0; i < SUBSCRIBERS_MAX; i++) {
+		fds[i] = open_client();
+		assert_int_equal(send(fds[i], SUBSCRIBE, strlen(SUBSCRIBE), MSG_NOSIGNAL),
+			strlen(SUBSCRIBE));
+		turn(2 * NS_PER_MS);
+	}
+	for (int i = 0; i < SUBSCRIBERS_MAX; i++)
+		expect_line(fds[i], "\"type\":\"snapshot\"");
+	int other = open_client();
+	say(other, SUBSCRIBE);
+	expect_line(other, "\"refusal\":\"too_many\"");
+	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) { /* idle ones make room, subscribers stay */
+		int idle = open_client();
+		turn(NS_PER_MS);
+		close(idle);
+	}
+	say(other, "{\"command\":\"status\"}\n");
+	expect_line(other, "\"modules\"");
+	change_module(true);
+	for (int i = 0; i < SUBSCRIBERS_MAX; i++)
+		expect_line(fds[i], "\"is_application_running\":true");
+	close(fds[0]);
+	say(other, SUBSCRIBE);
+	expect_line(other, "\"type\":\"snapshot\"");
+	for (int i = 1; i < SUBSCRIBERS_MAX; i++)
+		close(fds[i]);
+	close(other);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -445,6 +658,12 @@ int main(void)
 		TEST(a_start_is_looked_at_first),
 		TEST(a_comparison_is_answered_with_its_numbers),
 		TEST(a_status_has_its_names),
+		TEST(a_subscriber_hears_what_changes_and_nothing_else),
+		TEST(a_subscriber_sees_that_the_daemon_lives),
+		TEST(a_subscriber_gives_no_commands),
+		TEST(a_slow_subscriber_is_told_that_it_lost_changes),
+		TEST(subscribers_that_vanish_disturb_nobody),
+		TEST(a_hundred_subscribers_and_room_for_commands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

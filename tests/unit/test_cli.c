@@ -185,6 +185,41 @@ static void a_gateway_that_means_another_on_each_link_does_not_count(void **stat
 	assert_false(find_in(strstr(routes_ipv6, "fe80") - 68, ADDRESS_IPV6, &gateway));
 }
 
+/* ---- status -w ---- */
+
+static void expect_merged(json_t *status, const char *line, const char *expected)
+{
+	json_t *changes = json_loads(line, 0, NULL);
+	assert_non_null(changes);
+	watch_merge(status, changes);
+	char *text = json_dumps(status, JSON_COMPACT);
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(changes);
+}
+
+static void changes_are_put_into_the_status(void **state)
+{
+	(void)state;
+	json_t *status = json_loads("{\"node\":\"a\",\"nodes\":[1],\"modules\":["
+				    "{\"name\":\"b\"},{\"name\":\"z\",\"is_left_out\":true}]}",
+		0, NULL);
+	expect_merged(status,
+		"{\"type\":\"changes\",\"modules\":[{\"name\":\"c\"},{\"name\":\"a\"}]}",
+		"{\"node\":\"a\",\"nodes\":[1],\"modules\":[{\"name\":\"a\"},{\"name\":\"b\"},"
+		"{\"name\":\"c\"},{\"name\":\"z\",\"is_left_out\":true}]}");
+	expect_merged(status,
+		"{\"type\":\"changes\",\"nodes\":[2],\"modules\":[{\"name\":\"b\",\"is_left_out\":"
+		"true}],"
+		"\"gone\":[\"a\",\"nosuch\"]}",
+		"{\"node\":\"a\",\"nodes\":[2],\"modules\":[{\"name\":\"c\"},"
+		"{\"name\":\"b\",\"is_left_out\":true},{\"name\":\"z\",\"is_left_out\":true}]}");
+	expect_merged(status, "{\"type\":\"later\"}",
+		"{\"node\":\"a\",\"nodes\":[2],\"modules\":[{\"name\":\"c\"},"
+		"{\"name\":\"b\",\"is_left_out\":true},{\"name\":\"z\",\"is_left_out\":true}]}");
+	json_decref(status);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +230,7 @@ int main(void)
 		cmocka_unit_test(a_folder_is_copied_with_its_modes_and_removed),
 		cmocka_unit_test(the_gateway_with_the_smallest_metric_counts),
 		cmocka_unit_test(a_gateway_that_means_another_on_each_link_does_not_count),
+		cmocka_unit_test(changes_are_put_into_the_status),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

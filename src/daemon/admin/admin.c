@@ -25,7 +25,9 @@ static void client_close(struct admin_client *client)
 	struct admin *admin = client->admin;
 	loop_remove(&admin->daemon->loop, &client->watch);
 	close(client->watch.fd);
-	free(client->out);
+	if (client->is_subscriber)
+		subscribe_end(client);
+	admin_line_drop(client->out);
 	*client = (struct admin_client){ .admin = admin, .watch = { .fd = -1 } };
 }
 
@@ -45,12 +47,19 @@ static void watch_mood(struct admin_client *client)
 		client_close(client);
 }
 
+static void out_is_sent(struct admin_client *client)
+{
+	admin_line_drop(client->out);
+	client->out = client->is_subscriber ? subscribe_next(client) : NULL;
+	client->out_sent = 0;
+}
+
 /* Sends what the socket takes. Gives false if the client is gone. */
 static bool client_flush(struct admin_client *client)
 {
 	while (client->out != NULL) {
-		ssize_t sent = send(client->watch.fd, client->out + client->out_sent,
-			client->out_size - client->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent = send(client->watch.fd, client->out->text + client->out_sent,
+			client->out->size - client->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno == EAGAIN)
@@ -61,33 +70,37 @@ static bool client_flush(struct admin_client *client)
 		}
 		client->active_ns = clock_boot_ns();
 		client->out_sent += (size_t)sent;
-		if (client->out_sent == client->out_size) {
-			free(client->out);
-			client->out = NULL;
-		}
+		if (client->out_sent == client->out->size)
+			out_is_sent(client);
 	}
 	return true;
 }
 
+static void start_sending(struct admin_client *client, struct admin_line *line)
+{
+	client->out = line;
+	client->out_sent = 0;
+	client->active_ns = clock_boot_ns();
+	if (client_flush(client))
+		watch_mood(client);
+}
+
+void admin_feed(struct admin_client *client)
+{
+	if (client->out == NULL)
+		start_sending(client, subscribe_next(client));
+}
+
 void admin_reply(struct admin_client *client, json_t *answer)
 {
-	char *text = json_dumps(answer, JSON_COMPACT);
-	size_t size = text != NULL ? strlen(text) : 0;
-	json_decref(answer);
+	struct admin_line *line = admin_line_new(answer);
 	CHECK(client->out == NULL);
 	client->request = 0;
 	client->comparing = 0;
-	if (text == NULL || size >= ADMIN_ANSWER_MAX) {
-		free(text);
+	if (line == NULL)
 		client_close(client);
-		return;
-	}
-	text[size] = '\n'; /* in the place of the terminator: the size is kept */
-	client->out = text;
-	client->out_size = size + 1;
-	client->out_sent = 0;
-	if (client_flush(client))
-		watch_mood(client);
+	else
+		start_sending(client, line);
 }
 
 void admin_reply_refused(
@@ -182,7 +195,7 @@ static struct admin_client *find_place(struct admin *admin)
 		struct admin_client *client = &admin->clients[i];
 		if (client->watch.fd < 0)
 			return client;
-		if (client->request == 0 && client->out == NULL &&
+		if (client->request == 0 && client->out == NULL && !client->is_subscriber &&
 			(idle == NULL || client->active_ns < idle->active_ns))
 			idle = client;
 	}
@@ -222,8 +235,9 @@ static void drop_stalled(void *owner)
 	int64_t now_ns = clock_boot_ns();
 	for (int i = 0; i < ADMIN_CLIENTS_MAX; i++) {
 		struct admin_client *client = &admin->clients[i];
+		int64_t limit_ns = client->is_subscriber ? SUBSCRIBER_STALL_NS : ADMIN_STALL_NS;
 		if (client->watch.fd >= 0 && client->out != NULL &&
-			now_ns - client->active_ns > ADMIN_STALL_NS)
+			now_ns - client->active_ns > limit_ns)
 			client_close(client);
 	}
 	loop_arm(&admin->daemon->loop, &admin->stall_timer, now_ns + NS_PER_S);
@@ -289,6 +303,7 @@ void admin_close(struct daemon *daemon)
 		if (admin->clients[i].watch.fd >= 0)
 			client_close(&admin->clients[i]);
 	}
+	subscribe_close(admin);
 	free(admin);
 	daemon->admin = NULL;
 }

@@ -144,6 +144,24 @@ void admin_fs_lost(struct daemon *daemon, const struct module *module)
 	}
 }
 
+static void do_subscribe(
+	struct admin_client *client, const struct admin_request *request, int argument)
+{
+	(void)request;
+	(void)argument;
+	int error = subscribe_start(client);
+	if (error == -EBUSY)
+		admin_reply_refused(client, ADMIN_REFUSED_TOO_MANY,
+			"as many connections as may already show what changes here; end one of "
+			"them, or ask for the status from time to time");
+	else if (error != 0)
+		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
+	if (error != 0)
+		return;
+	client->request = 0;
+	admin_feed(client);
+}
+
 /* ---- configuration ---- */
 
 struct plan {
@@ -309,6 +327,7 @@ static const struct {
 	int argument;
 } functions[ADMIN_COMMAND_COUNT] = {
 	[ADMIN_STATUS]	= { do_status, 0 },
+	[ADMIN_SUBSCRIBE] = { do_subscribe, 0 },
 	[ADMIN_START]	= { do_core_command, COMMAND_START },
 	[ADMIN_STOP]	= { do_core_command, COMMAND_STOP },
 	[ADMIN_RESTART]	= { do_core_command, COMMAND_RESTART },
@@ -328,6 +347,11 @@ void admin_obey(struct admin_client *client, const json_t *json)
 	struct fields_error wrong;
 	if (fields_decode(&admin_request_fields, json, &request, &wrong) != 0) {
 		admin_reply_refused(client, ADMIN_REFUSED_WRONG_REQUEST, wrong.sentence);
+		return;
+	}
+	if (client->is_subscriber) {
+		admin_reply_refused(client, ADMIN_REFUSED_SUBSCRIBED,
+			"this connection shows what changes; give commands over another one");
 		return;
 	}
 	for (int i = 0; request.command != NULL && i < ADMIN_COMMAND_COUNT; i++) {
