@@ -10,6 +10,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "fs/tree/resync.h"
+
 static void a_copied_id_is_recognised(void **state)
 {
 	struct trees *trees = *state;
@@ -60,25 +62,51 @@ static uint64_t create_here(struct side *side, const char *name)
 }
 
 /* How deep is its users' choice: neither descriptors nor the stack may set an end to it. */
+#define DEPTH 300
+
+static uint64_t create_deep(struct side *side)
+{
+	uint64_t folder = create_below(side, 1, "deep", S_IFDIR | 0755);
+	for (int i = 1; i < DEPTH; i++)
+		folder = create_below(side, folder, "deep", S_IFDIR | 0755);
+	return create_below(side, folder, "file", S_IFREG | 0644);
+}
+
+static void set_descriptors_max(rlim_t count)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = MIN_OF(count, limit.rlim_max);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 static void the_index_of_a_deep_tree_is_rebuilt(void **state)
 {
 	struct trees *trees = *state;
-	struct rlimit limit;
 	struct tree_entry entry;
-	uint64_t folder = 1;
 	tree_set_lease(trees->here.tree, 20000, 21000);
-	for (int i = 0; i < 300; i++)
-		folder = create_below(&trees->here, folder, "deep", S_IFDIR | 0755);
-	uint64_t file = create_below(&trees->here, folder, "file", S_IFREG | 0644);
+	uint64_t file = create_deep(&trees->here);
 	side_close(&trees->here);
 	side_lose_index(&trees->here);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	struct rlimit few = (struct rlimit){ .rlim_cur = 100, .rlim_max = limit.rlim_max };
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	set_descriptors_max(DEPTH / 3);
 	side_open(&trees->here, trees->folder, "here");
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	set_descriptors_max(1024);
 	assert_int_equal(tree_stat(trees->here.tree, file, &entry), 0);
-	assert_int_equal(tree_stat(trees->here.tree, folder, &entry), 0);
+}
+
+static void a_deep_tree_in_limbo_is_deleted(void **state)
+{
+	struct trees *trees = *state;
+	struct tree_entry entry;
+	assert_int_equal(tree_lookup(trees->here.tree, 1, text("deep"), &entry), 0);
+	assert_int_equal(tree_unbind(trees->here.tree, 1, text("deep")), 0);
+	assert_int_equal(tree_stat(trees->here.tree, entry.object, &entry), 0);
+	side_close(&trees->here); /* no descriptor is cached any more */
+	side_open(&trees->here, trees->folder, "here");
+	set_descriptors_max(DEPTH / 3);
+	assert_int_equal(tree_empty_limbo(trees->here.tree), 0);
+	set_descriptors_max(1024);
+	assert_int_equal(tree_stat(trees->here.tree, entry.object, &entry), -ESTALE);
 }
 
 static void no_id_is_given_again_after_the_state_was_lost(void **state)
@@ -192,6 +220,7 @@ int main(void)
 		cmocka_unit_test(the_index_is_rebuilt),
 		cmocka_unit_test(ids_end_with_the_lease),
 		cmocka_unit_test(the_index_of_a_deep_tree_is_rebuilt),
+		cmocka_unit_test(a_deep_tree_in_limbo_is_deleted),
 		cmocka_unit_test(no_id_is_given_again_after_the_state_was_lost),
 		cmocka_unit_test(the_highest_id_counts_without_a_noted_limit),
 		cmocka_unit_test(what_was_brought_by_hand_shares_no_id),

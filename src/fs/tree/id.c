@@ -264,8 +264,7 @@ enum folder { FOLDER_ROOT, FOLDER_OWN, FOLDER_BELOW };
 /* Not of the tree: our own folder, which is walked by itself, and in it what was set aside. */
 static bool is_passed_over(const char *name, enum folder folder)
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	       (folder == FOLDER_ROOT && strcmp(name, OWN_FOLDER) == 0) ||
+	return is_dots(name) || (folder == FOLDER_ROOT && strcmp(name, OWN_FOLDER) == 0) ||
 	       (folder == FOLDER_OWN && strcmp(name, "kept") == 0);
 }
 

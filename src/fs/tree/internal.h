@@ -173,7 +173,7 @@ bool is_same_inode(const struct tree *tree, const struct place *a, const struct 
 int open_by_place(
 	struct tree *tree, const struct place *place, uint64_t object, int *out_fd) MUST_CHECK;
 
-/* ---- small helpers (tree.c) ---- */
+/* ---- small helpers (tree/tools.c) ---- */
 
 struct terminated {
 	char data[OBJECT_NAME_MAX + 1];
@@ -181,6 +181,8 @@ struct terminated {
 /* Errors: -EINVAL for an empty name, "." and "..", -ENAMETOOLONG. */
 int terminate(struct bytes name, struct terminated *out) MUST_CHECK;
 bool is_hidden(uint64_t parent, struct bytes name);
+/* "." or "..". */
+bool is_dots(const char *name);
 /* What the folder holds, by a descriptor of its own: the place in fd's is not moved. Gives: closedir(). */
 int folder_read(int fd, DIR **out_stream) MUST_CHECK;
 void attributes_of(const struct stat *st, struct attributes *out);
@@ -194,6 +196,12 @@ void id_name(uint64_t object, struct terminated *out);
 int tree_root_of(struct tree *tree, uint64_t object, uint8_t *out_root) MUST_CHECK;
 /* The last name is gone, and nobody keeps it: forget the descriptor and the index entry. */
 void object_is_gone(struct tree *tree, uint64_t object);
+
+/* ---- tree/limbo.c ---- */
+
+/* The object's name in limbo. What has no id (0) gets one that no id can have: no later name can pick
+ * it up. */
+void limbo_name(struct tree *tree, uint64_t object, struct terminated *out);
 
 /* ---- operations (tree/apply.c calls them) ---- */
 

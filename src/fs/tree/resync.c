@@ -10,17 +10,7 @@
 #include "fs/tree/internal.h"
 #include "repl/resync_place.h"
 
-/* ---- limbo ---- */
-
-/* What has no id gets a name in limbo that no id can have; later names cannot pick it up. */
-static void limbo_name(struct tree *tree, uint64_t object, struct terminated *out)
-{
-	if (object != 0)
-		id_name(object, out);
-	else
-		(void)snprintf(out->data, sizeof(out->data), "x%lld-%llu", (long long)getpid(),
-			(unsigned long long)atomic_fetch_add(&tree->anonymous, 1));
-}
+/* ---- unbind ---- */
 
 static int unbind_once(struct tree *tree, int parent_fd, const char *name)
 {
@@ -86,8 +76,7 @@ static int name_above(int above_fd, const struct stat *wanted, struct terminated
 	error = -ENOENT;
 	while (error == -ENOENT && (entry = readdir(stream)) != NULL) {
 		struct stat st;
-		if (entry->d_ino != wanted->st_ino || strcmp(entry->d_name, ".") == 0 ||
-			strcmp(entry->d_name, "..") == 0)
+		if (entry->d_ino != wanted->st_ino || is_dots(entry->d_name))
 			continue;
 		if (fstatat(above_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 			st.st_dev != wanted->st_dev || st.st_ino != wanted->st_ino)
@@ -266,84 +255,6 @@ int tree_create_placeholder(struct tree *tree, uint64_t object, uint64_t near,
 	return set_all(tree, object, S_ISREG(attributes->mode) ? ATTRIBUTE_SIZE : 0, attributes);
 }
 
-/* ---- emptying ---- */
-
-static int remove_one(struct tree *tree, int fd, const char *name);
-
-static int remove_below(struct tree *tree, int fd)
-{
-	DIR *stream = fdopendir(fd); /* takes fd */
-	struct dirent *entry;
-	int error = 0;
-
-	if (stream == NULL) {
-		error = -errno;
-		(void)close(fd);
-		return error;
-	}
-	while (error == 0 && (entry = readdir(stream)) != NULL) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			error = remove_one(tree, dirfd(stream), entry->d_name);
-	}
-	(void)closedir(stream);
-	return error;
-}
-
-static int unlink_any(int fd, const char *name, const struct stat *st)
-{
-	return unlinkat(fd, name, S_ISDIR(st->st_mode) ? AT_REMOVEDIR : 0) == 0 ? 0 : -errno;
-}
-
-static int remove_one(struct tree *tree, int fd, const char *name)
-{
-	struct place place;
-	struct stat st;
-	uint64_t object;
-
-	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? 0 : -errno;
-	int error = id_known(tree, (struct met){ fd, name, &st }, &place, &object);
-	if (error == 0 && S_ISDIR(st.st_mode)) {
-		int child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		error = child < 0 ? -errno : remove_below(tree, child);
-	}
-	if (error != 0)
-		return error;
-	error = unlink_any(fd, name, &st);
-	if (error == -EPERM && (flags_clear(fd, name) == 0 || flags_clear(fd, "") == 0))
-		error = unlink_any(fd, name, &st);
-	if (error != 0)
-		return error;
-	if (object != 0 && (S_ISDIR(st.st_mode) || st.st_nlink <= 1))
-		object_is_gone(tree, object);
-	return 0;
-}
-
-static int empty(struct tree *tree, int fd)
-{
-	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return own < 0 ? -errno : remove_below(tree, own);
-}
-
-int tree_empty_limbo(struct tree *tree)
-{
-	int error = 0;
-
-	for (int i = 0; i < tree->root_count && error == 0; i++)
-		error = empty(tree, tree->roots[i].limbo_fd);
-	return error;
-}
-
-int tree_purge_orphans(struct tree *tree)
-{
-	int error = 0;
-
-	for (int i = 0; i < tree->root_count && error == 0; i++)
-		error = empty(tree, tree->roots[i].orphan_fd);
-	return error;
-}
-
 /* ---- setting aside ---- */
 
 static int make_kept(const struct tree_part *part, char *out_name, size_t size)
@@ -374,8 +285,7 @@ static int move_all(int from_fd, int to_fd)
 	if (error != 0)
 		return error;
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-			strcmp(entry->d_name, OWN_FOLDER) == 0)
+		if (is_dots(entry->d_name) || strcmp(entry->d_name, OWN_FOLDER) == 0)
 			continue;
 		if (renameat(from_fd, entry->d_name, to_fd, entry->d_name) != 0)
 			error = -errno;

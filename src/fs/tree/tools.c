@@ -27,6 +27,11 @@ bool is_hidden(uint64_t parent, struct bytes name)
 	       memcmp(name.data, OWN_FOLDER, name.size) == 0;
 }
 
+bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 int folder_read(int fd, DIR **out_stream)
 {
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
