@@ -279,9 +279,9 @@ static void add_module(struct world *world, struct node *node)
 			.record = node->record,
 			.fs = { .role = node->fs.is_running ? node->fs.role : FS_NONE,
 				.link = node->fs.link,
-				.epoch = node->fs.epoch,
+				.epoch = node->fs.ordered_epoch,
 				.is_behind = node->fs.is_running && node->fs.role == FS_SECONDARY &&
-					     !node->fs.receiver.is_in_sync },
+					     receiver_is_behind(&node->fs.receiver) },
 			.is_application_running = node->is_application_running,
 			.is_address_held = node_has_address(world, node) },
 	};

@@ -169,7 +169,7 @@ static void kill_fs(struct world *world, struct node *node)
 		is_hold_killed && node->fs.role == FS_SECONDARY ? ", its logs are lost" : "");
 	/* A primary's requests would be lost with them: outside what is promised (R8). */
 	if (is_hold_killed && node->fs.role == FS_SECONDARY)
-		node->held.has_receive_log = false;
+		node->held.has_logs = false;
 	fs_kill(world, node);
 	fs_report(world, node, FS_REPORT_DIED);
 	struct happening *start = happen(world, down, HAPPEN_FS_STARTS);

@@ -1,15 +1,11 @@
 #include <string.h>
 
-#include "repl/planted.h"
 #include "sim/world.h"
 
 /*
- * Plays evenkeel-fs: the process, its orders, its reports, its disk. What it does as primary and as
- * secondary stands in fs_primary.c and fs_secondary.c; sender, receiver and log are the product's.
+ * Plays evenkeel-fs: the process, its orders, its reports, its disks. What it does as primary and as
+ * secondary stands in fs_primary.c and fs_secondary.c. It decides nothing: that is src/repl.
  */
-
-#define TICK_NS	      (200 * NS_PER_MS)
-#define SYNC_EVERY_NS (5 * NS_PER_S)
 
 static void tell(struct world *world, struct node *node, const struct event *event)
 {
@@ -27,11 +23,11 @@ static void say(struct world *world, struct node *node, enum fs_report report, b
 		.type = EVENT_FS_REPORTED,
 		.module = MODULE,
 		.fs = { .report = report,
-			.epoch = fs->epoch,
-			.is_behind = fs->role == FS_SECONDARY && !fs->receiver.is_in_sync,
+			.epoch = fs->ordered_epoch,
+			.is_behind = fs->role == FS_SECONDARY && receiver_is_behind(&fs->receiver),
 			.is_continued = is_continued,
-			.barrier = node->barrier,
-			.peer_barrier = node->peer_barrier },
+			.barrier = fs->standing.barrier,
+			.peer_barrier = fs->standing.peer_barrier },
 	};
 
 	SAY(world, "node %d: fs: %s", node->id, fs_report_name(report));
@@ -63,19 +59,100 @@ void fs_say_missed(struct world *world, struct node *node)
 
 /* ---- the process ---- */
 
+struct replica fs_replica(struct node *node)
+{
+	struct fs *fs = &node->fs;
+	enum side side = fs->role == FS_PRIMARY	    ? SIDE_PRIMARY
+			 : fs->role == FS_SECONDARY ? SIDE_SECONDARY
+						    : SIDE_NONE;
+
+	return (struct replica){ .side = side, .sender = &fs->sender, .receiver = &fs->receiver };
+}
+
+struct hello fs_hello(const struct node *node)
+{
+	struct hello hello = { .version = STREAM_VERSION,
+		.epoch = node->fs.tenant.epoch,
+		.generation = node->fs.generation };
+
+	memcpy(hello.set_id, node->fs.tenant.set_id, SET_ID_SIZE);
+	return hello;
+}
+
+void fs_mark(struct node *node, uint64_t barrier)
+{
+	memcpy(node->mark.set_id, node->fs.tenant.set_id, SET_ID_SIZE);
+	node->mark.generation = node->fs.generation;
+	node->mark.barrier = standing_mark_barrier(&node->fs.standing, barrier);
+	node->fs.doubt = DOUBT_NONE;
+}
+
+void fs_take_role(struct node *node, enum fs_role role, const struct action *order)
+{
+	struct fs *fs = &node->fs;
+
+	fs->role = role;
+	fs->ordered_epoch = fs->tenant.epoch = node->held.epoch = order->fs.epoch;
+	fs->generation = node->held.generation = order->fs.generation;
+	memcpy(fs->tenant.set_id, order->fs.set_id, SET_ID_SIZE);
+	memcpy(node->held.set_id, order->fs.set_id, SET_ID_SIZE);
+	node->held.role = role;
+	node->held.is_muted = false;
+	node->held.has_logs = true;
+}
+
+void fs_store(struct node *node)
+{
+	node->standing = node->fs.standing;
+}
+
+/* As a process begins: where the disk is not mounted there is no mark. */
+static void look_at_disks(struct node *node)
+{
+	node->fs.standing = node->standing;
+	node->fs.doubt =
+		standing_believe(&node->fs.standing, node->unmounted > 0 ? NULL : &node->mark);
+}
+
+static struct oplog open_log(void *memory, bool is_fresh)
+{
+	struct oplog log;
+
+	if (is_fresh || oplog_attach(&log, memory, LOG_MEMORY_SIZE) != 0)
+		oplog_format(&log, memory, LOG_MEMORY_SIZE, 0, 1);
+	return log;
+}
+
+static void open_logs(struct node *node)
+{
+	struct fs *fs = &node->fs;
+	bool is_fresh = !node->held.has_logs;
+	struct oplog log = open_log(node->held.send_memory, is_fresh);
+
+	sender_open(&fs->sender, &log, DURABILITY_CALL);
+	log = open_log(node->held.receive_memory, is_fresh);
+	receiver_open(&fs->receiver, &log);
+	node->held.has_logs = true;
+	if (is_fresh && standing_drop_in_sync(&node->fs.standing)) /* what was received is gone */
+		fs_store(node);
+}
+
 void fs_start(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
 
 	CHECK(!fs->is_running);
 	*fs = (struct fs){ .is_running = true, .life = ++world->last_life };
-	fs->epoch = node->held.epoch;
+	fs->ordered_epoch = fs->tenant.epoch = node->held.epoch;
+	fs->generation = node->held.generation;
+	memcpy(fs->tenant.set_id, node->held.set_id, SET_ID_SIZE);
+	look_at_disks(node);
+	open_logs(node);
 	if (node->held.role == FS_PRIMARY)
 		primary_resume(world, node);
 	else if (node->held.role == FS_SECONDARY)
 		secondary_resume(world, node);
 	happen_to(world, node, PROCESS_FS, HAPPEN_TICK, TICK_NS);
-	happen_to(world, node, PROCESS_FS, HAPPEN_SYNC, SYNC_EVERY_NS)->number = 1;
 }
 
 void fs_kill(struct world *world, struct node *node)
@@ -118,6 +195,7 @@ void fs_sync(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
 	int64_t duration = chance_between(&world->chance, 2 * NS_PER_MS, 40 * NS_PER_MS);
+	const struct replica replica = fs_replica(node);
 
 	if (fs->is_syncing) {
 		fs->is_sync_wanted = true; /* what came since is not covered by the one that runs */
@@ -125,9 +203,26 @@ void fs_sync(struct world *world, struct node *node)
 	}
 	fs->is_syncing = true;
 	fs->is_sync_wanted = false;
-	fs->sync_to = fs->role == FS_PRIMARY ? fs->sender.next_sequence - 1 : fs->receiver.applied;
+	fs->syncing_since = world->now;
+	fs->barrier = barrier_begin(&replica);
 	memcpy(fs->syncing, node->copy.cached, sizeof(fs->syncing));
 	happen_to(world, node, PROCESS_FS, HAPPEN_SYNC, duration);
+}
+
+/* Marked in the data first, then said of them. */
+static bool remember_barrier(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+	const struct replica replica = fs_replica(node);
+
+	if (!barrier_end(&fs->barriers, &replica, &fs->barrier, world->now))
+		return false;
+	if (doubt_forbids(fs->doubt, true))
+		return true; /* nothing is said of data that are not this state's */
+	fs_mark(node, fs->barrier.up_to);
+	standing_move_barrier(&fs->standing, fs->barrier.up_to, fs->sender.peer_barrier);
+	fs_store(node);
+	return true;
 }
 
 static void on_synced(struct world *world, struct node *node)
@@ -136,9 +231,10 @@ static void on_synced(struct world *world, struct node *node)
 
 	fs->is_syncing = false;
 	memcpy(node->copy.durable, fs->syncing, sizeof(fs->syncing));
-	if (fs->role == FS_PRIMARY)
+	bool is_proven = remember_barrier(world, node);
+	if (is_proven && fs->role == FS_PRIMARY)
 		primary_on_synced(world, node);
-	else if (fs->role == FS_SECONDARY)
+	else if (is_proven && fs->role == FS_SECONDARY)
 		secondary_on_synced(world, node);
 	if (fs->is_sync_wanted)
 		fs_sync(world, node);
@@ -151,55 +247,62 @@ static void stop(struct world *world, struct node *node)
 	struct fs *fs = &node->fs;
 
 	fs_close(world, node);
-	memcpy(node->copy.durable, node->copy.cached, sizeof(node->copy.cached));
-	if (fs->role == FS_PRIMARY)
-		node->barrier = fs->sender.next_sequence - 1;
-	if (fs->role == FS_SECONDARY)
-		node->barrier = fs->receiver.applied;
-	fs->role = FS_NONE;
-	fs->want = LINK_IDLE;
+	if (fs->role != FS_NONE) {
+		fs->role = FS_NONE;
+		const struct replica replica = fs_replica(node);
+		fs->barrier = barrier_begin(&replica);
+		memcpy(node->copy.durable, node->copy.cached, sizeof(node->copy.cached));
+		(void)remember_barrier(world, node);
+		standing_leave(&fs->standing, true);
+		fs_store(node);
+	}
 	node->held.role = FS_NONE;
-	node->held.has_send_log = false;
-	node->held.has_receive_log = false;
-	node->held.is_in_sync = false;
+	node->held.has_logs = false;
 	for (int i = 0; i < CLIENTS; i++)
 		node->held.ring[i].is_pending = false; /* EIO */
 	fs_report(world, node, FS_REPORT_IS_STOPPED);
 }
 
+/* One that was stopped has ended, and is another process now. */
+static void begin_anew(struct node *node)
+{
+	if (node->fs.role == FS_NONE)
+		look_at_disks(node);
+}
+
+static bool is_right_copy(struct world *world, struct node *node)
+{
+	if (node->unmounted > 0 && node->fs.doubt == DOUBT_NONE)
+		memset(node->copy.cached, 0, sizeof(node->copy.cached));
+	if (!doubt_forbids(node->fs.doubt, true))
+		return true;
+	fs_report(world, node, FS_REPORT_WRONG_COPY);
+	return false;
+}
+
 static void be_primary(struct world *world, struct node *node, const struct action *order)
 {
-	struct fs *fs = &node->fs;
-
-	if (fs->role == FS_SECONDARY) {
-		fs_report(world, node, FS_REPORT_REFUSED);
+	if (node->fs.role == FS_PRIMARY) {
+		fs_report(world, node, FS_REPORT_IS_PRIMARY);
 		return;
 	}
-	if (fs->role == FS_NONE && node->unmounted > 0) {
-		if (!IS_PLANTED(PLANTED_STRANGE_SERVES)) {
-			fs_report(world, node, FS_REPORT_WRONG_COPY);
-			return;
-		}
-		memset(node->copy.cached, 0, sizeof(node->copy.cached));
-	}
-	if (fs->role == FS_NONE) {
-		primary_begin(
-			world, node, order->fs.epoch, order->fs.epoch.number << TENURE_BITS | 1);
-		promise_on_serving(world, node, false);
-	}
+	begin_anew(node);
+	if (!is_right_copy(world, node))
+		return;
+	fs_close(world, node);
+	primary_begin(world, node, order);
+	promise_on_serving(world, node, false);
 	fs_report(world, node, FS_REPORT_IS_PRIMARY);
 }
 
 static void be_secondary(struct world *world, struct node *node, const struct action *order)
 {
-	struct fs *fs = &node->fs;
-
-	if (fs->role == FS_PRIMARY) {
+	if (node->fs.role == FS_PRIMARY) {
 		fs_report(world, node, FS_REPORT_REFUSED);
 		return;
 	}
-	if (fs->role == FS_NONE || fs->epoch.number != order->fs.epoch.number)
-		secondary_begin(world, node, order->fs.epoch);
+	begin_anew(node);
+	secondary_begin(world, node, order);
 	fs_report(world, node, FS_REPORT_IS_SECONDARY);
 }
 
@@ -225,6 +328,17 @@ void fs_order(struct world *world, struct node *node, const struct action *order
 
 /* ---- what happens to it ---- */
 
+static void take_barrier(struct world *world, struct node *node)
+{
+	const struct replica replica = fs_replica(node);
+
+	switch (barriers_next(&node->fs.barriers, &replica, world->now)) {
+	case BARRIER_NOTHING: break;
+	case BARRIER_TAKE: fs_sync(world, node); break;
+	case BARRIER_DRAIN: primary_drain(world, node); break;
+	}
+}
+
 static void tick(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
@@ -232,17 +346,16 @@ static void tick(struct world *world, struct node *node)
 	happen_to(world, node, PROCESS_FS, HAPPEN_TICK, TICK_NS);
 	if (fs->role == FS_PRIMARY)
 		primary_tick(world, node);
-	else if (fs->role == FS_SECONDARY && fs->connection != 0 &&
-		 world->now - fs->heard_at > NS_PER_S)
-		fs_close(world, node); /* the primary says something every 200 ms */
+	else if (fs->role == FS_SECONDARY)
+		secondary_tick(world, node);
+	if (fs->role != FS_NONE)
+		take_barrier(world, node);
 }
 
 void fs_on_frame(struct world *world, struct node *node, const struct frame *frame)
 {
 	struct fs *fs = &node->fs;
 
-	if (frame->connection == fs->connection)
-		fs->heard_at = world->now;
 	if (fs->role == FS_PRIMARY && frame->connection == fs->connection)
 		primary_on_frame(world, node, frame);
 	else if (fs->role == FS_SECONDARY || fs->role == FS_PRIMARY)
@@ -261,12 +374,9 @@ void fs_handle(struct world *world, struct node *node, const struct happening *h
 	else if (happening->kind == HAPPEN_APPLY)
 		secondary_apply(world, node);
 	else if (happening->kind == HAPPEN_RESYNC)
-		primary_walk(world, node);
-	else if (happening->kind == HAPPEN_SYNC && happening->number == 0)
+		primary_walk(world, node, happening->number);
+	else if (happening->kind == HAPPEN_SERVE)
+		secondary_serve(world, node);
+	else if (happening->kind == HAPPEN_SYNC)
 		on_synced(world, node);
-	else if (happening->kind == HAPPEN_SYNC) {
-		happen_to(world, node, PROCESS_FS, HAPPEN_SYNC, SYNC_EVERY_NS)->number = 1;
-		if (node->fs.role != FS_NONE)
-			fs_sync(world, node);
-	}
 }

@@ -2,34 +2,19 @@
 #include "sim/world.h"
 
 /*
- * evenkeel-fs as primary: does writes here, numbers them, puts them into the log, sends, answers
- * what the sender lets it answer; copies every object to a peer that has to be brought up to date.
+ * evenkeel-fs as primary: does writes here, has them numbered and put into the log, sends, answers
+ * what may be answered; copies every object to a peer that has to be brought up to date.
  */
 
-#define WINDOW_OPS	300
-#define RECONNECT_NS	NS_PER_S
-#define SILENT_NS	NS_PER_S
-#define PEER_TIMEOUT_NS (2 * NS_PER_S)
+#define PEER_TIMEOUT_NS	 (2 * NS_PER_S)
+#define HELLO_TIMEOUT_NS (2 * NS_PER_S)
+#define SYNCS_AT_ONCE	 16
+
+static const struct op_window window = { .ops = 300, .bytes = LOG_MEMORY_SIZE - OP_SIZE_MAX };
 
 bool primary_is_serving(const struct node *node)
 {
 	return node->fs.is_running && node->fs.role == FS_PRIMARY;
-}
-
-static struct oplog_header *header(struct fs *fs)
-{
-	return fs->send_log.header;
-}
-
-static void format_log(struct node *node, uint64_t session)
-{
-	struct fs *fs = &node->fs;
-
-	oplog_format(&fs->send_log, node->held.send_memory, LOG_MEMORY_SIZE, session,
-		fs->sender.next_sequence);
-	header(fs)->epoch = fs->sender.epoch;
-	fs->send_cursor.position = header(fs)->tail;
-	node->held.has_send_log = true;
 }
 
 static void begin_tenure(struct world *world, struct node *node)
@@ -39,53 +24,65 @@ static void begin_tenure(struct world *world, struct node *node)
 
 	node->tenure = world->tenure_count++;
 	tenure->node = node->id;
-	tenure->epoch = node->fs.epoch.number;
+	tenure->epoch = node->fs.tenant.epoch.number;
 	tenure->first_write = world->write_count;
 	for (int i = 0; i < OBJECTS; i++)
 		tenure->base[i] = node->copy.cached[i];
 	world->counters.tenures++;
 }
 
-void primary_begin(struct world *world, struct node *node, struct epoch epoch, uint64_t sequence)
+static uint64_t known_sequences(const struct node *node)
+{
+	uint64_t known = MAX_OF(standing_known(&node->fs.standing), node->fs.receiver.received);
+
+	return MAX_OF(known, node->fs.sender.next_sequence);
+}
+
+uint64_t primary_next_tenure(const struct node *node)
+{
+	return sender_next_tenure(known_sequences(node));
+}
+
+static void record_role(struct node *node, bool is_resumed)
 {
 	struct fs *fs = &node->fs;
 
-	fs->role = FS_PRIMARY;
-	fs->epoch = epoch;
-	fs->want = LINK_IDLE;
-	sender_init(&fs->sender, epoch.number, sequence);
-	format_log(node, 0);
-	node->held.role = FS_PRIMARY;
-	node->held.epoch = epoch;
-	node->held.next_sequence = sequence;
-	node->held.is_muted = false;
-	node->held.is_complete_told = false;
+	fs_mark(node, 0);
+	(void)standing_serve(&fs->standing, &fs->tenant, fs->sender.next_sequence, is_resumed);
+	fs_store(node);
+}
+
+void primary_begin(struct world *world, struct node *node, const struct action *order)
+{
+	struct fs *fs = &node->fs;
+
+	fs_take_role(node, FS_PRIMARY, order);
+	sender_init(&fs->sender, fs->tenant.epoch.number, primary_next_tenure(node));
+	syncs_clear(&fs->syncs);
+	barriers_begin(&fs->barriers, world->now);
+	watch_begin(&fs->sender);
+	record_role(node, false);
+	fs->is_draining = false;
 	for (int i = 0; i < CLIENTS; i++)
 		node->held.ring[i].is_pending = false;
 	begin_tenure(world, node);
 }
 
-/* A successor: what waited for the peer goes on waiting for it. */
+/* A successor: what waited for the peer goes on waiting for it; syncs are done again. */
 void primary_resume(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
-	bool has_log = node->held.has_send_log &&
-		       oplog_attach(&fs->send_log, node->held.send_memory, LOG_MEMORY_SIZE) == 0;
-	bool was_sending = has_log && header(fs)->session != 0;
 
 	fs->role = FS_PRIMARY;
-	sender_init(&fs->sender, node->held.epoch.number, node->held.next_sequence);
-	fs->sender.is_muted = node->held.is_muted;
-	if (was_sending && header(fs)->is_paired) {
-		CHECK(header(fs)->next_sequence == node->held.next_sequence);
-		fs->sender.mode = SENDER_HELD;
-		fs->sender.acked = header(fs)->applied;
-		fs->want = LINK_CONTINUE;
-		fs->lost_at = world->now;
-		return;
-	}
-	format_log(node, 0);
-	if (was_sending)
+	enum resumption resumption = sender_resume(
+		&fs->sender, fs->tenant.epoch.number, known_sequences(node), world->now);
+	sender_mute(&fs->sender, node->held.is_muted);
+	barriers_begin(&fs->barriers, world->now);
+	record_role(node, true);
+	for (int i = 0; i < CLIENTS; i++)
+		if (node->held.ring[i].is_sync)
+			node->held.ring[i].sequence = 0;
+	if (resumption == RESUMED_LOST)
 		fs_report(world, node, FS_REPORT_PEER_LOST);
 }
 
@@ -94,52 +91,31 @@ void primary_resume(struct world *world, struct node *node)
 static void flush(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
-	struct oplog_cursor cursor = fs->send_cursor;
+	bool was_idle = fs->sender.acked >= fs->sender.sent;
+	struct oplog_cursor after;
 	struct bytes encoded;
 
-	while (fs->connection != 0 && oplog_next(&fs->send_log, &cursor, &encoded)) {
+	while (fs->sender.session.is_up && sender_next_to_send(&fs->sender, &after, &encoded)) {
 		struct frame frame = { .kind = FRAME_OP, .connection = fs->connection };
 		CHECK(encoded.size <= sizeof(frame.bytes));
 		frame.size = (uint16_t)encoded.size;
 		__builtin_memcpy(frame.bytes, encoded.data, encoded.size);
+		watch_on_writing(&fs->sender, was_idle, world->now);
+		was_idle = false;
 		if (!network_send(world, node, &frame))
-			return; /* full: the next acknowledgement makes room */
-		fs->send_cursor = cursor;
+			return; /* full: it goes on when there is room */
+		sender_on_sent(&fs->sender, after);
+		watch_on_written(&fs->sender);
 	}
-}
-
-static uint64_t sent(struct fs *fs)
-{
-	struct oplog_cursor cursor = fs->send_cursor;
-	struct bytes encoded;
-	struct op op;
-	size_t size;
-
-	if (!oplog_next(&fs->send_log, &cursor, &encoded))
-		return header(fs)->next_sequence - 1;
-	CHECK(op_decode(encoded, &op, &size) == 0);
-	return op.sequence - 1;
-}
-
-static bool has_room(struct fs *fs)
-{
-	return !sender_is_sending(&fs->sender) ||
-	       header(fs)->next_sequence - header(fs)->first_sequence < WINDOW_OPS;
 }
 
 /* Done here; now it has its number, and is in the log before anything else happens. */
 static uint64_t submit(struct world *world, struct node *node, struct op *op)
 {
-	struct fs *fs = &node->fs;
+	uint64_t sequence = sender_give(&node->fs.sender, op);
 
-	op->sequence = sender_sequence(&fs->sender);
-	op->epoch = fs->sender.epoch;
-	node->held.next_sequence = fs->sender.next_sequence;
-	if (sender_is_sending(&fs->sender)) {
-		CHECK(oplog_append(&fs->send_log, op) == 0);
-		flush(world, node);
-	}
-	return op->sequence;
+	flush(world, node);
+	return sequence;
 }
 
 static struct op object_op(enum op_type type, uint8_t object, const uint32_t *value)
@@ -153,15 +129,23 @@ static struct op object_op(enum op_type type, uint8_t object, const uint32_t *va
 
 /* ---- requests of the application ---- */
 
+static void submit_sync(struct world *world, struct node *node, struct request *request)
+{
+	struct fs *fs = &node->fs;
+	struct op op = { .type = OP_SYNC, .object = 1 };
+	bool is_needed_there = sender_needs_peer(&fs->sender);
+
+	request->sequence = submit(world, node, &op);
+	syncs_add(&fs->syncs, request->sequence, is_needed_there);
+	fs_sync(world, node);
+}
+
 static void request_sync(struct world *world, struct node *node, struct request *request)
 {
-	struct op op = { .type = OP_SYNC, .object = 1 };
-
 	request->is_sync = true;
 	for (int i = 0; i < OBJECTS; i++)
 		request->values[i] = node->copy.cached[i];
-	request->sequence = submit(world, node, &op);
-	fs_sync(world, node);
+	submit_sync(world, node, request);
 }
 
 static void request_write(struct world *world, struct node *node, struct request *request)
@@ -173,6 +157,11 @@ static void request_write(struct world *world, struct node *node, struct request
 	request->is_sync = false;
 	request->write = write;
 	request->sequence = submit(world, node, &op);
+}
+
+static bool has_room(const struct fs *fs)
+{
+	return sender_has_room(&fs->sender, &window) && syncs_has_room(&fs->syncs);
 }
 
 bool primary_request(struct world *world, struct node *node, uint32_t client, bool is_sync)
@@ -192,34 +181,54 @@ bool primary_request(struct world *world, struct node *node, uint32_t client, bo
 	return true;
 }
 
-static bool is_durable(const struct fs *fs, uint64_t sequence)
+static void submit_again(struct world *world, struct node *node)
 {
-	bool is_alone = fs->sender.mode == SENDER_ALONE || fs->sender.mode == SENDER_CATCHING_UP;
+	for (int i = 0; i < CLIENTS; i++) {
+		struct request *request = &node->held.ring[i];
+		if (request->is_pending && request->sequence == 0 && has_room(&node->fs))
+			submit_sync(world, node, request);
+	}
+}
 
-	return fs->sender.local_barrier >= sequence &&
-	       (is_alone || fs->sender.peer_barrier >= sequence);
+static void answer(struct world *world, struct node *node, uint32_t client)
+{
+	node->held.ring[client].is_pending = false;
+	promise_on_acknowledged(world, node, client);
+}
+
+static void answer_syncs(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+	uint64_t ready[SYNCS_AT_ONCE];
+	uint32_t count = syncs_take(&fs->syncs, &fs->sender, ready, SYNCS_AT_ONCE);
+
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t client = 0; client < CLIENTS; client++) {
+			const struct request *request = &node->held.ring[client];
+			if (request->is_pending && request->is_sync &&
+				request->sequence == ready[i])
+				answer(world, node, client);
+		}
 }
 
 void primary_answer(struct world *world, struct node *node)
 {
-	struct fs *fs = &node->fs;
-	uint64_t answerable = sender_answerable(&fs->sender);
+	uint64_t answerable = sender_answerable(&node->fs.sender);
 
 	for (uint32_t i = 0; i < CLIENTS; i++) {
-		struct request *request = &node->held.ring[i];
-		if (!request->is_pending || request->sequence > answerable ||
-			(request->is_sync && !is_durable(fs, request->sequence)))
-			continue;
-		request->is_pending = false;
-		promise_on_acknowledged(world, node, i);
+		const struct request *request = &node->held.ring[i];
+		if (request->is_pending && !request->is_sync && request->sequence <= answerable)
+			answer(world, node, i);
 	}
+	answer_syncs(world, node);
 }
 
 static void drained(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
 
-	if (!fs->is_draining || !is_durable(fs, fs->sender.next_sequence - 1))
+	if (!fs->is_draining || fs->sender.local_barrier < fs->drain_to ||
+		!sender_is_drained(&fs->sender, fs->drain_sequence))
 		return;
 	fs->is_draining = false;
 	fs_report(world, node, FS_REPORT_DRAINED);
@@ -229,174 +238,151 @@ void primary_on_synced(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
 
-	sender_on_synced_here(&fs->sender, fs->sync_to);
-	node->barrier = MAX_OF(node->barrier, fs->sync_to);
+	for (int i = 0; i < CLIENTS; i++) {
+		const struct request *request = &node->held.ring[i];
+		if (request->is_pending && request->is_sync &&
+			request->sequence <= fs->barrier.up_to)
+			(void)syncs_on_done_here(&fs->syncs, &fs->sender, request->sequence);
+	}
 	primary_answer(world, node);
 	drained(world, node);
 }
 
 /* ---- the connection ---- */
 
+static void drop_peer(struct world *world, struct node *node, enum loss loss)
+{
+	struct fs *fs = &node->fs;
+	bool is_news = session_drop(&fs->sender, loss);
+
+	if (fs->sender.session.is_up)
+		primary_on_lost(world, node);
+	primary_answer(world, node);
+	if (is_news)
+		fs_report(world, node,
+			loss == LOSS_FAILED ? FS_REPORT_PEER_FAILED : FS_REPORT_PEER_LOST);
+}
+
 void primary_on_lost(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
-	bool was_catching_up = fs->sender.mode == SENDER_CATCHING_UP;
 
 	fs_close(world, node);
-	if (fs->sender.mode == SENDER_PAIRED)
-		fs->lost_at = world->now;
-	sender_peer_lost(&fs->sender);
-	if (fs->sender.mode == SENDER_HELD)
-		fs->want = LINK_CONTINUE;
-	if (!was_catching_up)
-		return;
-	fs->want = LINK_IDLE;
-	format_log(node, 0);
-	primary_answer(world, node);
-	fs_report(world, node, FS_REPORT_PEER_LOST);
-}
-
-/* The session cannot go on. */
-static void drop_peer(struct world *world, struct node *node, enum fs_report report)
-{
-	struct fs *fs = &node->fs;
-	bool is_new = !fs->is_loss_told && fs->sender.mode != SENDER_ALONE;
-	bool is_held = fs->sender.mode == SENDER_PAIRED || fs->sender.mode == SENDER_HELD;
-
-	fs->is_loss_told = true;
-	primary_on_lost(world, node);
-	fs->want = LINK_IDLE;
-	if (is_new && is_held)
-		fs_report(world, node, report);
+	if (fs->sender.session.is_up && session_on_disconnected(&fs->sender, world->now))
+		drop_peer(world, node, LOSS_SILENT);
 }
 
 void primary_on_connected(struct world *world, struct node *node, uint64_t connection)
 {
 	struct fs *fs = &node->fs;
 	struct node *other = other_node(world, node);
+	struct frame frame = { .kind = FRAME_HELLO, .hello = fs_hello(node) };
 
 	(void)connection;
 	fs->is_connecting = false;
-	if (fs->role != FS_PRIMARY || fs->want == LINK_IDLE || fs->connection != 0 ||
-		!network_has_stream(world) || !other->fs.is_running ||
-		other->fs.role != FS_SECONDARY)
+	if (fs->role != FS_PRIMARY || fs->connection != 0 || !network_has_stream(world) ||
+		!other->fs.is_running || other->fs.role != FS_SECONDARY)
 		return;
-	fs->connection = network_connect(world);
-	fs->heard_at = world->now;
-	struct frame frame = {
-		.kind = FRAME_HELLO,
-		.connection = fs->connection,
-		.epoch = fs->sender.epoch,
-		.session = fs->want == LINK_RESYNC ? ++world->last_session : header(fs)->session,
-		.received = fs->sender.next_sequence - 1,
-		.wants_compare = fs->want == LINK_RESYNC,
-		.wants_set_aside = fs->plan == RESYNC_SET_ASIDE,
-	};
+	if (!session_hello(&fs->sender, ++world->last_session, &frame.hello))
+		return;
+	fs->connection = frame.connection = network_connect(world);
+	fs->said = frame.hello;
+	fs->said_at = world->now;
 	(void)network_send(world, node, &frame); /* a full channel: silence ends the connection */
 }
 
-static void begin_session(struct world *world, struct node *node, const struct frame *frame)
+static void begin_walk(struct world *world, struct node *node)
 {
-	struct fs *fs = &node->fs;
 	struct op op = { .type = OP_RESYNC_BEGIN };
 
-	if (sender_catch_up(&fs->sender) < 0) {
-		fs_close(world, node);
-		return;
-	}
-	fs->sender.acked = fs->sender.next_sequence - 1;
-	node->held.is_complete_told = false;
-	format_log(node, frame->session);
-	fs->resync_next = 0;
+	node->fs.resync_next = 0;
 	submit(world, node, &op);
-	happen_to(world, node, PROCESS_FS, HAPPEN_RESYNC, NS_PER_MS)->number = frame->session;
+	happen_to(world, node, PROCESS_FS, HAPPEN_RESYNC, NS_PER_MS)->number =
+		node->fs.said.session;
 	world->counters.resyncs++;
 }
 
-static int continue_session(struct node *node, const struct frame *frame)
+static void on_hello(struct world *world, struct node *node, const struct hello *theirs)
 {
 	struct fs *fs = &node->fs;
+	enum hello_outcome outcome =
+		session_on_hello(&fs->sender, &fs->said, theirs, true, world->now);
 
-	if (frame->session != header(fs)->session)
-		return -ERROR_STALE;
-	int error = sender_reconnected(&fs->sender, frame->received);
-	if (error < 0)
-		return error;
-	fs->send_cursor.position = header(fs)->tail;
-	if (oplog_seek(&fs->send_log, frame->received + 1, &fs->send_cursor) < 0)
-		CHECK(frame->received == header(fs)->next_sequence - 1);
-	return 0;
-}
-
-static void on_hello(struct world *world, struct node *node, const struct frame *frame)
-{
-	struct fs *fs = &node->fs;
-
-	if (fs->want == LINK_RESYNC && fs->sender.mode == SENDER_ALONE)
-		begin_session(world, node, frame);
-	else if (fs->want != LINK_CONTINUE || continue_session(node, frame) < 0) {
-		drop_peer(world, node, FS_REPORT_PEER_LOST);
+	if (outcome == HELLO_BEGUN)
+		begin_walk(world, node);
+	if (outcome == HELLO_BEGUN || outcome == HELLO_CONTINUED) {
+		fs_report_connected(world, node, outcome == HELLO_CONTINUED);
+		primary_answer(world, node);
+		flush(world, node);
 		return;
 	}
-	fs->want = LINK_IDLE;
-	fs->is_loss_told = false;
-	fs->progress_at = world->now;
-	fs_report_connected(world, node, fs->sender.mode == SENDER_PAIRED);
-	primary_answer(world, node);
-	flush(world, node);
+	fs_close(world, node);
+	if (outcome == HELLO_OVER)
+		drop_peer(world, node, LOSS_OVER);
 }
 
 static void on_ack(struct world *world, struct node *node, const struct frame *frame)
 {
 	struct fs *fs = &node->fs;
-	uint64_t durable = fs->sender.mode == SENDER_CATCHING_UP ? 0 : frame->durable;
-	uint64_t before = fs->sender.acked;
 
-	if (sender_on_acknowledged(&fs->sender, frame->epoch, frame->received, durable) < 0) {
+	if (sender_on_acknowledged(
+		    &fs->sender, frame->epoch, frame->applied, frame->durable, world->now) < 0) {
 		primary_on_lost(world, node);
 		return;
 	}
-	uint64_t all_sent = sent(fs);
-	if (fs->sender.acked > before || fs->sender.acked >= all_sent)
-		fs->progress_at = world->now;
-	header(fs)->applied = fs->sender.acked;
-	oplog_trim(&fs->send_log, MIN_OF(fs->sender.acked, all_sent));
-	node->peer_barrier = MAX_OF(node->peer_barrier, fs->sender.peer_barrier);
+	syncs_on_durable_there(&fs->syncs, fs->sender.peer_barrier);
 	primary_answer(world, node);
 	drained(world, node);
 	flush(world, node);
 }
 
-void primary_on_frame(struct world *world, struct node *node, const struct frame *frame)
+/* What a peer says in a session that stands. */
+static void on_session_frame(struct world *world, struct node *node, const struct frame *frame)
 {
 	struct fs *fs = &node->fs;
 
+	watch_on_heard(&fs->sender, world->now);
 	switch (frame->kind) {
-	case FRAME_HELLO: on_hello(world, node, frame); break;
-	case FRAME_ACK:
-		if (fs->want == LINK_IDLE) /* before HELLO is answered there is no session */
-			on_ack(world, node, frame);
+	case FRAME_ACK: on_ack(world, node, frame); break;
+	case FRAME_SYNCED:
+		syncs_on_done_there(&fs->syncs, frame->sequence);
+		watch_on_progress(&fs->sender, world->now);
+		primary_answer(world, node);
 		break;
+	case FRAME_PROGRESS: watch_on_working(&fs->sender, frame->duration, world->now); break;
 	case FRAME_COMPLETE:
-		if (fs->sender.mode == SENDER_PAIRED && !node->held.is_complete_told) {
-			node->held.is_complete_told = true;
+		if (session_on_complete(&fs->sender))
 			fs_report(world, node, FS_REPORT_TARGET_COMPLETE);
-		}
 		break;
-	case FRAME_FAILED: drop_peer(world, node, FS_REPORT_PEER_FAILED); break;
-	case FRAME_CLOSED: primary_on_lost(world, node); break;
+	case FRAME_FAILED: drop_peer(world, node, LOSS_FAILED); break;
+	case FRAME_HELLO:
+	case FRAME_CLOSED:
 	case FRAME_OP:
 	case FRAME_KEEP: break;
 	}
 }
 
+void primary_on_frame(struct world *world, struct node *node, const struct frame *frame)
+{
+	bool is_up = node->fs.sender.session.is_up;
+
+	if (frame->kind == FRAME_CLOSED || (frame->kind == FRAME_FAILED && !is_up))
+		primary_on_lost(world, node);
+	else if (frame->kind == FRAME_HELLO && !is_up)
+		on_hello(world, node, &frame->hello);
+	else if (is_up)
+		on_session_frame(world, node, frame);
+}
+
 /* One object more for the target; at the end answers begin to wait for it. */
-void primary_walk(struct world *world, struct node *node)
+void primary_walk(struct world *world, struct node *node, uint64_t session)
 {
 	struct fs *fs = &node->fs;
 	struct op end = { .type = OP_RESYNC_END };
+	bool is_ours = fs->role == FS_PRIMARY && fs->sender.mode == SENDER_CATCHING_UP &&
+		       fs->sender.log.header->session == session;
 
-	if (fs->sender.mode != SENDER_CATCHING_UP)
+	if (!is_ours || fs->sender.session.is_broken)
 		return;
 	if (has_room(fs) && fs->resync_next < OBJECTS) {
 		uint8_t object = (uint8_t)fs->resync_next++;
@@ -405,54 +391,61 @@ void primary_walk(struct world *world, struct node *node)
 	} else if (has_room(fs)) {
 		submit(world, node, &end);
 		CHECK(sender_pair(&fs->sender) == 0);
-		header(fs)->is_paired = 1;
 		return;
 	}
 	int64_t pause = chance_between(&world->chance, NS_PER_MS, 60 * NS_PER_MS);
-	happen_to(world, node, PROCESS_FS, HAPPEN_RESYNC, pause);
+	happen_to(world, node, PROCESS_FS, HAPPEN_RESYNC, pause)->number = session;
+}
+
+static void try_again(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+	bool is_up = fs->sender.session.is_up;
+
+	if (fs->connection != 0 && !is_up && world->now - fs->said_at > HELLO_TIMEOUT_NS)
+		fs_close(world, node);
+	if (fs->connection != 0 || fs->sender.session.want == LINK_IDLE || fs->is_connecting)
+		return;
+	int64_t delay = chance_between(&world->chance, 2 * NS_PER_MS, 40 * NS_PER_MS);
+	fs->is_connecting = true;
+	happen_to(world, node, PROCESS_FS, HAPPEN_CONNECT, delay);
 }
 
 void primary_tick(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
+	struct watch_findings findings = watch_look(&fs->sender, world->now, PEER_TIMEOUT_NS);
 	struct frame keep = { .kind = FRAME_KEEP, .connection = fs->connection };
 
-	if (fs->connection != 0 && world->now - fs->heard_at > SILENT_NS)
+	if (findings.complaint != COMPLAINT_NONE)
+		drop_peer(world, node,
+			findings.complaint == COMPLAINT_BROKEN ? LOSS_FAILED : LOSS_SILENT);
+	else if (findings.should_hang_up)
 		primary_on_lost(world, node);
-	if (fs->connection != 0)
+	else if (findings.should_keep && fs->connection != 0)
 		(void)network_send(world, node, &keep); /* a full channel needs no keeping */
-	if (fs->connection != 0 && fs->want == LINK_IDLE && fs->sender.acked < sent(fs) &&
-		world->now - fs->progress_at > PEER_TIMEOUT_NS)
-		drop_peer(world, node, FS_REPORT_PEER_LOST);
-	if (fs->connection == 0 && fs->want != LINK_IDLE && !fs->is_connecting) {
-		int64_t delay = chance_between(&world->chance, 2 * NS_PER_MS, 40 * NS_PER_MS);
-		fs->is_connecting = true;
-		happen_to(world, node, PROCESS_FS, HAPPEN_CONNECT, delay);
-	}
-	if (fs->sender.mode == SENDER_HELD && !fs->is_loss_told &&
-		world->now - fs->lost_at > RECONNECT_NS) {
-		fs->is_loss_told = true;
-		fs_report(world, node, FS_REPORT_PEER_LOST);
-	}
+	if (watch_is_unreachable(&fs->sender, world->now))
+		fs_report(world, node, FS_REPORT_REFUSED);
+	submit_again(world, node);
+	flush(world, node);
+	try_again(world, node);
 }
 
 /* ---- orders ---- */
 
-static void go_alone(struct world *world, struct node *node, struct epoch epoch)
+static void go_alone(struct world *world, struct node *node, const struct action *order)
 {
 	struct fs *fs = &node->fs;
-	bool is_so = fs->sender.mode == SENDER_ALONE && fs->sender.epoch == epoch.number;
 
-	if (!is_so && sender_go_alone(&fs->sender, epoch.number) < 0) {
+	if (sender_go_alone(&fs->sender, order->fs.epoch.number) < 0) {
 		fs_report(world, node, FS_REPORT_REFUSED);
 		return;
 	}
-	fs_close(world, node);
-	fs->want = LINK_IDLE;
-	fs->epoch = epoch;
-	node->held.epoch = epoch;
-	node->held.is_complete_told = false;
-	format_log(node, 0);
+	primary_on_lost(world, node);
+	fs->ordered_epoch = fs->tenant.epoch = node->held.epoch = order->fs.epoch;
+	fs->generation = node->held.generation = order->fs.generation;
+	standing_go_alone(&fs->standing, order->fs.epoch);
+	fs_store(node);
 	/* The same tree goes on: a new tenure for what is acknowledged from here on. */
 	begin_tenure(world, node);
 	primary_answer(world, node);
@@ -462,34 +455,51 @@ static void go_alone(struct world *world, struct node *node, struct epoch epoch)
 
 static void mute(struct world *world, struct node *node, bool is_muted)
 {
-	node->fs.sender.is_muted = is_muted;
 	node->held.is_muted = is_muted;
+	sender_mute(&node->fs.sender, is_muted);
 	primary_answer(world, node);
 }
 
-static void drain(struct world *world, struct node *node)
+void primary_drain(struct world *world, struct node *node)
 {
+	struct fs *fs = &node->fs;
 	struct op op = { .type = OP_SYNC, .object = 1 };
 
-	node->fs.is_draining = true;
-	if (has_room(&node->fs))
-		submit(world, node, &op);
+	if (!has_room(fs)) {
+		barriers_want_drain(&fs->barriers);
+		return;
+	}
+	fs->drain_sequence = sender_needs_peer(&fs->sender) ? submit(world, node, &op) : 0;
+	fs->drain_to = fs->sender.next_sequence - 1;
+	fs->is_draining = true;
 	fs_sync(world, node);
+}
+
+static void connect(struct world *world, struct node *node, const struct action *order)
+{
+	enum stream_wants wants =
+		order->fs.plan == RESYNC_SET_ASIDE ? STREAM_SET_ASIDE : STREAM_COMPARE;
+
+	if (session_connect(&node->fs.sender, wants, world->now) < 0)
+		fs_report(world, node, FS_REPORT_REFUSED);
 }
 
 void primary_order(struct world *world, struct node *node, const struct action *order)
 {
+	struct fs *fs = &node->fs;
+
 	/* EXCEPTION: the other orders are those of fs_order(). */
-	if (order->fs.order == FS_ORDER_CONNECT && node->fs.sender.mode == SENDER_ALONE) {
-		node->fs.want = LINK_RESYNC;
-		node->fs.plan = order->fs.plan;
-		node->fs.is_loss_told = false;
-	} else if (order->fs.order == FS_ORDER_GO_ALONE)
-		go_alone(world, node, order->fs.epoch);
+	if (order->fs.order == FS_ORDER_CONNECT)
+		connect(world, node, order);
+	else if (order->fs.order == FS_ORDER_GO_ALONE)
+		go_alone(world, node, order);
 	else if (order->fs.order == FS_ORDER_HOLD)
 		mute(world, node, true);
 	else if (order->fs.order == FS_ORDER_RESUME)
 		mute(world, node, false);
 	else if (order->fs.order == FS_ORDER_DRAIN)
-		drain(world, node);
+		barriers_want_drain(&fs->barriers);
+	else if (order->fs.order == FS_ORDER_PAIR &&
+		 !session_is_paired(&fs->sender, order->fs.epoch.number))
+		fs_report(world, node, FS_REPORT_REFUSED);
 }

@@ -6,68 +6,56 @@
  * order, acknowledged; a promotion finishes what was received without a gap.
  */
 
-static struct oplog_header *header(struct fs *fs)
-{
-	return fs->receive_log.header;
-}
-
-static void format_log(struct node *node, uint64_t session)
-{
-	struct fs *fs = &node->fs;
-
-	oplog_format(&fs->receive_log, node->held.receive_memory, LOG_MEMORY_SIZE, session,
-		fs->receiver.received + 1);
-	header(fs)->epoch = fs->receiver.epoch;
-	fs->apply_cursor.position = header(fs)->tail;
-	node->held.has_receive_log = true;
-}
-
-static void set_in_sync(struct node *node, bool is_in_sync)
-{
-	node->held.is_in_sync = is_in_sync;
-	node->fs.receiver.is_in_sync = is_in_sync;
-}
-
-void secondary_begin(struct world *world, struct node *node, struct epoch epoch)
+void secondary_begin(struct world *world, struct node *node, const struct action *order)
 {
 	struct fs *fs = &node->fs;
 
 	fs_close(world, node);
-	fs->role = FS_SECONDARY;
-	fs->epoch = epoch;
-	fs->is_adopted = false;
-	fs->end_sequence = 0;
-	receiver_init(&fs->receiver, epoch.number, 0);
-	format_log(node, 0);
-	set_in_sync(node, false);
-	node->held.role = FS_SECONDARY;
-	node->held.epoch = epoch;
+	fs_take_role(node, FS_SECONDARY, order);
+	fs->end_sequence = fs->sync_sequence = 0;
+	fs->is_promoting = false;
+	receiver_init(&fs->receiver, fs->tenant.epoch.number);
+	standing_follow(&fs->standing, &fs->tenant, false);
+	fs_store(node);
+	barriers_begin(&fs->barriers, world->now);
+}
+
+static void schedule_apply(struct world *world, struct node *node)
+{
+	int64_t duration = chance_between(&world->chance, 100 * NS_PER_US, 8 * NS_PER_MS);
+
+	if (node->fs.is_applying)
+		return;
+	if (chance_is(&world->chance, 10))
+		duration = 300 * NS_PER_MS;
+	node->fs.is_applying = true;
+	node->fs.applying_since = world->now;
+	happen_to(world, node, PROCESS_FS, HAPPEN_APPLY, duration);
 }
 
 /* With the log it goes on; without, this copy may miss acknowledged writes (R6). */
 void secondary_resume(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
-	bool has_log =
-		node->held.has_receive_log &&
-		oplog_attach(&fs->receive_log, node->held.receive_memory, LOG_MEMORY_SIZE) == 0;
+	struct standing *standing = &fs->standing;
+	const struct tenant ordered = fs->tenant;
 
-	if (!has_log || header(fs)->session == 0) {
-		secondary_begin(world, node, node->held.epoch);
-		return;
-	}
 	fs->role = FS_SECONDARY;
-	receiver_init(&fs->receiver, header(fs)->epoch, header(fs)->next_sequence - 1);
-	fs->receiver.applied = header(fs)->applied;
-	fs->receiver.durable = MIN_OF(header(fs)->applied, node->barrier);
-	fs->is_adopted = node->held.is_in_sync;
-	set_in_sync(node, node->held.is_in_sync);
-	fs->apply_cursor.position = header(fs)->tail;
-	if (oplog_seek(&fs->receive_log, fs->receiver.applied + 1, &fs->apply_cursor) == 0) {
-		fs->is_applying = true;
-		happen_to(world, node, PROCESS_FS, HAPPEN_APPLY, NS_PER_MS);
-	}
+	if (receiver_resume(
+		    &fs->receiver, ordered.epoch.number, standing->is_in_sync, standing->barrier) &&
+		standing->epoch.number == fs->receiver.epoch)
+		fs->tenant.epoch = standing->epoch;
+	barriers_begin(&fs->barriers, world->now);
+	if (standing_was_promoted(standing, &ordered, node->id))
+		receiver_note_promoted(&fs->receiver, standing->epoch);
+	else
+		standing_follow(standing, &fs->tenant, receiver_is_in_sync(&fs->receiver));
+	fs_store(node);
+	if (fs->receiver.applied < fs->receiver.received)
+		schedule_apply(world, node);
 }
+
+/* ---- towards the primary ---- */
 
 static void acknowledge(struct world *world, struct node *node, uint64_t connection)
 {
@@ -76,40 +64,83 @@ static void acknowledge(struct world *world, struct node *node, uint64_t connect
 		.kind = FRAME_ACK,
 		.connection = connection,
 		.epoch = fs->receiver.epoch,
-		.received = receiver_acknowledgeable(&fs->receiver),
-		.durable = fs->receiver.durable,
 	};
+	bool is_fit = receiver_acknowledgeable(&fs->receiver, &frame.applied, &frame.durable);
 
-	(void)network_send(world, node, &frame); /* cumulative: the next one says it too */
+	/* A planted bug acknowledges what it takes after its promotion. */
+	if (connection != 0 && (is_fit || fs->role == FS_PRIMARY))
+		(void)network_send(world, node, &frame); /* cumulative: the next one says it too */
 }
 
 static void send_ack(struct world *world, struct node *node)
 {
-	if (node->fs.connection != 0)
-		acknowledge(world, node, node->fs.connection);
+	acknowledge(world, node, node->fs.connection);
 }
 
 static void send_complete(struct world *world, struct node *node)
 {
-	struct frame frame = { .kind = FRAME_COMPLETE, .connection = node->fs.connection };
+	struct fs *fs = &node->fs;
+	struct frame frame = { .kind = FRAME_COMPLETE, .connection = fs->connection };
 
-	if (node->fs.connection != 0 && node->fs.is_adopted)
-		(void)network_send(world, node, &frame); /* said again with every KEEP */
+	if (fs->is_complete_owed && fs->connection != 0)
+		fs->is_complete_owed = !network_send(world, node, &frame);
+}
+
+static void send_progress(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+	int64_t since = fs->is_applying ? fs->applying_since : fs->syncing_since;
+	struct frame frame = {
+		.kind = FRAME_PROGRESS,
+		.connection = fs->connection,
+		.duration = world->now - since,
+	};
+
+	(void)network_send(world, node, &frame); /* a full channel says as much */
+}
+
+void secondary_tick(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+
+	if (fs->connection == 0)
+		return;
+	if (fs->is_applying || fs->is_syncing)
+		send_progress(world, node);
+	else
+		send_ack(world, node);
+	send_complete(world, node);
 }
 
 /* ---- promotion ---- */
 
+/* Recorded first; a moment later it serves, and says so. */
 static void finish_promotion(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
 
-	if (!fs->is_promoting || fs->receiver.applied < fs->promote_after)
+	if (!fs->is_promoting || !receiver_is_finished(&fs->receiver))
 		return;
-	oplog_cut(&fs->receive_log, fs->promote_after);
+	struct tenant tenant = fs->tenant;
+	tenant.epoch = fs->promotion.fs.epoch;
+	fs_mark(node, 0);
+	(void)standing_serve(&fs->standing, &tenant, primary_next_tenure(node), false);
+	fs_store(node);
+	int64_t moment = chance_between(&world->chance, 50 * NS_PER_US, 5 * NS_PER_MS);
+	happen_to(world, node, PROCESS_FS, HAPPEN_SERVE, moment);
+}
+
+void secondary_serve(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+
+	if (!fs->is_promoting || fs->role != FS_SECONDARY)
+		return; /* told otherwise meanwhile */
 	fs->is_promoting = false;
-	fs->is_adopted = false;
-	node->held.is_in_sync = false;
-	primary_begin(world, node, fs->promote_epoch, fs->promote_epoch.number << TENURE_BITS | 1);
+	oplog_cut(&fs->receiver.log, fs->receiver.received);
+	fs_close(world, node);
+	primary_begin(world, node, &fs->promotion);
+	barriers_want(&fs->barriers);
 	world->counters.promotions++;
 	promise_on_serving(world, node, true);
 	fs_report(world, node, FS_REPORT_IS_PRIMARY);
@@ -118,20 +149,20 @@ static void finish_promotion(struct world *world, struct node *node)
 void secondary_promote(struct world *world, struct node *node, const struct action *order)
 {
 	struct fs *fs = &node->fs;
-	uint64_t last;
 
-	if (fs->role == FS_PRIMARY && fs->epoch.number == order->fs.epoch.number) {
+	if (fs->role == FS_PRIMARY && fs->tenant.epoch.number == order->fs.epoch.number) {
 		fs_report(world, node, FS_REPORT_IS_PRIMARY);
 		return;
 	}
-	if (fs->role != FS_SECONDARY || receiver_promote(&fs->receiver, &last) < 0) {
+	if (fs->role != FS_SECONDARY ||
+		receiver_promote(&fs->receiver, order->fs.epoch.number) < 0) {
 		fs_report(world, node, FS_REPORT_REFUSED);
 		return;
 	}
 	/* The connection stays open here: it is the receiver that lets nothing more in. */
 	fs->is_promoting = true;
-	fs->promote_after = last;
-	fs->promote_epoch = order->fs.epoch;
+	fs->promotion = *order;
+	__builtin_memcpy(fs->promotion.fs.set_id, fs->tenant.set_id, SET_ID_SIZE);
 	fs->old_connection = fs->connection;
 	fs->connection = 0;
 	finish_promotion(world, node);
@@ -148,25 +179,32 @@ static void apply_now(struct node *node, const struct op *op)
 		&node->copy.cached[op->object - FIRST_OBJECT], op->data.data, sizeof(uint32_t));
 }
 
-static void schedule_apply(struct world *world, struct node *node)
-{
-	int64_t duration = chance_between(&world->chance, 100 * NS_PER_US, 8 * NS_PER_MS);
-
-	if (node->fs.is_applying)
-		return;
-	if (chance_is(&world->chance, 10))
-		duration = 300 * NS_PER_MS;
-	node->fs.is_applying = true;
-	happen_to(world, node, PROCESS_FS, HAPPEN_APPLY, duration);
-}
-
 static void hang_up(struct world *world, struct node *node, uint64_t connection)
 {
 	network_close(world, node, connection);
-	if (node->fs.connection == connection)
-		node->fs.connection = 0;
 	if (node->fs.old_connection == connection)
 		node->fs.old_connection = 0;
+	if (node->fs.connection != connection)
+		return;
+	node->fs.connection = 0;
+	receiver_on_disconnected(&node->fs.receiver);
+}
+
+static void fail(struct world *world, struct node *node, uint64_t connection)
+{
+	struct frame frame = { .kind = FRAME_FAILED, .connection = connection };
+
+	(void)network_send(world, node, &frame); /* the end of the connection says enough */
+	hang_up(world, node, connection);
+}
+
+/* A planted bug may take what the log does not, or after its promotion: then it is simply done. */
+static void do_at_once(
+	struct world *world, struct node *node, const struct frame *frame, const struct op *op)
+{
+	apply_now(node, op);
+	if (receiver_on_applied(&node->fs.receiver, op->sequence) == 0)
+		acknowledge(world, node, frame->connection);
 }
 
 static void on_op(struct world *world, struct node *node, const struct frame *frame)
@@ -179,73 +217,96 @@ static void on_op(struct world *world, struct node *node, const struct frame *fr
 	CHECK(op_decode(bytes, &op, &size) == 0);
 	switch (receiver_on_arrived(&fs->receiver, op.epoch, op.sequence)) {
 	case VERDICT_TAKE:
-		/* A planted bug may take what the log does not: then it is simply done. */
-		if (oplog_append_encoded(&fs->receive_log, &op, bytes) < 0) {
-			apply_now(node, &op);
-			fs->receiver.applied = op.sequence;
-		}
-		if (fs->role == FS_PRIMARY) { /* likewise: done, and acknowledged */
-			apply_now(node, &op);
-			fs->receiver.applied = op.sequence;
-			acknowledge(world, node, frame->connection);
-		}
+		if (receiver_append(&fs->receiver, &op, bytes) < 0 || fs->role == FS_PRIMARY)
+			do_at_once(world, node, frame, &op);
 		schedule_apply(world, node);
 		break;
-	case VERDICT_DUPLICATE: send_ack(world, node); break;
-	case VERDICT_GAP:
+	case VERDICT_DUPLICATE:
+	case VERDICT_DROP: break;
+	case VERDICT_GAP: fail(world, node, frame->connection); break;
 	case VERDICT_STALE_EPOCH: hang_up(world, node, frame->connection); break;
 	}
 }
 
-/* The receiver says whether this primary is the one to obey. */
-static bool is_obeyed(const struct fs *fs, uint64_t epoch)
-{
-	struct receiver probe = fs->receiver;
+/* ---- HELLO ---- */
 
-	return fs->role == FS_SECONDARY &&
-	       receiver_on_arrived(&probe, epoch, probe.received + 1) == VERDICT_TAKE;
-}
-
-static void begin_session(struct world *world, struct node *node, const struct frame *frame)
+/* False: promoted meanwhile. */
+static bool begin_session(
+	struct world *world, struct node *node, const struct hello *theirs, uint64_t *out_known)
 {
 	struct fs *fs = &node->fs;
 
-	promise_on_overwritten(world, node, frame->wants_set_aside);
-	receiver_init(&fs->receiver, fs->receiver.epoch, frame->received);
-	set_in_sync(node, false);
-	fs->is_adopted = false;
-	fs->end_sequence = 0;
-	format_log(node, frame->session);
+	(void)standing_drop_in_sync(&fs->standing);
+	fs_store(node);
+	if (!receiver_quiet(&fs->receiver) || !receiver_begin_session(&fs->receiver, theirs))
+		return false;
+	promise_on_overwritten(world, node, theirs->wants == STREAM_SET_ASIDE);
+	__builtin_memcpy(fs->tenant.set_id, theirs->set_id, SET_ID_SIZE);
+	fs->tenant.epoch = theirs->epoch;
+	fs->generation = theirs->generation;
+	fs->end_sequence = fs->sync_sequence = 0;
+	fs->is_complete_owed = false;
+	*out_known = standing_begin_session(&fs->standing, &fs->tenant);
+	fs_store(node);
+	fs_mark(node, 0);
+	return true;
+}
+
+static void put_up(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+	bool is_in_sync = receiver_is_in_sync(&fs->receiver);
+
+	if (is_in_sync)
+		barriers_want(&fs->barriers);
+	fs_report_connected(world, node, is_in_sync);
+	send_ack(world, node);
+	fs->is_complete_owed = is_in_sync;
+	send_complete(world, node);
+}
+
+static void shake_hands(struct world *world, struct node *node, const struct frame *frame)
+{
+	struct fs *fs = &node->fs;
+	const struct hello *theirs = &frame->hello;
+	struct frame reply = { .kind = FRAME_HELLO, .connection = frame->connection };
+	uint64_t known = 0;
+
+	if (theirs->wants != STREAM_CONTINUE && !begin_session(world, node, theirs, &known)) {
+		fail(world, node, frame->connection);
+		return;
+	}
+	reply.hello = fs_hello(node);
+	bool is_going_on = receiver_answer(&fs->receiver, theirs, known, &reply.hello);
+	(void)network_send(world, node, &reply); /* a full channel: silence ends the connection */
+	if (!is_going_on) {
+		network_close(world, node, frame->connection);
+		return;
+	}
+	fs->connection = frame->connection;
+	put_up(world, node);
 }
 
 static void on_hello(struct world *world, struct node *node, const struct frame *frame)
 {
 	struct fs *fs = &node->fs;
+	const struct hello ours = fs_hello(node);
+	enum objection objection = receiver_objection(&fs->receiver, &ours, &frame->hello);
 
-	if (!is_obeyed(fs, frame->epoch)) {
-		hang_up(world, node, frame->connection);
-		return;
-	}
-	if (node->unmounted > 0) {
-		hang_up(world, node, frame->connection);
-		fs_report(world, node, FS_REPORT_WRONG_COPY);
+	if (fs->role != FS_SECONDARY || objection != OBJECTION_NONE) {
+		fail(world, node, frame->connection);
 		return;
 	}
 	if (fs->connection != 0)
-		fs_close(world, node);
-	fs->connection = frame->connection;
-	fs->heard_at = world->now;
-	if (frame->wants_compare)
-		begin_session(world, node, frame);
-	struct frame reply = {
-		.kind = FRAME_HELLO,
-		.connection = frame->connection,
-		.epoch = fs->receiver.epoch,
-		.session = header(fs)->session,
-		.received = fs->receiver.received,
-	};
-	(void)network_send(world, node, &reply); /* a full channel: silence ends the connection */
-	fs_report_connected(world, node, fs->receiver.is_in_sync);
+		hang_up(world, node, fs->connection);
+	/* To set aside what lies under an absent disk is not played. */
+	bool is_wrong = frame->hello.wants == STREAM_COMPARE && doubt_forbids(fs->doubt, false);
+	if (is_wrong || node->unmounted > 0) {
+		fail(world, node, frame->connection);
+		fs_report(world, node, FS_REPORT_WRONG_COPY);
+		return;
+	}
+	shake_hands(world, node, frame);
 }
 
 void secondary_on_frame(struct world *world, struct node *node, const struct frame *frame)
@@ -262,11 +323,9 @@ void secondary_on_frame(struct world *world, struct node *node, const struct fra
 		return;
 	if (frame->kind == FRAME_OP)
 		on_op(world, node, frame);
-	if (frame->kind == FRAME_CLOSED && frame->connection == fs->connection)
+	if (frame->kind == FRAME_CLOSED && frame->connection == fs->connection) {
 		fs->connection = 0;
-	if (frame->kind == FRAME_KEEP && fs->role == FS_SECONDARY) {
-		send_ack(world, node);
-		send_complete(world, node);
+		receiver_on_disconnected(&fs->receiver);
 	}
 }
 
@@ -278,9 +337,10 @@ static void on_applied(struct world *world, struct node *node, const struct op *
 
 	if (receiver_on_applied(&fs->receiver, op->sequence) < 0)
 		return; /* done already, by a planted bug */
-	header(fs)->applied = op->sequence;
 	if (op->type == OP_RESYNC_END)
 		fs->end_sequence = op->sequence;
+	if (op->type == OP_SYNC)
+		fs->sync_sequence = op->sequence;
 	if (op->type == OP_SYNC || op->type == OP_RESYNC_END)
 		fs_sync(world, node);
 }
@@ -293,32 +353,48 @@ void secondary_apply(struct world *world, struct node *node)
 	size_t size;
 
 	fs->is_applying = false;
-	if (fs->role != FS_SECONDARY || !oplog_next(&fs->receive_log, &fs->apply_cursor, &encoded))
+	if (fs->role != FS_SECONDARY || !receiver_next_to_apply(&fs->receiver, &encoded))
 		return;
 	CHECK(op_decode(encoded, &op, &size) == 0);
-	if (fs->is_promoting && op.sequence > fs->promote_after)
-		return;
 	apply_now(node, &op);
 	on_applied(world, node, &op);
-	oplog_trim(&fs->receive_log, fs->receiver.applied);
 	send_ack(world, node);
 	finish_promotion(world, node);
-	if (fs->role == FS_SECONDARY && fs->receiver.applied < fs->receiver.received)
+	if (fs->receiver.applied < fs->receiver.received)
 		schedule_apply(world, node);
+}
+
+/* Everything was applied: durable first, then remembered, then told (R4, grow). */
+static void adopt(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+
+	fs_mark(node, fs->end_sequence);
+	standing_adopt(&fs->standing, fs->end_sequence);
+	fs_store(node);
+	if (!receiver_complete(&fs->receiver)) {
+		(void)standing_drop_in_sync(&fs->standing);
+		fs_store(node);
+		return;
+	}
+	fs_report(world, node, FS_REPORT_ADOPTED);
+	fs->is_complete_owed = true;
+	send_complete(world, node);
 }
 
 void secondary_on_synced(struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
+	struct frame synced = {
+		.kind = FRAME_SYNCED,
+		.connection = fs->connection,
+		.sequence = fs->sync_sequence,
+	};
 
-	if (receiver_on_durable(&fs->receiver, fs->sync_to) < 0)
-		return; /* of a session before this one */
-	node->barrier = MAX_OF(node->barrier, fs->sync_to);
 	send_ack(world, node);
-	if (fs->end_sequence == 0 || fs->receiver.durable < fs->end_sequence || fs->is_adopted)
-		return;
-	fs->is_adopted = true;
-	set_in_sync(node, true);
-	fs_report(world, node, FS_REPORT_ADOPTED);
-	send_complete(world, node);
+	if (fs->connection != 0 && fs->sync_sequence != 0 && fs->sync_sequence <= fs->barrier.up_to)
+		(void)network_send(world, node, &synced); /* the barrier says it too */
+	if (fs->end_sequence != 0 && fs->end_sequence <= fs->barrier.up_to &&
+		fs->receiver.phase == RECEIVER_FILLING)
+		adopt(world, node);
 }

@@ -35,8 +35,7 @@ static void end_processes(struct world *world, struct node *node)
 	scripts_kill(node);
 	node->is_script_running = false;
 	node->pending_count = 0;
-	node->held.has_send_log = false;
-	node->held.has_receive_log = false;
+	node->held.has_logs = false;
 	node->held.role = FS_NONE;
 	node->is_up = false;
 	for (int i = 0; i < PROCESS_COUNT; i++)

@@ -102,7 +102,7 @@ void promise_on_serving(struct world *world, struct node *node, bool is_promotio
 	if (is_promotion)
 		check_quiet(world, node);
 	SAY(world, "node %d: serves in epoch %llu%s", node->id,
-		(unsigned long long)node->fs.epoch.number, is_promotion ? ", promoted" : "");
+		(unsigned long long)node->fs.tenant.epoch.number, is_promotion ? ", promoted" : "");
 	for (int i = 0; i < OBJECTS; i++) {
 		uint32_t acknowledged = world->promise.acknowledged[i];
 		if (copy_contains(world, node->copy.cached[i], acknowledged))

@@ -64,11 +64,11 @@ static bool wrong_order(struct world *world, struct node *node)
 {
 	const struct fs *fs = &node->fs;
 	bool is_mixture = fs->is_running && fs->role == FS_SECONDARY && fs->connection != 0 &&
-			  !fs->receiver.is_in_sync;
+			  !receiver_is_in_sync(&fs->receiver);
 	bool is_paired = primary_is_serving(node) && fs->sender.mode == SENDER_PAIRED;
 
 	if (is_mixture)
-		give_order(world, node, FS_ORDER_PROMOTE, fs->epoch.number + 1);
+		give_order(world, node, FS_ORDER_PROMOTE, fs->tenant.epoch.number + 1);
 	else if (is_paired)
 		give_order(world, node, FS_ORDER_GO_ALONE, fs->sender.epoch);
 	return is_mixture || is_paired;
@@ -81,7 +81,7 @@ static bool strange_ack(struct world *world, struct node *node)
 		.kind = FRAME_ACK,
 		.connection = node->fs.connection,
 		.epoch = sender->epoch - 1,
-		.received = sender->next_sequence - 1,
+		.applied = sender->next_sequence - 1,
 	};
 
 	if (!primary_is_serving(node) || sender->mode != SENDER_PAIRED || frame.connection == 0)

@@ -232,7 +232,7 @@ static void say_status(struct world *world)
 			status.now.data, status.to_do.data, module_state_name(status.peer_state),
 			readiness_name(status.peer_readiness),
 			status.is_peer_heard ? "" : " (not heard)", node->fs.role,
-			node->fs.sender.mode, node->fs.want,
+			node->fs.sender.mode, node->fs.sender.session.want,
 			(unsigned long long)node->fs.connection);
 	}
 }

@@ -1,7 +1,7 @@
 /*
  * The simulated world: two nodes, their networks, disks, processes, clients and people, in one
- * process, from one seed. The core of evenkeeld and the sender, receiver and log of evenkeel-fs are
- * the product's own code; everything around them is played here.
+ * process, from one seed. The core of evenkeeld and all that evenkeel-fs decides about two copies
+ * (src/repl) are the product's own code; wires, disks, clocks and people are played here.
  *
  *	 clients ----- client network (link 2, gateway = ping target) -----+
  *	                  |                                                |
@@ -23,9 +23,11 @@
 #include <stdint.h>
 
 #include "core/core.h"
-#include "repl/oplog.h"
+#include "repl/barrier.h"
 #include "repl/receiver.h"
 #include "repl/sender.h"
+#include "repl/standing.h"
+#include "repl/syncs.h"
 #include "sim/random.h"
 
 #define NODES		2
@@ -45,7 +47,6 @@
 #define MODULE		1
 #define LOG_MEMORY_SIZE (OPLOG_HEADER_SIZE + OP_SIZE_MAX + 4096)
 #define FIRST_OBJECT	1024 /* object id of object 0 */
-#define TENURE_BITS	40   /* as evenkeel-fs: sequences of one tenure */
 
 struct world;
 
@@ -70,6 +71,7 @@ enum happening_kind {
 	HAPPEN_APPLY,	      /* fs: the next received operation is applied */
 	HAPPEN_SYNC,	      /* fs: a sync of the disk is done */
 	HAPPEN_RESYNC,	      /* fs: the walk goes on */
+	HAPPEN_SERVE,	      /* fs: what was promoted serves */
 	HAPPEN_CLIENT,
 	HAPPEN_FAULT, /* the next trouble */
 	HAPPEN_RARE,  /* the next rare one */
@@ -107,6 +109,8 @@ enum frame_kind {
 	FRAME_HELLO,
 	FRAME_OP,
 	FRAME_ACK,
+	FRAME_SYNCED,
+	FRAME_PROGRESS,
 	FRAME_COMPLETE,
 	FRAME_KEEP,
 	FRAME_FAILED, /* the peer cannot do what we did */
@@ -117,8 +121,9 @@ struct frame {
 	enum frame_kind kind;
 	uint64_t connection;
 	int64_t ready_at;
-	uint64_t epoch, session, received, durable, sequence;
-	bool wants_compare, wants_set_aside;
+	struct hello hello;
+	uint64_t epoch, applied, durable, sequence;
+	int64_t duration;
 	uint16_t size;
 	uint8_t bytes[FRAME_OP_MAX];
 };
@@ -175,14 +180,13 @@ struct request { /* of a client, in the ring that outlives evenkeel-fs */
 struct held { /* what evenkeel-hold keeps */
 	enum fs_role role;
 	struct epoch epoch;
-	uint64_t next_sequence;
-	bool is_muted, is_in_sync, is_complete_told;
-	bool has_send_log, has_receive_log;
+	uint8_t set_id[SET_ID_SIZE];
+	struct generation generation;
+	bool is_muted;
+	bool has_logs;
 	struct request ring[CLIENTS];
 	uint8_t *send_memory, *receive_memory;
 };
-
-enum link_want { LINK_IDLE, LINK_RESYNC, LINK_CONTINUE };
 
 struct fs {
 	bool is_running;
@@ -191,26 +195,32 @@ struct fs {
 	enum fs_link link; /* as its reports have it */
 	int unsent_count;
 	struct event unsent[UNSENT_MAX]; /* reports for a daemon that is not there */
-	struct epoch epoch;
+	struct epoch ordered_epoch;	 /* as its reports have it */
+	struct tenant tenant;		 /* who is served or followed */
+	struct generation generation;
 	struct sender sender;
 	struct receiver receiver;
-	struct oplog send_log, receive_log;
-	struct oplog_cursor send_cursor, apply_cursor;
-	uint64_t connection; /* 0: none */
-	bool is_connecting;
-	int64_t heard_at, lost_at, progress_at;
-	enum link_want want;
-	enum resync_plan plan; /* of the last order to connect */
-	bool is_loss_told, is_draining, is_applying, is_syncing, is_sync_wanted;
-	uint64_t sync_to; /* what the running sync will have made durable */
-	uint32_t syncing[OBJECTS];
-	bool is_promoting;
-	uint64_t promote_after; /* the last sequence to apply before serving */
-	struct epoch promote_epoch;
+	struct syncs syncs;
+	struct barriers barriers;
+	struct standing standing; /* in memory; fs_store() makes it durable */
+	enum doubt doubt;
+	uint64_t connection;	 /* 0: none */
 	uint64_t old_connection; /* of a secondary that was promoted */
+	bool is_connecting;
+	struct hello said; /* into the connection, by a primary */
+	int64_t said_at;
+	bool is_applying, is_syncing, is_sync_wanted;
+	int64_t applying_since, syncing_since;
+	struct barrier barrier; /* what the running sync will have made durable */
+	uint32_t syncing[OBJECTS];
+	bool is_draining;
+	uint64_t drain_to, drain_sequence;
+	bool is_promoting;
+	struct action promotion; /* its order */
 	uint32_t resync_next;	 /* object to copy next */
+	uint64_t sync_sequence;	 /* of the last OP_SYNC that was applied */
 	uint64_t end_sequence;	 /* of OP_RESYNC_END: to be applied, synced and told */
-	bool is_adopted;
+	bool is_complete_owed;
 };
 
 struct daemon {
@@ -238,7 +248,8 @@ struct node {
 	int64_t last_report_at;
 	struct record record; /* durable */
 	struct copy copy;
-	uint64_t barrier, peer_barrier; /* durable: evenkeel-fs's own slot file */
+	struct standing standing; /* durable: evenkeel-fs's own slot file */
+	struct root_mark mark;	  /* durable: on the replicated directory */
 	struct held held;
 	struct daemon daemon;
 	struct fs fs;
@@ -429,30 +440,44 @@ void fs_handle(struct world *world, struct node *node, const struct happening *h
 void fs_on_frame(struct world *world, struct node *node, const struct frame *frame);
 void fs_close(struct world *world, struct node *node);
 void fs_sync(struct world *world, struct node *node);
+/* What it is at this moment, and who it says it is. */
+struct replica fs_replica(struct node *node);
+struct hello fs_hello(const struct node *node);
+/* The role, as what outlives the process has it. */
+void fs_take_role(struct node *node, enum fs_role role, const struct action *order);
+void fs_store(struct node *node);
+/* The directory is marked as holding what is served or followed; durable before the standing says as
+ * much. */
+void fs_mark(struct node *node, uint64_t barrier);
 void fs_say_missed(struct world *world, struct node *node);
 /* A successor says where it stands; orders that waited for it follow. */
 void fs_say_hello(struct world *world, struct node *node);
 
-void primary_begin(struct world *world, struct node *node, struct epoch epoch, uint64_t sequence);
+void primary_begin(struct world *world, struct node *node, const struct action *order);
+uint64_t primary_next_tenure(const struct node *node);
 void primary_resume(struct world *world, struct node *node);
 void primary_order(struct world *world, struct node *node, const struct action *order);
+void primary_drain(struct world *world, struct node *node);
 void primary_tick(struct world *world, struct node *node);
 void primary_on_frame(struct world *world, struct node *node, const struct frame *frame);
 void primary_on_connected(struct world *world, struct node *node, uint64_t connection);
 void primary_on_lost(struct world *world, struct node *node);
 void primary_on_synced(struct world *world, struct node *node);
-void primary_walk(struct world *world, struct node *node);
+void primary_walk(struct world *world, struct node *node, uint64_t session);
 void primary_answer(struct world *world, struct node *node);
 /* False if it has to be tried again: no room, or not serving. */
 bool primary_request(struct world *world, struct node *node, uint32_t client, bool is_sync);
 bool primary_is_serving(const struct node *node);
 
-void secondary_begin(struct world *world, struct node *node, struct epoch epoch);
+void secondary_begin(struct world *world, struct node *node, const struct action *order);
 void secondary_resume(struct world *world, struct node *node);
 void secondary_promote(struct world *world, struct node *node, const struct action *order);
 void secondary_on_frame(struct world *world, struct node *node, const struct frame *frame);
 void secondary_apply(struct world *world, struct node *node);
 void secondary_on_synced(struct world *world, struct node *node);
+void secondary_tick(struct world *world, struct node *node);
+/* What was promoted is recorded, and serves now. */
+void secondary_serve(struct world *world, struct node *node);
 
 /* ---- clients.c, faults.c, rare.c, people.c ---- */
 

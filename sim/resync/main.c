@@ -63,12 +63,21 @@ static uint32_t any_plan(struct world *world)
 	return chance_is(&world->chance, 100) ? PLAN_SET_ASIDE : PLAN_COMPARE;
 }
 
+static void open_log(struct sender *sender)
+{
+	static _Alignas(4096) uint8_t memory[OPLOG_HEADER_SIZE + OP_SIZE_MAX + 4096];
+	struct oplog log;
+	oplog_format(&log, memory, sizeof(memory), 0, 1);
+	sender_open(sender, &log, DURABILITY_CALL);
+	sender_init(sender, 1, 1);
+}
+
 static void begin(struct world *world, uint64_t seed, bool is_verbose)
 {
 	*world = (struct world){
 		.chance = { seed }, .next_id = SOURCE_IDS, .next_value = 1, .is_verbose = is_verbose
 	};
-	sender_init(&world->source.sender, 1, 1);
+	open_log(&world->source.sender);
 	application_prepare(world);
 	world->changes_left = (int)chance_between(&world->chance, 0, 120);
 	world->cuts_left = (int)chance_below(&world->chance, 3);

@@ -21,10 +21,15 @@ static uint64_t append(struct world *world, struct op *op)
 	struct source *source = &world->source;
 	struct wire *wire = &world->wire;
 	uint64_t at = wire->next++ % WIRE_OPS;
+	struct oplog_cursor after;
+	struct bytes encoded;
 	CHECK(wire->next - wire->first <= WIRE_OPS);
-	op->sequence = sender_sequence(&source->sender);
-	op->epoch = source->sender.epoch;
-	CHECK(op_encode(op, wire->ops[at].bytes, WIRE_BYTES, &wire->ops[at].size) == 0);
+	(void)sender_give(&source->sender, op);
+	CHECK(sender_next_to_send(&source->sender, &after, &encoded));
+	CHECK(encoded.size <= WIRE_BYTES);
+	memcpy(wire->ops[at].bytes, encoded.data, encoded.size);
+	wire->ops[at].size = encoded.size;
+	sender_on_sent(&source->sender, after);
 	world_say(world, "   sends %s of %llu in %llu", op_type_name(op->type),
 		(unsigned long long)op->object, (unsigned long long)op->parent);
 	return op->sequence;
@@ -93,6 +98,16 @@ static size_t memory_count(void *context, enum resync_queue queue)
 
 /* ---- beginning ---- */
 
+/* HELLO and its answer: a new session. */
+static void connect(struct sender *sender, uint32_t plan)
+{
+	enum stream_wants wants = plan == PLAN_SET_ASIDE ? STREAM_SET_ASIDE : STREAM_COMPARE;
+	struct hello hello = { .version = STREAM_VERSION, .epoch = { .number = sender->epoch } };
+	CHECK(session_connect(sender, wants, 0) == 0);
+	CHECK(session_hello(sender, 1, &hello));
+	CHECK(session_on_hello(sender, &hello, &hello, true, 0) == HELLO_BEGUN);
+}
+
 void source_begin(struct world *world, uint32_t plan)
 {
 	struct source *source = &world->source;
@@ -113,7 +128,7 @@ void source_begin(struct world *world, uint32_t plan)
 	source->window = (struct resync_window){ 0 };
 	source->current = NULL;
 	source->is_running = true;
-	CHECK(sender_catch_up(&source->sender) == 0);
+	connect(&source->sender, plan);
 	resync_walk_init(&source->walk, &memory);
 	append_counted(world, &op);
 	resync_walk_shown(&source->walk, ROOT, true);
@@ -125,7 +140,8 @@ void source_lose(struct world *world)
 {
 	struct source *source = &world->source;
 	world_say(world, "the stream breaks");
-	sender_peer_lost(&source->sender);
+	if (session_on_disconnected(&source->sender, 0))
+		(void)session_drop(&source->sender, LOSS_SILENT);
 	source->is_running = false;
 	world->wire.first = world->wire.next;
 	world->answers.first = world->answers.next;
@@ -184,7 +200,7 @@ void source_submit(struct world *world, struct op *op)
 {
 	struct source *source = &world->source;
 	if (!sender_is_sending(&source->sender)) {
-		(void)sender_sequence(&source->sender);
+		(void)sender_give(&source->sender, op);
 	} else if (source->sender.mode == SENDER_CATCHING_UP) {
 		translate(world, op);
 	} else if (source->absent[op->object]) {
@@ -506,7 +522,7 @@ bool source_hear(struct world *world)
 	switch (answer->kind) {
 	case ANSWER_ACK:
 		CHECK(sender_on_acknowledged(
-			      &source->sender, source->sender.epoch, answer->sequence, 0) == 0);
+			      &source->sender, source->sender.epoch, answer->sequence, 0, 0) == 0);
 		break;
 	case ANSWER_HASHES: on_hashes(source, answer); break;
 	case ANSWER_SYNCED:

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/address.h"
+#include "base/copies.h"
 #include "base/limits.h"
 #include "base/macros.h"
 #include "core/core.h"
@@ -42,7 +43,6 @@ struct cluster_config {
 	struct node_config nodes[NODES_MAX];
 };
 
-enum durability { DURABILITY_CALL, DURABILITY_FSYNC };
 /* A kind has a row in config_module.c: how it is written; and one in daemon/checks: how it is done. */
 enum check_kind { CHECK_TCP, CHECK_COMMAND, CHECK_KIND_COUNT };
 

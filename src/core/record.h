@@ -5,11 +5,6 @@
  * never win. It lies in a two-slot file written in place (platform/slotfile.h), never on the
  * failover path's file system journal. Not for: how far replication got inside a generation
  * (evenkeel-fs keeps barriers of its own and reports them).
- *
- * An epoch is one tenure of one primary: it rises, by compare-and-swap at the arbiter, whenever the
- * set of good copies shrinks or the holder changes. A generation names a content: it changes at the
- * first write that a peer does not have. The tag, drawn at random, tells two generations apart that
- * got the same number on two sides.
  */
 #ifndef EVENKEEL_CORE_RECORD_H
 #define EVENKEEL_CORE_RECORD_H
@@ -18,20 +13,10 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/copies.h"
 #include "base/limits.h"
 
 #define RECORD_SIZE_MAX 512
-#define SET_ID_SIZE	16
-
-struct epoch {
-	uint64_t number; /* 0: none yet */
-	uint8_t node;	 /* whose tenure it is: node id, 0 for none */
-};
-
-struct generation {
-	uint64_t number; /* 0: none yet */
-	uint64_t tag;
-};
 
 enum record_role { RECORD_ROLE_NONE, RECORD_ROLE_PRIMARY, RECORD_ROLE_SECONDARY };
 

@@ -18,8 +18,11 @@ enum {
 	PLANTED_GAP_TAKEN = 107,	   /* what comes after a gap is taken */
 	PLANTED_PROMOTED_RECEIVES = 108,   /* arrivals after the promotion are taken */
 	PLANTED_APPLIED_IS_DURABLE =
-		109,		      /* a sync waits for the peer's memory, not its disk (R1) */
-	PLANTED_STRANGE_SERVES = 110, /* whatever lies in the directory is served (R2) */
+		109,			 /* a sync waits for the peer's memory, not its disk (R1) */
+	PLANTED_STRANGE_SERVES = 110,	 /* whatever lies in the directory is served (R2) */
+	PLANTED_SYNC_HERE_ONLY = 111,	 /* a sync is released when it is done here (R1) */
+	PLANTED_SYNC_IGNORES_HELD = 112, /* a sync is released although the peer is lost */
+	PLANTED_BARRIER_AT_END = 113, /* a barrier says what came while the disk was synced (R1) */
 	PLANTED_STALE_ALONE = 140,    /* answers alone in an epoch that is not new (R4) */
 	PLANTED_STRANGE_ACK = 141,    /* acknowledgements of another epoch count */
 	PLANTED_MIXTURE_SERVES = 142, /* a copy that is not in sync is promoted (R6) */

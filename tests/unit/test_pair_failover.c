@@ -130,7 +130,7 @@ static void wait_promoted(struct replicator *r)
 	while (!is_promoted) {
 		writers_let(0.01);
 		lock_take(&r->lock);
-		is_promoted = r->receiver.is_promoted;
+		is_promoted = r->receiver.phase == RECEIVER_PROMOTED;
 		lock_give(&r->lock);
 	}
 }
@@ -148,7 +148,7 @@ static void test_called_while_promoted(void **state)
 	node_open_process(&nodes[0], false); /* without a role: only the test calls */
 	assert_int_equal(tls_context_new(nodes[0].tls, &context, &why), 0);
 	struct replicator *r = nodes[1].replicator;
-	uint64_t session = r->receive_log.header->session;
+	uint64_t session = r->receiver.log.header->session;
 	struct stream *stream = call_second(context);
 	/* Who has been listened to has to look at the state next: there it is kept. Were it late, it
 	 * would be objected to, and this would prove less, but nothing wrong. EXCEPTION: the lock is
@@ -160,7 +160,7 @@ static void test_called_while_promoted(void **state)
 	wait_promoted(r);
 	pthread_mutex_unlock(&r->state_lock.mutex);
 	assert_int_equal(pthread_join(promoting, NULL), 0);
-	assert_int_equal(r->receive_log.header->session, session);
+	assert_int_equal(r->receiver.log.header->session, session);
 	lock_take(&r->state_lock); /* the barrier's thread runs already */
 	uint64_t barrier = r->state.barrier;
 	lock_give(&r->state_lock);

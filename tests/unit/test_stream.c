@@ -171,7 +171,7 @@ static void test_error_texts_are_made_harmless(void **state)
 static void test_state_comes_back(void **state)
 {
 	(void)state;
-	const struct fs_state sample = { .set_id = { 9, 8 },
+	const struct standing sample = { .set_id = { 9, 8 },
 		.epoch = { 4, 1 },
 		.barrier = 10,
 		.peer_barrier = 9,
@@ -180,7 +180,7 @@ static void test_state_comes_back(void **state)
 		.is_in_sync = true };
 	uint8_t bytes[STATE_SIZE_MAX], again[STATE_SIZE_MAX];
 	size_t size = 0, again_size = 0;
-	struct fs_state back;
+	struct standing back;
 	assert_int_equal(state_encode(&sample, bytes, sizeof(bytes), &size), 0);
 	assert_int_equal(state_decode((struct bytes){ bytes, size }, &back), 0);
 	assert_int_equal(state_encode(&back, again, sizeof(again), &again_size), 0);
@@ -193,10 +193,10 @@ static void test_state_comes_back(void **state)
 static void test_state_refuses_what_it_does_not_know(void **state)
 {
 	(void)state;
-	const struct fs_state sample = { 0 };
+	const struct standing sample = { 0 };
 	uint8_t bytes[STATE_SIZE_MAX];
 	size_t size = 0;
-	struct fs_state back;
+	struct standing back;
 	assert_int_equal(state_encode(&sample, bytes, 10, &size), -ERROR_RANGE);
 	assert_int_equal(state_encode(&sample, bytes, sizeof(bytes), &size), 0);
 	for (size_t cut = 2; cut < size; cut++)

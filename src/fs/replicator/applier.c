@@ -78,34 +78,29 @@ static int finish_resync(struct replicator *r, uint64_t sequence)
 	if (error != 0)
 		return error;
 	lock_take(&r->lock);
-	bool is_valid = r->has_session && !r->is_apply_failed;
+	bool is_open = receiver_is_open(&r->receiver);
 	lock_give(&r->lock);
-	if (!is_valid)
+	if (!is_open)
 		return -ECANCELED;
 	error = replicator_mark_roots(r, sequence);
 	if (error != 0)
 		return error;
 	lock_take(&r->state_lock);
-	r->state.is_in_sync = true;
-	r->state.barrier = sequence;
+	standing_adopt(&r->state, sequence);
 	error = replicator_store_state_unlock(r);
 	if (error != 0)
 		return error;
 	lock_take(&r->lock);
 	/* The connection may have ended between: then this session is over. */
-	if (!r->has_session || r->is_apply_failed)
+	if (!receiver_complete(&r->receiver))
 		error = -ECANCELED;
-	else
-		r->receiver.is_in_sync = true;
 	lock_give(&r->lock);
 	return error;
 }
 
 static void drop_false_claim(struct replicator *r)
 {
-	lock_take(&r->state_lock);
-	r->state.is_in_sync = false;
-	int error = replicator_store_state_unlock(r);
+	int error = replicator_drop_in_sync(r);
 	if (error != 0)
 		replicator_apply_failed(r, error, "the secondary cannot write its state");
 }
@@ -139,8 +134,7 @@ static void run_job(struct replicator *r, const struct job *job)
 
 static bool is_current(const struct replicator *r, const struct job *job)
 {
-	return r->has_session && !r->is_apply_failed &&
-	       r->receive_log.header->session == job->session;
+	return receiver_is_open(&r->receiver) && r->receiver.log.header->session == job->session;
 }
 
 static void *worker_run(void *context)
@@ -186,7 +180,7 @@ static void push_job(struct applier *applier, struct job *job)
 	while (applier->next_job - applier->first_job >= JOBS_MAX && !applier->is_stopping)
 		replicator_wait(r, &r->changed, TICK_NS);
 	if (applier->next_job - applier->first_job < JOBS_MAX) {
-		job->session = r->receive_log.header->session;
+		job->session = r->receiver.log.header->session;
 		job->since_ns = clock_boot_ns();
 		applier->jobs[applier->next_job++ % JOBS_MAX] = *job;
 		job->fd = -1;
@@ -270,19 +264,10 @@ static void say_failed(struct replicator *r, const struct op *op, int error)
 
 /* ---- the applier thread ---- */
 
-/* The next operation, if there is one and it may be begun. Under lock. */
-static bool next_op(struct replicator *r, struct bytes *out_encoded)
-{
-	bool is_open = r->has_session && !r->is_apply_failed;
-	return is_open && oplog_next(&r->receive_log, &r->apply_cursor, out_encoded);
-}
-
 static void on_done(struct replicator *r, uint64_t sequence)
 {
 	int error = receiver_on_applied(&r->receiver, sequence);
 	CHECK(error == 0);
-	r->receive_log.header->applied = sequence;
-	oplog_trim(&r->receive_log, sequence);
 }
 
 static void apply_next(struct applier *applier, struct bytes encoded)
@@ -316,7 +301,7 @@ static void *applier_run(void *context)
 	lock_take(&r->lock);
 	while (!applier->is_stopping) {
 		struct bytes encoded;
-		bool has_op = next_op(r, &encoded);
+		bool has_op = receiver_next_to_apply(&r->receiver, &encoded);
 		if (has_op) {
 			apply_next(applier, encoded);
 			unacknowledged++;

@@ -11,55 +11,36 @@
 
 /* ---- barriers ---- */
 
-/* The highest sequence that is done here; 0: this node has no role. Under lock. */
-static uint64_t done_here(const struct replicator *r)
+/* Marked in the data first, then said of them. */
+static int remember_barrier(struct replicator *r, uint64_t barrier, uint64_t peer_barrier)
 {
-	switch (r->role) {
-	case FS_PRIMARY: return r->sender.next_sequence - 1;
-	case FS_SECONDARY: return r->receiver.applied;
-	case FS_NONE:
-	case FS_FAILED:
-	case FS_ROLE_COUNT: break;
-	}
-	return MAX_OF(r->sender.next_sequence - 1, r->receiver.applied);
-}
-
-static void note_barrier(struct replicator *r, uint64_t barrier, uint64_t *out_peer)
-{
-	lock_take(&r->lock);
-	if (r->role == FS_PRIMARY && barrier < r->sender.next_sequence)
-		sender_on_synced_here(&r->sender, barrier);
-	if (r->role == FS_SECONDARY && barrier <= r->receiver.applied) {
-		int error = receiver_on_durable(&r->receiver, barrier);
-		CHECK(error == 0);
-	}
-	*out_peer = r->sender.peer_barrier;
-	r->barrier_applied = barrier;
-	r->barrier_ns = clock_boot_ns();
-	lock_give(&r->lock);
+	char why[FS_DETAIL_MAX];
+	if (replicator_has_doubt(r, true, why, sizeof(why)))
+		return 0; /* nothing is said of data that are not this state's */
+	int error = replicator_mark_roots(r, barrier);
+	if (error != 0)
+		return error;
+	lock_take(&r->state_lock);
+	standing_move_barrier(&r->state, barrier, peer_barrier);
+	(void)!replicator_store_state_unlock(r); /* an older barrier promises less */
+	return 0;
 }
 
 int replicator_take_barrier(struct replicator *r)
 {
 	lock_take(&r->lock);
-	uint64_t barrier = done_here(r);
+	struct replica replica = replicator_replica(r);
+	struct barrier barrier = barrier_begin(&replica);
 	lock_give(&r->lock);
 	int error = tree_sync(r->config.tree);
 	if (error != 0)
 		return error;
-	uint64_t peer = 0;
-	note_barrier(r, barrier, &peer);
-	char why[FS_DETAIL_MAX];
-	if (replicator_has_doubt(r, true, why, sizeof(why)))
-		return 0; /* nothing is said of data that are not this state's */
-	error = replicator_mark_roots(r, barrier);
-	if (error != 0)
-		return error;
-	lock_take(&r->state_lock);
-	r->state.barrier = MAX_OF(r->state.barrier, barrier);
-	r->state.peer_barrier = MAX_OF(r->state.peer_barrier, peer);
-	(void)!replicator_store_state_unlock(r); /* an older barrier promises less */
-	return 0;
+	lock_take(&r->lock);
+	replica = replicator_replica(r);
+	bool is_proven = barrier_end(&r->barriers, &replica, &barrier, clock_boot_ns());
+	uint64_t peer_barrier = r->sender.peer_barrier;
+	lock_give(&r->lock);
+	return is_proven ? remember_barrier(r, barrier.up_to, peer_barrier) : 0;
 }
 
 /* ---- drain ---- */
@@ -71,18 +52,10 @@ static uint64_t ask_peer_to_sync(struct replicator *r)
 	uint64_t sequence = 0;
 	lock_take(&r->lock);
 	replicator_wait_for_room(r, WINDOW_OPS, WINDOW_BYTES);
-	if (r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD)
+	if (sender_needs_peer(&r->sender))
 		sequence = replicator_append(r, &sync);
 	lock_give(&r->lock);
 	return sequence;
-}
-
-/* The peer's `durable` reaches what stood before the sync when it has done it (the sync itself
- * counts as applied a moment later). Under lock. */
-static bool is_peer_drained(const struct replicator *r, uint64_t sequence)
-{
-	return r->sender.mode == SENDER_ALONE || r->sender.mode == SENDER_CATCHING_UP ||
-	       (r->sender.peer_barrier + 1 >= sequence && r->sender.acked >= sequence);
 }
 
 static void drain(struct replicator *r)
@@ -90,7 +63,7 @@ static void drain(struct replicator *r)
 	uint64_t sequence = ask_peer_to_sync(r);
 	int error = replicator_take_barrier(r);
 	lock_take(&r->lock);
-	while (!is_peer_drained(r, sequence) && !r->is_leaving)
+	while (!sender_is_drained(&r->sender, sequence) && !r->is_leaving)
 		replicator_wait(r, &r->changed, TICK_NS);
 	bool is_leaving = r->is_leaving;
 	lock_give(&r->lock);
@@ -115,26 +88,20 @@ static void barrier_failed(struct replicator *r, int error)
 		replicator_say_simple(r, FS_REPORT_LOCAL_FAILED, error, detail);
 }
 
-static bool is_barrier_due(const struct replicator *r)
-{
-	return r->is_barrier_wanted || (done_here(r) != r->barrier_applied &&
-					       clock_boot_ns() - r->barrier_ns > SYNC_EVERY_NS);
-}
-
 void *replicator_barrier_run(void *context)
 {
 	struct replicator *r = context;
 	lock_take(&r->lock);
 	while (!r->is_leaving) {
-		bool is_drain = r->is_drain_wanted;
-		if (!is_drain && !is_barrier_due(r)) {
+		const struct replica replica = replicator_replica(r);
+		enum barrier_job job = barriers_next(&r->barriers, &replica, clock_boot_ns());
+		if (job == BARRIER_NOTHING) {
 			replicator_wait(r, &r->to_barrier, NS_PER_S);
 			continue;
 		}
-		r->is_drain_wanted = r->is_barrier_wanted = false;
 		lock_give(&r->lock);
 		int error = 0;
-		if (is_drain)
+		if (job == BARRIER_DRAIN)
 			drain(r);
 		else
 			error = replicator_take_barrier(r);
@@ -160,71 +127,28 @@ static void tick_secondary(struct replicator *r)
 	}
 	lock_take(&r->lock);
 	frame.progress.applied = r->receiver.applied;
-	bool is_failed = r->is_apply_failed;
+	bool is_failed = r->receiver.phase == RECEIVER_FAILED;
 	lock_give(&r->lock);
 	frame.progress.duration_ns = clock_boot_ns() - since_ns;
 	if (!is_failed)
 		replicator_send(r, &frame);
 }
 
-/* What is wrong with the peer, if anything. Under lock. */
-static const char *complaint(const struct replicator *r, int64_t now_ns)
-{
-	if (r->is_loss_reported || !sender_is_sending(&r->sender))
-		return NULL;
-	if (r->is_log_broken)
-		return "an operation could not be told to the peer";
-	if (r->stream != NULL && now_ns - r->progress_ns > r->config.module->peer_timeout_ns)
-		return "the peer makes no progress";
-	if (r->sender.mode == SENDER_HELD && now_ns - r->lost_ns > RECONNECT_NS)
-		return "the stream to the peer is down";
-	return NULL;
-}
-
-/*
- * A cut network ends no connection: it only falls silent. Half of the peer's time is given to this
- * one, the rest to finding another way (R16). Under lock.
- */
-static void give_up_silent_stream(struct replicator *r, int64_t now_ns)
-{
-	if (r->stream == NULL || r->is_silent ||
-		now_ns - r->heard_ns <= r->config.module->peer_timeout_ns / 2)
-		return;
-	r->is_silent = true;
-	stream_end(r->stream);
-}
-
-/* Time in which this process itself did not run is not held against the peer (R16). Under lock. */
-static void forgive_own_lateness(struct replicator *r, int64_t now_ns)
-{
-	int64_t late_ns = r->ticked_ns != 0 ? now_ns - r->ticked_ns - 2 * TICK_NS : 0;
-	r->ticked_ns = now_ns;
-	if (late_ns <= 0)
-		return;
-	r->heard_ns = MIN_OF(r->heard_ns + late_ns, now_ns);
-	r->progress_ns = MIN_OF(r->progress_ns + late_ns, now_ns);
-	r->lost_ns = MIN_OF(r->lost_ns + late_ns, now_ns);
-}
-
 static void tick_primary(struct replicator *r)
 {
-	int64_t now_ns = clock_boot_ns();
 	struct frame keep = { .kind = FRAME_KEEP };
 	lock_take(&r->lock);
-	forgive_own_lateness(r, now_ns);
-	const char *detail = complaint(r, now_ns);
-	if (detail == NULL)
-		give_up_silent_stream(r, now_ns);
+	struct watch_findings findings =
+		watch_look(&r->sender, clock_boot_ns(), r->config.module->peer_timeout_ns);
+	if (findings.should_hang_up && r->stream != NULL)
+		stream_end(r->stream);
 	keep.complete.sequence = r->sender.acked;
-	/* This thread keeps the watch: it must never wait behind a full socket. */
-	bool is_idle =
-		!r->is_sending && r->sender.acked >= r->sent && now_ns - r->sent_ns >= TICK_NS;
-	bool is_broken = r->is_log_broken;
 	lock_give(&r->lock);
-	if (detail != NULL)
-		replicator_drop_peer(r, is_broken ? FS_REPORT_PEER_FAILED : FS_REPORT_PEER_LOST,
-			-ETIMEDOUT, detail);
-	else if (is_idle)
+	if (findings.complaint != COMPLAINT_NONE)
+		replicator_drop_peer(r,
+			findings.complaint == COMPLAINT_BROKEN ? LOSS_FAILED : LOSS_SILENT,
+			-ETIMEDOUT, complaint_sentence(findings.complaint));
+	else if (findings.should_keep)
 		replicator_send(r, &keep);
 }
 

@@ -87,7 +87,7 @@ static int prove(struct replicator *r, int fd, struct stream **out_stream, struc
 }
 
 /* The peer is here: it would not call if it still used the stream that stands. */
-static void hand_over(struct replicator *r, struct stream *stream, const struct frame_hello *hello)
+static void hand_over(struct replicator *r, struct stream *stream, const struct hello *hello)
 {
 	lock_take(&r->lock);
 	const char *why_not = replicator_objection(r, hello);

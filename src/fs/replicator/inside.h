@@ -26,10 +26,12 @@
 #include "platform/clock.h"
 #include "platform/lock.h"
 #include "platform/tls.h"
-#include "repl/oplog.h"
+#include "repl/barrier.h"
 #include "repl/receiver.h"
 #include "repl/resync_walk.h"
 #include "repl/sender.h"
+#include "repl/standing.h"
+#include "repl/syncs.h"
 
 #define LOG_SIZE	((size_t)64 * 1024 * 1024) /* sparse: pages exist where they are used */
 #define LOG_MEMORY_SIZE (LOG_SIZE + ABSENT_SIZE)
@@ -37,34 +39,17 @@
 	4096 /* not acknowledged; so many small ones are applied in well under 0.5 s \
 		(R6) */
 #define WINDOW_BYTES	   ((uint64_t)16 * 1024 * 1024)
-#define SYNCS_MAX	   1024 /* OP_SYNC under way; more have to wait */
 #define LEASE_IDS	   4096
 #define LEASE_LOW	   1024 /* ask ahead */
 #define FIRST_ID	   1024 /* below are the roots and what may come to be fixed */
-#define TENURE_BITS	   40	/* sequences of one tenure; the next starts above all of them */
-#define TICK_NS		   (200 * NS_PER_MS)
-#define RECONNECT_NS	   (1 * NS_PER_S)
 #define CONNECT_TIMEOUT_NS (400 * NS_PER_MS)
 #define HELLO_TIMEOUT_NS   (2 * NS_PER_S)
 #define RETRY_NS	   (50 * NS_PER_MS)
 #define BATCH_BYTES	   (512 * 1024) /* gathered from the log and sent at once */
 #define CALLERS_MAX	   16
-#define OP_TIMEOUT_NS	   (20 * NS_PER_S) /* R16: a stuck disk */
-#define SYNC_EVERY_NS	   (5 * NS_PER_S)
 
 _Static_assert(WINDOW_BYTES + RESYNC_BYTES + 16 * OP_SIZE_MAX < LOG_SIZE,
 	"what the window admits fits the log");
-
-enum link_want {
-	LINK_IDLE,    /* nobody wants a connection */
-	LINK_RESYNC,  /* connect, bring the peer up to date */
-	LINK_CONTINUE /* connect again, go on where the session was */
-};
-
-struct pending_sync {
-	uint64_t sequence; /* 0: free */
-	bool is_done_here, is_done_there;
-};
 
 /* Who called and has still to prove himself: replicator/callers.c. */
 struct caller {
@@ -81,12 +66,6 @@ struct turned_away {
 	int64_t said_ns;
 };
 
-enum doubt {
-	DOUBT_NONE,
-	DOUBT_STRANGE, /* a root without the mark of the state's set of copies */
-	DOUBT_OLD      /* a root that is behind the state */
-};
-
 struct replicator {
 	struct replicator_config config;
 	struct replicator_callbacks callbacks;
@@ -94,7 +73,7 @@ struct replicator {
 
 	struct lock state_lock; /* slots, state, and the root's xattr */
 	struct slotfile slots;
-	struct fs_state state;
+	struct standing state;
 	uint64_t doubtful_root;
 	enum doubt doubt;		    /* about the data that lie beside the state */
 	uint8_t marked_set_id[SET_ID_SIZE]; /* all roots carry it */
@@ -119,26 +98,10 @@ struct replicator {
 
 	/* primary */
 	struct sender sender;
-	struct oplog send_log;
-	struct oplog_cursor send_cursor;
-	uint64_t sent;	     /* all up to here were written to the present stream */
-	int64_t sent_ns;     /* when something was written last */
-	int64_t progress_ns; /* when the peer last showed progress */
-	int64_t heard_ns;    /* when anything came from it */
-	int64_t ticked_ns;   /* when the watch last looked */
-	bool is_sending;     /* the link thread is in a write, which may take its time */
-	bool is_silent;	     /* the stream was given up for that: another network next */
-	enum link_want want;
 	enum resync_plan plan;
-	int64_t lost_ns; /* since when LINK_CONTINUE is wanted */
-	bool is_loss_reported;
-	bool is_let_go;	    /* this copy is being left: nobody waits for the peer */
-	bool is_log_broken; /* an operation could not be put down: the session cannot go on */
-	bool is_complete_reported;
 	struct resync_source *resync; /* in CATCHING_UP, and a while longer */
 	struct absent absent;	      /* what the peer never got */
-	struct pending_sync syncs[SYNCS_MAX];
-	uint32_t sync_count;
+	struct syncs syncs;
 	bool is_leasing, is_lease_wanted;
 
 	bool is_verifying;
@@ -151,8 +114,6 @@ struct replicator {
 
 	/* secondary */
 	struct receiver receiver;
-	struct oplog receive_log;
-	struct oplog_cursor apply_cursor;
 	bool is_applying;			   /* the applier is inside an operation */
 	bool is_finishing;			   /* a worker empties the limbo */
 	struct applier *applier, *retired_applier; /* retired: its last syncs may still run */
@@ -161,16 +122,9 @@ struct replicator {
 	struct turned_away turned_away[2];
 	struct stream *taken; /* a proven caller whom the link thread has not looked at yet, or NULL
 			       */
-	struct frame_hello taken_hello;
-	bool has_session; /* the receive log belongs to a session that may go on */
-	bool is_apply_failed;
-	struct epoch promoted_epoch; /* a predecessor had applied everything and recorded itself as
-					primary of this one; number 0: none had */
+	struct hello taken_hello;
 
-	/* barriers */
-	bool is_barrier_wanted, is_drain_wanted;
-	uint64_t barrier_applied; /* where the last barrier was taken */
-	int64_t barrier_ns;
+	struct barriers barriers;
 };
 
 /* ---- replicator.c ---- */
@@ -185,13 +139,19 @@ void replicator_say_simple(
  * slotfile_write().
  */
 int replicator_store_state_unlock(struct replicator *r) MUST_CHECK;
+/* This copy may miss acknowledged writes; durable when it returns 0. */
+int replicator_drop_in_sync(struct replicator *r) MUST_CHECK;
 const char *replicator_peer_name(const struct replicator *r);
 /* Waits on the condition for at most timeout_ns. Under lock. */
 void replicator_wait(struct replicator *r, struct condition *condition, int64_t timeout_ns);
 int replicator_start_thread(
 	pthread_t *out_thread, void *(*run)(void *), struct replicator *r) MUST_CHECK;
+/* What this node is at this moment. Under lock. */
+struct replica replicator_replica(struct replicator *r);
+/* Whose data are served or followed here. */
+struct tenant replicator_tenant(const struct replicator *r);
 /* Who we are; session, received and id_limit are the caller's to fill. Under lock. */
-struct frame_hello replicator_hello(struct replicator *r);
+struct hello replicator_hello(struct replicator *r);
 
 /* Reports FS_REPORT_REFUSED, and gives the error back. */
 int replicator_refuse(struct replicator *r, int error, const char *detail);
@@ -211,13 +171,10 @@ void replicator_free_retired(struct replicator *r);
 
 /* Waits until the window is open again, or the mode sends no more. Under lock. */
 void replicator_wait_for_room(struct replicator *r, uint64_t ops_max, uint64_t bytes_max);
-/* Sequence and log; there is room. Under lock, in a mode that sends. */
+/* Gives the operation its place, and sends it in a mode that does; there is room. Under lock. */
 uint64_t replicator_append(struct replicator *r, struct op *op);
 /* Answers whatever may be answered now. Without lock. */
 void replicator_answer(struct replicator *r);
-void replicator_peer_synced(struct replicator *r, uint64_t sequence);	 /* under lock */
-void replicator_peer_durable(struct replicator *r, uint64_t up_to);	 /* under lock */
-void replicator_format_send_log(struct replicator *r, uint64_t session); /* under lock */
 /* Somebody knows of ids up to here, whatever we knew; durable when it returns 0. Without lock. */
 int replicator_raise_id_limit(struct replicator *r, uint64_t id_limit) MUST_CHECK;
 uint64_t replicator_id_limit(struct replicator *r); /* without lock */
@@ -233,8 +190,7 @@ void *replicator_primary_run(void *context);
  * BATCH_BYTES. From the link thread, without lock. */
 void replicator_run_session(struct replicator *r, uint8_t *batch);
 /* The peer could not do what we did: no more of this session. Without lock. */
-void replicator_drop_peer(
-	struct replicator *r, enum fs_report report, int error, const char *detail);
+void replicator_drop_peer(struct replicator *r, enum loss loss, int error, const char *detail);
 /* The walk calls it under lock when everything is there: from here on answers wait. */
 void replicator_paired(struct replicator *r);
 
@@ -250,7 +206,7 @@ int replicator_digest(struct tree *tree, const struct op *op, uint8_t *hashes,
 
 void *replicator_secondary_run(void *context);
 /* Why we would not listen to this primary; NULL if we would. Under lock. */
-const char *replicator_objection(const struct replicator *r, const struct frame_hello *theirs);
+const char *replicator_objection(struct replicator *r, const struct hello *theirs);
 void replicator_send_error(struct stream *stream, int error, const char *sentence);
 void replicator_send_ack(struct replicator *r);
 /* This copy cannot go on. Without lock. */

@@ -45,8 +45,7 @@ static int mark_root(struct replicator *r, uint64_t root, uint64_t barrier)
 int replicator_mark_roots(struct replicator *r, uint64_t barrier)
 {
 	lock_take(&r->state_lock);
-	/* Less than the state says would look like an old image. */
-	barrier = MAX_OF(barrier, r->state.barrier);
+	barrier = standing_mark_barrier(&r->state, barrier);
 	lock_give(&r->state_lock);
 	for (uint64_t root = 1; root <= r->config.module->directory_count; root++) {
 		int error = mark_root(r, root, barrier);
@@ -70,8 +69,7 @@ int replicator_mark_new_roots(struct replicator *r)
 }
 
 /* -ENODATA: the root has no mark. */
-static int read_mark(
-	struct replicator *r, uint64_t root, uint8_t set_id[SET_ID_SIZE], uint64_t *out_barrier)
+static int read_mark(struct replicator *r, uint64_t root, struct root_mark *out_mark)
 {
 	uint8_t value[ROOT_XATTR_SIZE];
 	int fd = -1;
@@ -83,41 +81,27 @@ static int read_mark(
 	if (size != (ssize_t)sizeof(value))
 		return -ENODATA;
 	struct buf_reader reader = buf_reader_init(value, sizeof(value));
-	buf_get_raw(&reader, set_id, SET_ID_SIZE);
-	(void)buf_get_u64(&reader);
-	(void)buf_get_u64(&reader);
-	*out_barrier = buf_get_u64(&reader);
+	buf_get_raw(&reader, out_mark->set_id, SET_ID_SIZE);
+	out_mark->generation.number = buf_get_u64(&reader);
+	out_mark->generation.tag = buf_get_u64(&reader);
+	out_mark->barrier = buf_get_u64(&reader);
 	return 0;
-}
-
-/* The lower of the two barriers is what is true of both. */
-static void doubt(struct replicator *r, uint64_t root, enum doubt doubt)
-{
-	r->doubt = doubt;
-	r->doubtful_root = root;
 }
 
 static void believe_root(struct replicator *r, uint64_t root)
 {
-	uint8_t set_id[SET_ID_SIZE];
-	uint64_t barrier = 0;
-	int error = read_mark(r, root, set_id, &barrier);
-	if (error != 0 || memcmp(set_id, r->state.set_id, SET_ID_SIZE) != 0) {
-		doubt(r, root, DOUBT_STRANGE);
-		barrier = 1; /* something was there once */
-	} else if (barrier < r->state.barrier && r->doubt == DOUBT_NONE) {
-		doubt(r, root, DOUBT_OLD);
-	}
-	if (r->state.barrier > barrier)
-		r->state.barrier = barrier;
+	struct root_mark mark;
+	int error = read_mark(r, root, &mark);
+	enum doubt doubt = standing_believe(&r->state, error == 0 ? &mark : NULL);
+	if (doubt <= r->doubt)
+		return;
+	r->doubt = doubt;
+	r->doubtful_root = root;
 }
 
 void replicator_believe_roots(struct replicator *r)
 {
-	static const uint8_t nothing[SET_ID_SIZE];
 	r->doubt = DOUBT_NONE;
-	if (memcmp(r->state.set_id, nothing, SET_ID_SIZE) == 0)
-		return; /* no data were ever here */
 	for (uint64_t root = 1; root <= r->config.module->directory_count; root++)
 		believe_root(r, root);
 	if (r->doubt == DOUBT_NONE)
@@ -130,8 +114,7 @@ bool replicator_has_doubt(struct replicator *r, bool is_source, char *out_why, s
 	enum doubt doubt = r->doubt;
 	uint64_t root = r->doubtful_root;
 	lock_give(&r->state_lock);
-	/* As a target an old state is compared as a whole, and ends like the source. */
-	if (doubt == DOUBT_NONE || (doubt == DOUBT_OLD && !is_source))
+	if (!doubt_forbids(doubt, is_source))
 		return false;
 	const char *directory = r->config.module->directories[root - 1];
 	if (doubt == DOUBT_STRANGE)

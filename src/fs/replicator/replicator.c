@@ -65,9 +65,24 @@ int replicator_start_thread(pthread_t *out_thread, void *(*run)(void *), struct 
 	return -pthread_create(out_thread, NULL, run, r);
 }
 
-struct frame_hello replicator_hello(struct replicator *r)
+struct replica replicator_replica(struct replicator *r)
 {
-	struct frame_hello hello = {
+	enum side side = r->role == FS_PRIMARY	   ? SIDE_PRIMARY
+			 : r->role == FS_SECONDARY ? SIDE_SECONDARY
+						   : SIDE_NONE;
+	return (struct replica){ .side = side, .sender = &r->sender, .receiver = &r->receiver };
+}
+
+struct tenant replicator_tenant(const struct replicator *r)
+{
+	struct tenant tenant = { .epoch = r->epoch };
+	memcpy(tenant.set_id, r->set_id, SET_ID_SIZE);
+	return tenant;
+}
+
+struct hello replicator_hello(struct replicator *r)
+{
+	struct hello hello = {
 		.version = STREAM_VERSION, .epoch = r->epoch, .generation = r->generation
 	};
 	memcpy(hello.set_id, r->set_id, SET_ID_SIZE);
@@ -121,11 +136,24 @@ static void *behind(const struct oplog *log)
 	return (uint8_t *)log->header + OPLOG_HEADER_SIZE + log->header->ring_size;
 }
 
-static void close_log(struct oplog *log)
+static void close_log(const struct oplog *log)
 {
 	if (log->header != NULL)
 		(void)munmap(log->header, OPLOG_HEADER_SIZE + log->header->ring_size + ABSENT_SIZE);
-	log->header = NULL;
+}
+
+static int open_logs(struct replicator *r)
+{
+	struct oplog log = { 0 };
+	int error = open_log(r->config.send_log_fd, r->config.is_fresh, &log);
+	if (error != 0)
+		return error;
+	sender_open(&r->sender, &log, r->config.module->durability);
+	absent_open(&r->absent, behind(&log));
+	error = open_log(r->config.receive_log_fd, r->config.is_fresh, &log);
+	if (error == 0)
+		receiver_open(&r->receiver, &log);
+	return error;
 }
 
 static int open_parts(struct replicator *r)
@@ -141,26 +169,18 @@ static int open_parts(struct replicator *r)
 	error = slotfile_open(&r->slots, r->config.state_path);
 	if (error == 0)
 		error = state_load(&r->slots, &r->state);
-	if (error == 0)
-		error = open_log(r->config.send_log_fd, r->config.is_fresh, &r->send_log);
-	if (error == 0)
-		error = open_log(r->config.receive_log_fd, r->config.is_fresh, &r->receive_log);
-	if (error == 0)
-		absent_open(&r->absent, behind(&r->send_log));
-	return error;
+	return error != 0 ? error : open_logs(r);
 }
 
 /* What was received is gone with the memory it lay in: this copy may miss acknowledged writes (R6).
  */
-static int drop_in_sync(struct replicator *r)
+int replicator_drop_in_sync(struct replicator *r)
 {
 	lock_take(&r->state_lock);
-	if (!r->state.is_in_sync) {
-		lock_give(&r->state_lock);
-		return 0;
-	}
-	r->state.is_in_sync = false;
-	return replicator_store_state_unlock(r);
+	if (standing_drop_in_sync(&r->state))
+		return replicator_store_state_unlock(r);
+	lock_give(&r->state_lock);
+	return 0;
 }
 
 static void init_locks(struct replicator *r)
@@ -200,12 +220,11 @@ int replicator_open(const struct replicator_config *config,
 	r->slots.fd = -1;
 	(void)snprintf(r->state_path, sizeof(r->state_path), "%s", config->state_path);
 	init_locks(r);
-	sender_init(&r->sender, 0, 1);
 	int error = open_parts(r);
 	if (error == 0)
 		replicator_believe_roots(r);
 	if (error == 0 && config->is_fresh)
-		error = drop_in_sync(r);
+		error = replicator_drop_in_sync(r);
 	if (error != 0) {
 		replicator_close(r);
 		return error;
@@ -222,8 +241,8 @@ void replicator_close(struct replicator *r)
 	replicator_leave_role(r);
 	replicator_free_retired(r);
 	absent_close(&r->absent);
-	close_log(&r->send_log);
-	close_log(&r->receive_log);
+	close_log(&r->sender.log);
+	close_log(&r->receiver.log);
 	if (r->slots.fd >= 0)
 		slotfile_close(&r->slots);
 	tls_context_free(r->tls);
@@ -233,29 +252,30 @@ void replicator_close(struct replicator *r)
 
 /* ---- the primary and its peer ---- */
 
+static enum stream_wants wanted_by(enum resync_plan plan)
+{
+	return plan == RESYNC_SET_ASIDE ? STREAM_SET_ASIDE : STREAM_COMPARE;
+}
+
 int replicator_connect(struct replicator *r, enum resync_plan plan)
 {
 	lock_take(&r->lock);
-	bool is_possible = r->role == FS_PRIMARY && r->sender.mode == SENDER_ALONE;
-	bool is_under_way = r->role == FS_PRIMARY && r->sender.mode == SENDER_CATCHING_UP;
-	if (is_possible) {
+	bool is_alone = r->role == FS_PRIMARY && r->sender.mode == SENDER_ALONE;
+	int error = r->role == FS_PRIMARY
+			    ? session_connect(&r->sender, wanted_by(plan), clock_boot_ns())
+			    : -EINVAL;
+	if (is_alone)
 		r->plan = plan;
-		r->want = LINK_RESYNC;
-		r->is_loss_reported = false;
-		r->lost_ns = clock_boot_ns();
-		condition_wake_all(&r->changed);
-	}
+	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
-	if (is_possible || is_under_way)
-		return 0;
-	return replicator_refuse(r, -EINVAL, "cannot connect: not primary and alone");
+	return error == 0 ? 0
+			  : replicator_refuse(r, error, "cannot connect: not primary and alone");
 }
 
 int replicator_pair(struct replicator *r, struct epoch epoch)
 {
 	lock_take(&r->lock);
-	bool is_paired = r->role == FS_PRIMARY && r->sender.epoch == epoch.number &&
-			 (r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD);
+	bool is_paired = r->role == FS_PRIMARY && session_is_paired(&r->sender, epoch.number);
 	lock_give(&r->lock);
 	return is_paired ? 0
 			 : replicator_refuse(r, -EINVAL, "cannot pair: the peer is not up to date");
@@ -263,15 +283,11 @@ int replicator_pair(struct replicator *r, struct epoch epoch)
 
 static int move_alone(struct replicator *r, struct epoch epoch)
 {
-	sender_peer_lost(&r->sender);
-	bool is_alone = r->sender.mode == SENDER_ALONE && r->sender.epoch == epoch.number;
-	int error = is_alone ? 0 : sender_go_alone(&r->sender, epoch.number);
+	int error = sender_go_alone(&r->sender, epoch.number);
 	if (error != 0)
 		return error;
 	r->epoch = epoch;
-	r->want = LINK_IDLE;
-	r->is_log_broken = false;
-	replicator_format_send_log(r, 0);
+	absent_clear(&r->absent);
 	if (r->stream != NULL)
 		stream_end(r->stream);
 	condition_wake_all(&r->changed);
@@ -290,7 +306,7 @@ int replicator_go_alone(struct replicator *r, struct epoch epoch, struct generat
 		return replicator_refuse(
 			r, error, "cannot go on alone: not primary, or the epoch is not new");
 	lock_take(&r->state_lock);
-	r->state.epoch = epoch;
+	standing_go_alone(&r->state, epoch);
 	error = replicator_store_state_unlock(r);
 	if (error != 0)
 		return replicator_refuse(r, error, "cannot write this module's state");
@@ -303,7 +319,7 @@ void replicator_hold(struct replicator *r, bool is_held)
 {
 	lock_take(&r->answer_lock); /* nobody is answering any more when this returns */
 	lock_take(&r->lock);
-	r->sender.is_muted = is_held;
+	sender_mute(&r->sender, is_held);
 	lock_give(&r->lock);
 	lock_give(&r->answer_lock);
 	if (!is_held)
@@ -313,7 +329,7 @@ void replicator_hold(struct replicator *r, bool is_held)
 void replicator_let_go(struct replicator *r, bool is_left)
 {
 	lock_take(&r->lock);
-	r->is_let_go = is_left && r->sender.mode == SENDER_HELD;
+	session_let_go(&r->sender, is_left);
 	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
 }
@@ -322,7 +338,8 @@ int replicator_drain(struct replicator *r)
 {
 	lock_take(&r->lock);
 	bool is_possible = r->role == FS_PRIMARY;
-	r->is_drain_wanted = is_possible;
+	if (is_possible)
+		barriers_want_drain(&r->barriers);
 	condition_wake_one(&r->to_barrier);
 	lock_give(&r->lock);
 	return is_possible ? 0 : replicator_refuse(r, -EINVAL, "cannot drain: not primary");

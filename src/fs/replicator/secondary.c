@@ -32,11 +32,9 @@ void replicator_send(struct replicator *r, const struct frame *frame)
 void replicator_send_ack(struct replicator *r)
 {
 	lock_take(&r->lock);
-	struct frame frame = { .kind = FRAME_ACK,
-		.ack = { .epoch = r->receiver.epoch,
-			.applied = receiver_acknowledgeable(&r->receiver),
-			.durable = r->receiver.is_in_sync ? r->receiver.durable : 0 } };
-	bool is_fit = r->has_session && !r->is_apply_failed && !r->receiver.is_promoted;
+	struct frame frame = { .kind = FRAME_ACK, .ack = { .epoch = r->receiver.epoch } };
+	bool is_fit =
+		receiver_acknowledgeable(&r->receiver, &frame.ack.applied, &frame.ack.durable);
 	lock_give(&r->lock);
 	if (is_fit)
 		replicator_send(r, &frame);
@@ -50,31 +48,17 @@ void replicator_send_error(struct stream *stream, int error, const char *sentenc
 		stream_end(stream); /* as it does anyway */
 }
 
-static int store_in_sync(struct replicator *r, bool is_in_sync)
-{
-	lock_take(&r->state_lock);
-	if (r->state.is_in_sync == is_in_sync) {
-		lock_give(&r->state_lock);
-		return 0;
-	}
-	r->state.is_in_sync = is_in_sync;
-	return replicator_store_state_unlock(r);
-}
-
 void replicator_apply_failed(struct replicator *r, int error, const char *detail)
 {
 	lock_take(&r->lock);
-	r->is_apply_failed = true;
-	r->receiver.is_in_sync = false;
-	r->has_session = false;
-	r->receive_log.header->session = 0;
+	receiver_fail(&r->receiver);
 	struct stream *stream = r->stream;
 	if (stream != NULL)
 		stream_get(stream);
 	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
 	/* The slot may lie on the failing disk: the session is void in memory already. */
-	(void)store_in_sync(r, false);
+	(void)!replicator_drop_in_sync(r);
 	if (stream != NULL) {
 		replicator_send_error(stream, error, detail);
 		stream_put(stream);
@@ -84,79 +68,49 @@ void replicator_apply_failed(struct replicator *r, int error, const char *detail
 
 /* ---- HELLO ---- */
 
-const char *replicator_objection(const struct replicator *r, const struct frame_hello *theirs)
+const char *replicator_objection(struct replicator *r, const struct hello *theirs)
 {
-	static const uint8_t nothing[SET_ID_SIZE];
-	if (theirs->version != STREAM_VERSION)
-		return "another protocol version: install the same release on both nodes";
-	if (r->receiver.is_promoted)
-		return "this node has taken over";
-	if (theirs->epoch.number < r->epoch.number)
-		return "this node knows of a later epoch: the caller is no longer primary";
-	bool is_ours = memcmp(theirs->set_id, r->set_id, SET_ID_SIZE) == 0;
-	bool is_blank = memcmp(r->set_id, nothing, SET_ID_SIZE) == 0;
-	if (!is_ours && !is_blank && theirs->wants != STREAM_SET_ASIDE)
-		return "the data here belong to another set of copies";
-	return NULL;
+	const struct hello ours = replicator_hello(r);
+	enum objection objection = receiver_objection(&r->receiver, &ours, theirs);
+	return objection == OBJECTION_NONE ? NULL : objection_sentence(objection);
 }
 
-/* A fresh session: the log is empty, and nothing here counts until the end of the resync. */
-static void adopt_session(struct replicator *r, const struct frame_hello *theirs)
+/* A fresh session: the log is empty, and nothing here counts until the end of the resync. False: this
+ * copy is being promoted. Under lock. */
+static bool take_session(struct replicator *r, const struct hello *theirs)
 {
-	struct oplog_header *header = r->receive_log.header;
-	oplog_format(&r->receive_log, header, OPLOG_HEADER_SIZE + header->ring_size,
-		theirs->session, theirs->received + 1);
-	header->epoch = theirs->epoch.number;
-	receiver_init(&r->receiver, theirs->epoch.number, theirs->received);
-	r->apply_cursor.position = header->tail;
+	if (!receiver_quiet(&r->receiver))
+		return false;
+	while (r->is_applying || r->is_finishing)
+		replicator_wait(r, &r->changed, TICK_NS);
+	if (!receiver_begin_session(&r->receiver, theirs))
+		return false;
 	memcpy(r->set_id, theirs->set_id, SET_ID_SIZE);
 	r->epoch = theirs->epoch;
 	r->generation = theirs->generation;
-	r->has_session = true;
-	r->is_apply_failed = false;
-	r->promoted_epoch = (struct epoch){ 0 };
-}
-
-/* Waits until nobody works for the session before. Under lock. */
-static void quiesce(struct replicator *r)
-{
-	r->has_session = false; /* nothing more is begun */
-	while (r->is_applying || r->is_finishing)
-		replicator_wait(r, &r->changed, TICK_NS);
+	return true;
 }
 
 /* Gives the highest sequence that this copy may have seen before, in any history of its own. */
 static int store_session(struct replicator *r, uint64_t *out_known)
 {
+	const struct tenant tenant = replicator_tenant(r);
 	lock_take(&r->state_lock);
-	uint64_t tenure = r->state.sequence >> TENURE_BITS;
-	uint64_t tenure_end = tenure != 0 ? ((tenure + 1) << TENURE_BITS) - 1 : 0;
-	*out_known = MAX_OF(tenure_end, r->state.barrier);
-	r->state.is_in_sync = false;
-	r->state.barrier = 0; /* a mixture: nothing of it is proven */
-	memcpy(r->state.set_id, r->set_id, SET_ID_SIZE);
-	r->state.epoch = r->epoch;
+	*out_known = standing_begin_session(&r->state, &tenant);
 	return replicator_store_state_unlock(r);
 }
 
 /* Dropped durably before the first operation of the new session can touch the tree. */
-static int begin_session(
-	struct replicator *r, const struct frame_hello *theirs, uint64_t *out_known)
+static int begin_session(struct replicator *r, const struct hello *theirs, uint64_t *out_known)
 {
-	int error = store_in_sync(r, false);
+	int error = replicator_drop_in_sync(r);
 	if (error != 0)
 		return error;
 	lock_take(&r->lock);
 	/* The promotion that began after the objections were heard finishes what was received. */
-	bool is_promoted = r->receiver.is_promoted;
-	if (!is_promoted) {
-		quiesce(r);
-		is_promoted = r->receiver.is_promoted;
-	}
-	if (!is_promoted)
-		adopt_session(r, theirs);
+	bool is_taken = take_session(r, theirs);
 	lock_give(&r->lock);
-	if (is_promoted)
+	if (!is_taken)
 		return -ESTALE;
 	error = store_session(r, out_known);
 	/* What is set aside first is marked when that is done. */
@@ -165,26 +119,20 @@ static int begin_session(
 	return error;
 }
 
-static int answer_hello(struct replicator *r, struct stream *stream,
-	const struct frame_hello *theirs, uint64_t known)
+static int answer_hello(
+	struct replicator *r, struct stream *stream, const struct hello *theirs, uint64_t known)
 {
 	uint64_t id_limit = replicator_id_limit(r);
 	lock_take(&r->lock);
 	struct frame ours = { .kind = FRAME_HELLO, .hello = replicator_hello(r) };
-	bool is_going_on = theirs->wants != STREAM_CONTINUE ||
-			   (r->has_session && r->receive_log.header->session == theirs->session &&
-				   r->receiver.epoch == theirs->epoch.number);
-	ours.hello.session = is_going_on ? theirs->session : 0;
-	ours.hello.received = r->receiver.received;
-	ours.hello.durable = theirs->wants == STREAM_CONTINUE ? r->receiver.durable : known;
+	bool is_going_on = receiver_answer(&r->receiver, theirs, known, &ours.hello);
 	ours.hello.id_limit = id_limit;
 	lock_give(&r->lock);
 	int error = stream_send(stream, &ours);
 	return error != 0 ? error : is_going_on ? 0 : -ESTALE;
 }
 
-static int shake_hands(
-	struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
+static int shake_hands(struct replicator *r, struct stream *stream, const struct hello *theirs)
 {
 	lock_take(&r->lock);
 	const char *why_not = replicator_objection(r, theirs); /* it may have changed */
@@ -216,26 +164,26 @@ static int shake_hands(
 
 static bool has_room(const struct replicator *r)
 {
-	const struct oplog_header *header = r->receive_log.header;
+	const struct oplog_header *header = r->receiver.log.header;
 	return header->ring_size - (header->tail - header->head) > 3 * (uint64_t)OP_SIZE_MAX;
 }
 
 /* Under lock. */
 static int take_op(struct replicator *r, const struct op *op, struct bytes encoded)
 {
-	while (!has_room(r) && r->has_session && !r->is_leaving && r->taken == NULL)
+	while (!has_room(r) && receiver_is_open(&r->receiver) && !r->is_leaving && r->taken == NULL)
 		replicator_wait(r, &r->changed, TICK_NS);
-	if (r->is_apply_failed)
-		return 0; /* the error is on its way; the primary ends the connection */
-	if (!has_room(r) || !r->has_session)
+	bool is_failed = r->receiver.phase == RECEIVER_FAILED; /* its verdict says so */
+	if (!is_failed && (!has_room(r) || !receiver_is_open(&r->receiver)))
 		return -ECONNRESET;
 	switch (receiver_on_arrived(&r->receiver, op->epoch, op->sequence)) {
 	case VERDICT_TAKE: break;
-	case VERDICT_DUPLICATE: return 0;
+	case VERDICT_DUPLICATE:
+	case VERDICT_DROP: return 0;
 	case VERDICT_GAP: return -EPROTO;
 	case VERDICT_STALE_EPOCH: return -ESTALE;
 	}
-	int error = oplog_append_encoded(&r->receive_log, op, encoded);
+	int error = receiver_append(&r->receiver, op, encoded);
 	CHECK(error == 0); /* the receiver and the log count alike, and there is room */
 	condition_wake_one(&r->to_apply);
 	return 0;
@@ -281,8 +229,9 @@ static void put_stream_up(struct replicator *r, struct stream *stream)
 	stream_get(stream);
 	r->stream = stream;
 	/* What was synced while the connection was down is told by a barrier. */
-	r->is_barrier_wanted = r->receiver.is_in_sync;
-	bool is_in_sync = r->receiver.is_in_sync;
+	bool is_in_sync = receiver_is_in_sync(&r->receiver);
+	if (is_in_sync)
+		barriers_want(&r->barriers);
 	uint64_t applied = r->receiver.applied;
 	condition_wake_one(&r->to_barrier);
 	condition_wake_all(&r->changed);
@@ -302,17 +251,13 @@ static void take_stream_down(struct replicator *r)
 	lock_take(&r->lock);
 	struct stream *stream = r->stream;
 	r->stream = NULL;
-	/* Half a resynchronisation begins again from the start. */
-	if (!r->receiver.is_in_sync) {
-		r->has_session = false;
-		r->receive_log.header->session = 0;
-	}
+	receiver_on_disconnected(&r->receiver);
 	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
 	stream_put(stream);
 }
 
-static void serve(struct replicator *r, struct stream *stream, const struct frame_hello *theirs)
+static void serve(struct replicator *r, struct stream *stream, const struct hello *theirs)
 {
 	int error = shake_hands(r, stream, theirs);
 	if (error == 0) {
@@ -337,7 +282,7 @@ void *replicator_secondary_run(void *context)
 			continue;
 		}
 		struct stream *stream = r->taken;
-		const struct frame_hello theirs = r->taken_hello;
+		const struct hello theirs = r->taken_hello;
 		r->taken = NULL;
 		lock_give(&r->lock);
 		serve(r, stream, &theirs);

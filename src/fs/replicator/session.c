@@ -12,45 +12,33 @@ _Static_assert(BATCH_BYTES > FRAME_SIZE_MAX, "every operation fits a batch");
 
 /* ---- losing the peer ---- */
 
-static const char lost_detail[] = "the stream to the peer is down";
-
-void replicator_drop_peer(
-	struct replicator *r, enum fs_report report, int error, const char *detail)
+void replicator_drop_peer(struct replicator *r, enum loss loss, int error, const char *detail)
 {
 	lock_take(&r->lock);
-	bool is_new = !r->is_loss_reported && sender_is_sending(&r->sender);
-	r->is_loss_reported = true;
-	r->is_log_broken = r->is_log_broken || report == FS_REPORT_PEER_FAILED;
-	if (r->is_log_broken || r->sender.mode == SENDER_CATCHING_UP)
-		r->want = LINK_IDLE;
-	sender_peer_lost(&r->sender);
-	if (r->sender.mode == SENDER_ALONE && r->send_log.header->session != 0)
-		replicator_format_send_log(r, 0);
+	bool is_news = session_drop(&r->sender, loss);
+	if (r->sender.mode == SENDER_ALONE)
+		absent_clear(&r->absent);
 	if (r->stream != NULL)
 		stream_end(r->stream);
 	r->is_stream_broken = true;
 	condition_wake_all(&r->changed);
 	condition_wake_all(&r->to_send);
 	lock_give(&r->lock);
-	if (is_new)
-		replicator_say_simple(r, report, error, detail);
+	if (is_news)
+		replicator_say_simple(r,
+			loss == LOSS_FAILED ? FS_REPORT_PEER_FAILED : FS_REPORT_PEER_LOST, error,
+			detail);
 }
 
 /* The connection is gone; the session need not be. */
 static void on_stream_lost(struct replicator *r)
 {
 	lock_take(&r->lock);
-	bool is_held = r->sender.mode == SENDER_PAIRED || r->sender.mode == SENDER_HELD;
-	bool is_over = r->sender.mode == SENDER_CATCHING_UP;
-	if (r->sender.mode == SENDER_PAIRED) {
-		r->lost_ns = clock_boot_ns();
-		sender_peer_lost(&r->sender);
-	}
-	if (is_held)
-		r->want = r->is_log_broken ? LINK_IDLE : LINK_CONTINUE;
+	bool is_peer_lost = session_on_disconnected(&r->sender, clock_boot_ns());
 	lock_give(&r->lock);
-	if (is_over)
-		replicator_drop_peer(r, FS_REPORT_PEER_LOST, -ECONNRESET, lost_detail);
+	if (is_peer_lost)
+		replicator_drop_peer(
+			r, LOSS_SILENT, -ECONNRESET, complaint_sentence(COMPLAINT_DOWN));
 }
 
 /* ---- receiving ---- */
@@ -58,17 +46,10 @@ static void on_stream_lost(struct replicator *r)
 static int on_ack(struct replicator *r, const struct frame *frame)
 {
 	lock_take(&r->lock);
-	/* What is durable at a copy that is not complete proves nothing. */
-	uint64_t durable = r->sender.mode == SENDER_CATCHING_UP ? 0 : frame->ack.durable;
-	uint64_t before = r->sender.acked;
-	int error =
-		sender_on_acknowledged(&r->sender, frame->ack.epoch, frame->ack.applied, durable);
+	int error = sender_on_acknowledged(&r->sender, frame->ack.epoch, frame->ack.applied,
+		frame->ack.durable, clock_boot_ns());
 	if (error == 0) {
-		if (r->sender.acked > before || r->sender.acked >= r->sent)
-			r->progress_ns = clock_boot_ns();
-		r->send_log.header->applied = r->sender.acked;
-		oplog_trim(&r->send_log, MIN_OF(r->sender.acked, r->sent));
-		replicator_peer_durable(r, durable);
+		syncs_on_durable_there(&r->syncs, r->sender.peer_barrier);
 		condition_wake_all(&r->changed);
 	}
 	lock_give(&r->lock);
@@ -80,22 +61,21 @@ static int on_ack(struct replicator *r, const struct frame *frame)
 static void on_progress(struct replicator *r, const struct frame *frame)
 {
 	lock_take(&r->lock);
-	if (frame->progress.duration_ns < OP_TIMEOUT_NS)
-		r->progress_ns = clock_boot_ns();
+	watch_on_working(&r->sender, frame->progress.duration_ns, clock_boot_ns());
 	lock_give(&r->lock);
 }
 
 static void on_synced(struct replicator *r, const struct frame *frame)
 {
 	if (frame->synced.error != 0) {
-		replicator_drop_peer(r, FS_REPORT_PEER_FAILED, frame->synced.error,
+		replicator_drop_peer(r, LOSS_FAILED, frame->synced.error,
 			"the peer could not make data durable: look at its disk");
 		return;
 	}
 	lock_take(&r->lock);
-	replicator_peer_synced(r, frame->synced.sequence);
+	syncs_on_done_there(&r->syncs, frame->synced.sequence);
 	struct resync_source *source = r->resync;
-	r->progress_ns = clock_boot_ns();
+	watch_on_progress(&r->sender, clock_boot_ns());
 	lock_give(&r->lock);
 	/* The source is freed by the link thread only, after it has joined this one. */
 	if (source != NULL)
@@ -106,8 +86,7 @@ static void on_synced(struct replicator *r, const struct frame *frame)
 static void on_complete(struct replicator *r)
 {
 	lock_take(&r->lock);
-	bool is_new = !r->is_complete_reported && r->sender.mode == SENDER_PAIRED;
-	r->is_complete_reported = r->is_complete_reported || is_new;
+	bool is_new = session_on_complete(&r->sender);
 	lock_give(&r->lock);
 	if (is_new)
 		replicator_say_simple(r, FS_REPORT_TARGET_COMPLETE, 0, "");
@@ -117,7 +96,7 @@ static void on_hashes(struct replicator *r, const struct frame *frame)
 {
 	lock_take(&r->lock);
 	struct resync_source *source = r->sender.mode == SENDER_CATCHING_UP ? r->resync : NULL;
-	r->progress_ns = clock_boot_ns();
+	watch_on_progress(&r->sender, clock_boot_ns());
 	if (replicator_verify_on_hashes(r, frame))
 		source = NULL;
 	lock_give(&r->lock);
@@ -135,8 +114,7 @@ static int on_frame(struct replicator *r, const struct frame *frame)
 	case FRAME_HASHES: on_hashes(r, frame); return 0;
 	case FRAME_COMPLETE: on_complete(r); return 0;
 	case FRAME_ERROR:
-		replicator_drop_peer(
-			r, FS_REPORT_PEER_FAILED, frame->error.error, frame->error.text);
+		replicator_drop_peer(r, LOSS_FAILED, frame->error.error, frame->error.text);
 		return -ECONNRESET;
 	case FRAME_NONE:
 	case FRAME_HELLO:
@@ -159,7 +137,7 @@ static void *receiver_run(void *context)
 			error = on_frame(r, &frame);
 		lock_take(&r->lock);
 		if (error == 0)
-			r->heard_ns = clock_boot_ns();
+			watch_on_heard(&r->sender, clock_boot_ns());
 		if (r->is_leaving && error == 0)
 			error = -ECONNRESET;
 		lock_give(&r->lock);
@@ -178,16 +156,15 @@ static void *receiver_run(void *context)
 static size_t gather(struct replicator *r, uint8_t *batch)
 {
 	size_t size = 0;
-	struct oplog_cursor cursor = r->send_cursor;
+	struct oplog_cursor after;
 	struct bytes encoded;
-	while (oplog_next(&r->send_log, &cursor, &encoded)) {
+	while (sender_next_to_send(&r->sender, &after, &encoded)) {
 		if (size + FRAME_LEAD_SIZE + encoded.size > BATCH_BYTES)
 			break;
 		frame_encode_lead(FRAME_OP, encoded.size, batch + size);
 		memcpy(batch + size + FRAME_LEAD_SIZE, encoded.data, encoded.size);
 		size += FRAME_LEAD_SIZE + encoded.size;
-		r->send_cursor = cursor;
-		r->sent++;
+		sender_on_sent(&r->sender, after);
 	}
 	return size;
 }
@@ -195,22 +172,19 @@ static size_t gather(struct replicator *r, uint8_t *batch)
 static void send_all(struct replicator *r, uint8_t *batch)
 {
 	lock_take(&r->lock);
-	while (!r->is_stream_broken && !r->is_leaving && !r->is_log_broken &&
+	while (!r->is_stream_broken && !r->is_leaving && !r->sender.session.is_broken &&
 		sender_is_sending(&r->sender)) {
-		bool was_idle = r->sender.acked >= r->sent;
+		bool was_idle = r->sender.acked >= r->sender.sent;
 		size_t size = gather(r, batch);
 		if (size == 0) {
 			replicator_wait(r, &r->to_send, NS_PER_S);
 			continue;
 		}
-		r->sent_ns = clock_boot_ns();
-		if (was_idle) /* the peer owes an answer only from now on */
-			r->progress_ns = r->sent_ns;
-		r->is_sending = true;
+		watch_on_writing(&r->sender, was_idle, clock_boot_ns());
 		lock_give(&r->lock);
 		int error = stream_send_encoded(r->stream, batch, size);
 		lock_take(&r->lock);
-		r->is_sending = false;
+		watch_on_written(&r->sender);
 		if (error != 0)
 			r->is_stream_broken = true;
 	}
@@ -223,7 +197,6 @@ void replicator_paired(struct replicator *r)
 {
 	int error = sender_pair(&r->sender);
 	CHECK(error == 0);
-	r->send_log.header->is_paired = 1;
 }
 
 void replicator_run_session(struct replicator *r, uint8_t *batch)

@@ -15,7 +15,7 @@ struct resync_site replicator_site(struct replicator *r)
 
 bool host_is_open(const struct replicator *r, const struct resync_source *source)
 {
-	return !r->is_leaving && !r->is_log_broken && !r->is_let_go &&
+	return !r->is_leaving && !r->sender.session.is_broken && !r->sender.session.is_let_go &&
 	       r->sender.mode == SENDER_CATCHING_UP && r->resync == source;
 }
 
@@ -36,7 +36,7 @@ void host_pair(struct replicator *r)
 
 void host_break(struct replicator *r)
 {
-	r->is_log_broken = true;
+	session_break(&r->sender);
 }
 
 void host_note_absent(struct replicator *r, uint64_t object, bool is_absent)
@@ -74,7 +74,7 @@ void host_say_notice(struct replicator *r, const char *sentence)
 
 void host_give_up(struct replicator *r, int error, const char *sentence)
 {
-	replicator_drop_peer(r, FS_REPORT_PEER_LOST, error, sentence);
+	replicator_drop_peer(r, LOSS_OVER, error, sentence);
 }
 
 int host_void_roots(struct replicator *r)

@@ -4,7 +4,7 @@
 
 #define STATE_VERSION 1
 
-int state_encode(const struct fs_state *state, uint8_t *out, size_t size_max, size_t *out_size)
+int state_encode(const struct standing *state, uint8_t *out, size_t size_max, size_t *out_size)
 {
 	struct buf_writer writer = buf_writer_init(out, size_max);
 	buf_put_u16(&writer, STATE_VERSION);
@@ -23,10 +23,10 @@ int state_encode(const struct fs_state *state, uint8_t *out, size_t size_max, si
 	return 0;
 }
 
-int state_decode(struct bytes bytes, struct fs_state *out_state)
+int state_decode(struct bytes bytes, struct standing *out_state)
 {
 	struct buf_reader reader = buf_reader_init(bytes.data, bytes.size);
-	struct fs_state state = { 0 };
+	struct standing state = { 0 };
 	if (buf_get_u16(&reader) != STATE_VERSION)
 		return -ERROR_PROTOCOL;
 	buf_get_raw(&reader, state.set_id, SET_ID_SIZE);
@@ -46,13 +46,13 @@ int state_decode(struct bytes bytes, struct fs_state *out_state)
 	return 0;
 }
 
-int state_load(struct slotfile *file, struct fs_state *out_state)
+int state_load(struct slotfile *file, struct standing *out_state)
 {
 	uint8_t bytes[SLOT_PAYLOAD_MAX];
 	size_t size = 0;
 	int error = slotfile_read(file, bytes, sizeof(bytes), &size);
 	if (error == -ERROR_NOT_FOUND) {
-		*out_state = (struct fs_state){ 0 };
+		*out_state = (struct standing){ 0 };
 		return 0;
 	}
 	if (error != 0)
@@ -60,7 +60,7 @@ int state_load(struct slotfile *file, struct fs_state *out_state)
 	return state_decode((struct bytes){ .data = bytes, .size = size }, out_state);
 }
 
-int state_store(struct slotfile *file, const struct fs_state *state)
+int state_store(struct slotfile *file, const struct standing *state)
 {
 	uint8_t bytes[STATE_SIZE_MAX];
 	size_t size = 0;

@@ -1,6 +1,5 @@
 /*
- * What evenkeel-fs itself remembers durably about one module: how far its copy got (R2), which ids
- * were given away (R11), and whether the copy may be promoted (R6).
+ * The bytes of how a copy stands (repl/standing.h), and where they lie.
  *
  *	u16 version | set id (16) | u64 epoch number | u8 epoch node | u64 barrier |
  *	u64 peer_barrier | u64 sequence | u64 id_limit | u8 is_clean | u8 is_in_sync
@@ -15,32 +14,21 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "core/record.h"
 #include "platform/slotfile.h"
+#include "repl/standing.h"
 
 #define STATE_SIZE_MAX 128
 
-struct fs_state {
-	uint8_t set_id[SET_ID_SIZE]; /* whose data lie here; all zero: nothing known */
-	struct epoch epoch;	     /* the last in which this copy was served or fed */
-	uint64_t barrier;	     /* all up to here are durable here */
-	uint64_t peer_barrier;	     /* all up to here were said to be durable at the peer */
-	uint64_t sequence;	     /* no sequence below this one will be given again */
-	uint64_t id_limit;	     /* no id from here on was given away, by anybody */
-	bool is_clean;		     /* stopped in order: everything durable, nothing in flight */
-	bool is_in_sync;	     /* secondary: holds everything that was acknowledged */
-};
-
 /* Errors: -ERROR_RANGE if size_max is too small. */
 int state_encode(
-	const struct fs_state *state, uint8_t *out, size_t size_max, size_t *out_size) MUST_CHECK;
+	const struct standing *state, uint8_t *out, size_t size_max, size_t *out_size) MUST_CHECK;
 /* Errors: -ERROR_PROTOCOL on an unknown version, -ERROR_BAD_MESSAGE on another size or value. */
-int state_decode(struct bytes bytes, struct fs_state *out_state) MUST_CHECK;
+int state_decode(struct bytes bytes, struct standing *out_state) MUST_CHECK;
 
 /* A file that was never written gives a state that knows nothing. Errors: those of
  * slotfile_read(), state_decode(). */
-int state_load(struct slotfile *file, struct fs_state *out_state) MUST_CHECK;
+int state_load(struct slotfile *file, struct standing *out_state) MUST_CHECK;
 /* Durable when it returns 0. */
-int state_store(struct slotfile *file, const struct fs_state *state) MUST_CHECK;
+int state_store(struct slotfile *file, const struct standing *state) MUST_CHECK;
 
 #endif

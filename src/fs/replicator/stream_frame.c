@@ -9,7 +9,7 @@ _Static_assert(FRAME_SIZE_MAX > FRAME_LEAD_SIZE + 28 + HASHES_MAX * HASH_SIZE,
 
 /* ---- payloads out ---- */
 
-static void put_hello(struct buf_writer *writer, const struct frame_hello *hello)
+static void put_hello(struct buf_writer *writer, const struct hello *hello)
 {
 	buf_put_u16(writer, hello->version);
 	buf_put_raw(writer, hello->set_id, SET_ID_SIZE);
@@ -94,7 +94,7 @@ int frame_encode(const struct frame *frame, uint8_t *out, size_t size_max, size_
 
 /* ---- payloads in ---- */
 
-static void get_hello(struct buf_reader *reader, struct frame_hello *out)
+static void get_hello(struct buf_reader *reader, struct hello *out)
 {
 	out->version = buf_get_u16(reader);
 	buf_get_raw(reader, out->set_id, SET_ID_SIZE);

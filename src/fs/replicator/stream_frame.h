@@ -18,14 +18,15 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/macros.h"
-#include "core/record.h"
 #include "fs/tree/digest.h"
 #include "repl/op.h"
+#include "repl/session.h"
 
-#define STREAM_VERSION	PREFACE_VERSION /* one protocol: preface and frames */
-#define FRAME_LEAD_SIZE 5		/* size and kind */
+#define FRAME_LEAD_SIZE 5 /* size and kind */
 #define FRAME_TEXT_MAX	255
 #define FRAME_SIZE_MAX	(FRAME_LEAD_SIZE + OP_SIZE_MAX)
+
+_Static_assert(STREAM_VERSION == PREFACE_VERSION, "one protocol: preface and frames");
 
 enum frame_kind {
 	FRAME_NONE,
@@ -41,25 +42,10 @@ enum frame_kind {
 	FRAME_KIND_COUNT
 };
 
-enum stream_wants { STREAM_CONTINUE, STREAM_COMPARE, STREAM_SET_ASIDE, STREAM_WANTS_COUNT };
-
-struct frame_hello {
-	uint16_t version;
-	uint8_t set_id[SET_ID_SIZE];
-	struct epoch epoch;
-	struct generation generation;
-	uint64_t session;  /* 0: this side has none that could go on */
-	uint64_t received; /* secondary: all up to here are in its log; primary: what comes first,
-			      less one */
-	uint64_t durable;
-	uint64_t id_limit; /* no object id from here on was ever given away (R11) */
-	enum stream_wants wants;
-};
-
 struct frame {
 	enum frame_kind kind;
 	union {
-		struct frame_hello hello;
+		struct hello hello;
 		struct bytes op; /* one encoded operation */
 		struct {
 			uint64_t epoch, applied, durable;
