@@ -142,14 +142,40 @@ class Names:
         return PLACEHOLDER.search(name) or name in ELSEWHERE or name.lstrip("./") in self.ends
 
 
+def what_people_read():
+    """(path, text) of each page, and of the comments of each source."""
+    for path in files(".c", ".h"):
+        yield path, only_comments(path.read_text())
+    for path in pages():
+        yield path, path.read_text()
+
+
 def gate_paths(_options):
     """Each source file and page that a comment or a page names exists."""
     names, found = Names(), []
-    texts = [(path, only_comments(path.read_text())) for path in files(".c", ".h")]
-    texts += [(path, path.read_text()) for path in pages()]
-    for path, text in texts:
+    for path, text in what_people_read():
         for at, line in enumerate(text.splitlines(), 1):
             found += [f"{shown(path)}:{at}: there is no {name}" for name in NAMED.findall(line) if not names.has(name)]
+    return found
+
+
+def known_words():
+    """All words of the code itself, and what is the kernel's."""
+    words = {"setattr_should_drop_suidgid"}
+    for path in files(".c", ".h"):
+        words |= set(re.findall(r"\w+", without_comments(path.read_text())))
+    for path in files(".py", folders=("bench", "lab", "tests", "tools")):
+        words |= set(re.findall(r"\w+", path.read_text()))
+    return words
+
+
+def gate_functions(_options):
+    """Each function() that a comment or a page names exists."""
+    known, found = known_words(), []
+    for path, text in what_people_read():
+        for at, line in enumerate(text.splitlines(), 1):
+            found += [f"{shown(path)}:{at}: there is no {name}()" for name in re.findall(r"\b([a-z_]\w+)\(\)", line)
+                      if name not in known]
     return found
 
 
@@ -176,4 +202,4 @@ def gate_decisions(_options):
 
 
 GATES = {"rules": gate_rules, "threads": gate_threads, "states": gate_states, "paths": gate_paths,
-         "readmes": gate_readmes, "decisions": gate_decisions}
+         "functions": gate_functions, "readmes": gate_readmes, "decisions": gate_decisions}
