@@ -18,7 +18,7 @@ struct member {
 	int64_t heard_ns;   /* our clock: when its last beat came, echo or not */
 	int64_t two_way_ns; /* our clock: when the newest beat that it has echoed was sent; 0: none
 			     */
-	int64_t excuse_ns;  /* own lateness since then (R16) */
+	int64_t excuse_ns;  /* so much later it is suspected, as this node itself was late (R16) */
 	int64_t late_ns;    /* when this node was late last */
 	bool is_gone;	    /* said goodbye */
 };

@@ -259,14 +259,7 @@ static bool wait_for(struct core *core, struct mirror *mirror, enum wait_reason 
 	mirror->wait.reason = reason;
 	if (reason == WAIT_NONE || reason == WAIT_LISTENING || reason == WAIT_PEER_STARTS)
 		return false;
-	struct text to_do;
-	text_clear(&to_do);
-	struct text *text = log_add(core, &mirror->common, "module.waits", SEVERITY_WARNING);
-	wait_say(mirror, text, &to_do);
-	if (to_do.size > 0) {
-		text_add(text, "; ");
-		text_add(text, to_do.data);
-	}
+	mirror_tell_wait(core, mirror);
 	return false;
 }
 

@@ -13,8 +13,7 @@
 /* The peer went away meanwhile: this node stays the holder; PAIRED knows what to do about it. */
 static bool take_back(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, &mirror->common, "swap.given_up", SEVERITY_WARNING),
-		"the other node cannot take over now: this node keeps the service");
+	mirror_tell(core, mirror, TELL_SWAP_GIVEN_UP);
 	mirror->wants.swap = false;
 	if (!mirror->common.wants_stop && !mirror->common.application.is_failed)
 		serve(mirror);

@@ -26,9 +26,7 @@ void mirror_block(struct core *core, struct mirror *mirror, enum wait_reason rea
 		mirror->wait.retry_ns = core->now_ns + RETRY_GAP_NS;
 	else if (step_is_secondary(mirror->step) && reason != WAIT_BEHIND)
 		mirror->wait.retry_ns = core->now_ns + retry_gap_ns(mirror);
-	struct text to_do;
-	text_clear(&to_do);
-	wait_say(mirror, log_add(core, &mirror->common, "module.blocked", SEVERITY_ERROR), &to_do);
+	mirror_tell_blocked(core, mirror);
 }
 
 bool leave(struct core *core, struct mirror *mirror)
@@ -73,9 +71,7 @@ bool unmounting_advance(struct core *core, struct mirror *mirror)
 	if (!has_passed(core, &mirror->common, mirror->common.since_ns, RETRY_GAP_NS))
 		return false;
 	mirror->common.since_ns = core->now_ns;
-	struct text *text = log_add(core, &mirror->common, "fs.busy", SEVERITY_ERROR);
-	text_add(text, "the directory cannot be released: ");
-	text_add(text, mirror->fs.detail);
+	mirror_tell(core, mirror, TELL_FS_BUSY);
 	order_fs(core, mirror, FS_ORDER_STOP);
 	return false;
 }

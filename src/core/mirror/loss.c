@@ -51,9 +51,7 @@ void loss_guard(struct core *core, struct mirror *mirror)
 	mirror->loss.held_ns = core->now_ns;
 	mirror->loss.returned_ns = 0;
 	inquiry_begin(&mirror->ask, core->now_ns);
-	text_add(log_add(core, &mirror->common, "module.held", SEVERITY_WARNING),
-		"the other node is not heard: answers to the application wait until it is clear "
-		"who goes on");
+	mirror_tell(core, mirror, TELL_HELD);
 }
 
 static bool resume(struct core *core, struct mirror *mirror)
@@ -61,8 +59,7 @@ static bool resume(struct core *core, struct mirror *mirror)
 	order_fs(core, mirror, FS_ORDER_RESUME);
 	mirror->loss.is_held = false;
 	mirror->common.application.is_address_wanted = true;
-	text_add(log_add(core, &mirror->common, "module.resumed", SEVERITY_INFO),
-		"the other node is heard again: nothing was changed");
+	mirror_tell(core, mirror, TELL_RESUMED);
 	if (!mirror->fs.said.is_peer_lost)
 		return mirror_move(core, mirror, STEP_PAIRED);
 	mirror->loss.wants_drop = true;
@@ -95,8 +92,7 @@ bool go_alone(struct core *core, struct mirror *mirror)
 	if (mirror->loss.wants_drop && peer_has_resigned(core, mirror))
 		note_drop(core, mirror);
 	mirror->tenure.is_handed = false;
-	text_add(log_add(core, &mirror->common, "module.alone", SEVERITY_WARNING),
-		"this node goes on alone; the other copy is recorded as stale first");
+	mirror_tell(core, mirror, TELL_ALONE);
 	tenure_shrink(core, mirror);
 	mirror->wants.forced_prim = false;
 	if (planted(PLANTED_RECORD_AFTER))
@@ -185,8 +181,7 @@ bool asking_advance(struct core *core, struct mirror *mirror)
 		return false;
 	if (!is_granted(core, mirror))
 		return mirror_move(core, mirror, trouble_of(mirror));
-	text_add(log_add(core, &mirror->common, "arbiter.granted", SEVERITY_WARNING),
-		"the arbiter lets this node go on alone");
+	mirror_tell(core, mirror, TELL_GRANTED);
 	return go_alone(core, mirror);
 }
 

@@ -17,6 +17,7 @@
  *	order.c        orders to evenkeel-fs and its reports
  *	tenure.c       durable records: what each of them says
  *	commands.c     commands and refusals
+ *	tell.c         what decisions tell the log
  *	wait_words.c   why it waits, in words; status.c: all that `status` shows
  *
  * While a record is being written a mirror makes no other move (but silence is noted: step_guard()).
@@ -81,7 +82,8 @@ enum wait_reason {
 struct fs_said {
 	bool is_stopped, is_local_failed, is_target_complete, is_adopted, is_drained;
 	bool is_peer_lost;
-	bool is_session_cut; /* that is all of is_peer_lost: the session may go on */
+	bool is_session_cut; /* is_peer_lost, and only because the stream broke: nobody refused or
+				failed, so the session may go on when it stands again */
 	bool is_refused, is_wrong_copy;
 };
 
@@ -263,8 +265,6 @@ void mirror_block(struct core *core, struct mirror *mirror, enum wait_reason rea
 /* order.c */
 void order_fs(struct core *core, struct mirror *mirror, enum fs_order order);
 void order_on_report(struct core *core, struct mirror *mirror, const struct event *event);
-/* What evenkeel-fs said last, in brackets; nothing if it said nothing. */
-void say_detail(struct text *text, const struct mirror *mirror);
 
 /* resume.c */
 void mirror_on_added(struct core *core, struct mirror *mirror, const struct event *event);
@@ -291,6 +291,32 @@ void tenure_forget(struct core *core, struct mirror *mirror);
 /* commands.c */
 void mirror_on_command(struct core *core, struct mirror *mirror, const struct event *event,
 	struct verdict *verdict);
+
+/* tell.c: to the log; nothing is decided there. */
+enum mirror_tells {
+	TELL_HELD,
+	TELL_RESUMED,
+	TELL_ALONE,
+	TELL_GRANTED,
+	TELL_TAKEOVER,
+	TELL_LOST,
+	TELL_SWAP_GIVEN_UP,
+	TELL_PRIM_LATE,
+	TELL_PEER_DROPPED,
+	TELL_RESYNC_ENDED,
+	TELL_RESYNC_LOST, /* the same, because the stream is lost */
+	TELL_DISK_FAILED,
+	TELL_CANNOT_FOLLOW,
+	TELL_BEHIND,
+	TELL_WRONG_COPY,
+	TELL_FS_DIED,
+	TELL_FS_BUSY,
+	TELL_COUNT,
+};
+void mirror_tell(struct core *core, struct mirror *mirror, enum mirror_tells what);
+/* Why it waits, or will not try again by itself. */
+void mirror_tell_wait(struct core *core, struct mirror *mirror);
+void mirror_tell_blocked(struct core *core, struct mirror *mirror);
 
 /* wait_words.c: why it waits, and what a person should do about it. */
 void wait_say(const struct mirror *mirror, struct text *now, struct text *to_do);

@@ -145,8 +145,7 @@ static void on_died(struct core *core, struct mirror *mirror)
 	mirror->fs.is_dead = true;
 	if (mirror->fs.is_order_open && mirror->fs.role_order == FS_ORDER_STOP)
 		mirror->fs.is_torn = true;
-	text_add(log_add(core, &mirror->common, "fs.died", SEVERITY_WARNING),
-		"evenkeel-fs ended; a successor continues where it was");
+	mirror_tell(core, mirror, TELL_FS_DIED);
 }
 
 /*
@@ -241,13 +240,4 @@ void order_on_report(struct core *core, struct mirror *mirror, const struct even
 	case FS_REPORT_NOTICE: break; /* for people */
 	case FS_REPORT_COUNT: CHECK(false);
 	}
-}
-
-void say_detail(struct text *text, const struct mirror *mirror)
-{
-	if (mirror->fs.detail[0] == '\0')
-		return;
-	text_add(text, " (");
-	text_add(text, mirror->fs.detail);
-	text_add(text, ")");
 }

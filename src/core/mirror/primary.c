@@ -32,8 +32,7 @@ enum wait_reason fs_failure(const struct mirror *mirror)
 
 bool give_way(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, &mirror->common, "module.lost", SEVERITY_ERROR),
-		"the other node serves: this node stops serving at once");
+	mirror_tell(core, mirror, TELL_LOST);
 	mirror->tenure.has_lost = true;
 	return fence(core, mirror, WAIT_NONE);
 }
@@ -60,9 +59,7 @@ static bool give_up_claim(struct core *core, struct mirror *mirror)
 
 	if (!mirror->fs.said.is_wrong_copy || !has_peer)
 		return fence(core, mirror, fs_failure(mirror));
-	struct text *text = log_add(core, &mirror->common, "module.wrong_copy", SEVERITY_ERROR);
-	text_add(text, mirror->fs.detail);
-	text_add(text, ": this node does not serve that; the copy of the other node counts");
+	mirror_tell(core, mirror, TELL_WRONG_COPY);
 	tenure_renounce(core, mirror);
 	return fence(core, mirror, WAIT_NONE);
 }
@@ -85,8 +82,7 @@ bool mounting_advance(struct core *core, struct mirror *mirror)
 /* Our disk failed: the good peer goes on, without anything of ours that still could run. */
 static bool hand_over_failed(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, &mirror->common, "module.local_failed", SEVERITY_ERROR),
-		"the disk or evenkeel-fs failed on this node; the other node takes over");
+	mirror_tell(core, mirror, TELL_DISK_FAILED);
 	application_kill(core, &mirror->common);
 	mirror->common.application.is_address_wanted = false;
 	mirror->tenure.is_fenced = true;
@@ -176,11 +172,8 @@ bool mirror_is_resting(const struct core *core, const struct mirror *mirror)
 
 static bool give_up_target(struct core *core, struct mirror *mirror)
 {
-	struct text *text = log_add(core, &mirror->common, "resync.ended", SEVERITY_WARNING);
-	text_add(text, "bringing the other copy up to date ended early");
-	if (mirror->fs.said.is_peer_lost)
-		say_detail(text, mirror);
-	text_add(text, "; it is tried again");
+	mirror_tell(
+		core, mirror, mirror->fs.said.is_peer_lost ? TELL_RESYNC_LOST : TELL_RESYNC_ENDED);
 	tenure_shrink(core, mirror);
 	return mirror_move(core, mirror, STEP_SHRINKING);
 }
@@ -276,15 +269,6 @@ static bool is_swap_wanted(struct core *core, struct mirror *mirror)
 	       has_passed(core, &mirror->common, mirror->common.since_ns, PREFERRED_AFTER_NS);
 }
 
-static void log_drop(struct core *core, struct mirror *mirror)
-{
-	struct text *text = log_add(core, &mirror->common, "peer.dropped", SEVERITY_WARNING);
-
-	text_add(text, "the copy on the other node cannot follow");
-	say_detail(text, mirror);
-	text_add(text, ": answers wait until it is recorded as stale");
-}
-
 bool paired_advance(struct core *core, struct mirror *mirror)
 {
 	if (mirror->loss.is_held)
@@ -292,7 +276,7 @@ bool paired_advance(struct core *core, struct mirror *mirror)
 	if (peer_has_resigned(core, mirror))
 		return go_alone(core, mirror);
 	if (mirror->fs.said.is_peer_lost) {
-		log_drop(core, mirror);
+		mirror_tell(core, mirror, TELL_PEER_DROPPED);
 		mirror->loss.wants_drop = true;
 		return mirror_move(core, mirror, STEP_DROPPING);
 	}

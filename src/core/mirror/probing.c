@@ -28,8 +28,7 @@ static bool may_still_start(struct core *core, struct mirror *mirror)
 	if (mirror->common.wants_stop)
 		return false;
 	if (mirror->wants.forced_prim && peer_is_primary(core, mirror)) {
-		text_add(log_add(core, &mirror->common, "prim.late", SEVERITY_WARNING),
-			"the other node began to serve before this one could: `prim` is dropped");
+		mirror_tell(core, mirror, TELL_PRIM_LATE);
 		mirror->wants.forced_prim = false;
 	}
 	if (mirror->wants.forced_prim)

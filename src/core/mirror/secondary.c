@@ -26,10 +26,7 @@ static bool on_failure(struct core *core, struct mirror *mirror)
 				  : mirror->fs.said.is_refused	? WAIT_REFUSED
 								: WAIT_DISK;
 
-	struct text *text = log_add(core, &mirror->common, "module.local_failed", SEVERITY_ERROR);
-	text_add(text, "this copy cannot follow");
-	say_detail(text, mirror);
-	text_add(text, ": it counts as stale until it has been brought up to date again");
+	mirror_tell(core, mirror, TELL_CANNOT_FOLLOW);
 	mirror_block(core, mirror, reason);
 	return leave(core, mirror);
 }
@@ -174,9 +171,7 @@ static bool on_behind(struct core *core, struct mirror *mirror)
 	if (!has_fs_failed(core, mirror) && !peer_is_primary(core, mirror))
 		return peer_is_heard(core, mirror) ? suspect(core, mirror)
 						   : suspect_if_silent(core, mirror);
-	text_add(log_add(core, &mirror->common, "module.behind", SEVERITY_ERROR),
-		"this copy may lack what was sent here last: it counts as stale until it has been "
-		"brought up to date again");
+	mirror_tell(core, mirror, TELL_BEHIND);
 	return resign(core, mirror);
 }
 

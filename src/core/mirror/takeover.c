@@ -206,8 +206,7 @@ bool suspecting_advance(struct core *core, struct mirror *mirror)
 
 static bool take_over(struct core *core, struct mirror *mirror)
 {
-	text_add(log_add(core, &mirror->common, "module.takeover", SEVERITY_WARNING),
-		"the other node is silent and the arbiter agrees: this node takes over");
+	mirror_tell(core, mirror, TELL_TAKEOVER);
 	return secondary_claim(core, mirror, false);
 }
 
