@@ -354,6 +354,16 @@ uint16_t core_summaries(const struct core *core, struct summary *out, uint16_t m
 	return count;
 }
 
+int core_summary(const struct core *core, uint16_t number, struct summary *out_summary)
+{
+	const struct instance *instance = instance_find(core, number);
+
+	if (instance == NULL)
+		return -ERROR_NOT_FOUND;
+	summary_fill(core, instance, out_summary);
+	return 0;
+}
+
 void core_beat(struct core *core, uint8_t to, int64_t now_ns, struct beat *out_beat)
 {
 	CHECK(to >= 1 && to <= NODES_MAX);

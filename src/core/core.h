@@ -286,6 +286,8 @@ int64_t core_deadline(const struct core *core);
 /* Fills the beat's module summaries (up to max) and returns how many; for ACTION_SEND_BEAT and for
  * status. */
 uint16_t core_summaries(const struct core *core, struct summary *out, uint16_t max);
+/* The same of one module, for decisions: core_status() is for people. Errors: ERROR_NOT_FOUND. */
+int core_summary(const struct core *core, uint16_t module, struct summary *out_summary) MUST_CHECK;
 /* Fills the head of the beat to send to the node named. */
 void core_beat(struct core *core, uint8_t to, int64_t now_ns, struct beat *out_beat);
 

@@ -158,12 +158,12 @@ static const struct module_settings *find_wanted(
 
 bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module)
 {
-	struct status status;
+	struct summary summary;
 
 	if (!module->is_added || module->is_writing)
 		return false; /* still finding out what runs, or not everything is said */
-	return core_status(daemon->core, module->settings.number, &status) == 0 &&
-	       status.state == STATE_STOP && status.readiness == NOT_READY;
+	return core_summary(daemon->core, module->settings.number, &summary) == 0 &&
+	       summary.state == STATE_STOP && summary.readiness == NOT_READY;
 }
 
 /* What the core and evenkeel-fs were told; everything else may change while the module runs. */
