@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "api/events.h"
+#include "api/status.h"
 #include "cli/cli.h"
 #include "platform/folders.h"
 
@@ -15,16 +17,19 @@
 
 static void print_event(const struct arguments *arguments, const char *line)
 {
-	json_t *event = arguments->is_json ? NULL : json_loads(line, 0, NULL);
-	const char *module = text_of(event, "module"), *severity = text_of(event, "severity");
-	if (event == NULL) {
+	json_t *json = arguments->is_json ? NULL : json_loads(line, 0, NULL);
+	struct shown_event event = { 0 };
+	struct fields_error wrong;
+	if (json == NULL || fields_decode(&shown_event_fields, json, &event, &wrong) != 0) {
 		printf("%s", line);
+		json_decref(json);
 		return;
 	}
-	printf("%s  %s%s%s%s%s\n", text_of(event, "time"), module, module[0] != '\0' ? ": " : "",
-		strcmp(severity, "info") == 0 ? "" : severity,
-		strcmp(severity, "info") == 0 ? "" : ": ", text_of(event, "sentence"));
-	json_decref(event);
+	const char *module = shown_text(event.module), *severity = shown_text(event.severity);
+	bool is_info = strcmp(severity, words_name(&severity_words, SEVERITY_INFO)) == 0;
+	printf("%s  %s%s%s%s%s\n", shown_text(event.time), module, module[0] != '\0' ? ": " : "",
+		is_info ? "" : severity, is_info ? "" : ": ", shown_text(event.sentence));
+	json_decref(json);
 }
 
 /* Prints whole lines from here to the end; a half line at the end is left for later. */

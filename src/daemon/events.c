@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/events.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
 #include "platform/lock.h"
@@ -112,16 +113,6 @@ static void add_time(struct line *line)
 	add_field(line, "time", text);
 }
 
-static const char *severity_word(enum severity severity)
-{
-	switch (severity) {
-	case SEVERITY_INFO: return "info";
-	case SEVERITY_WARNING: return "warning";
-	case SEVERITY_ERROR: return "error";
-	}
-	return "error";
-}
-
 /* ---- the thread that writes ---- */
 
 static int open_file(struct events *events)
@@ -208,7 +199,8 @@ void events_write(struct events *events, enum severity severity, const char *id,
 	struct line line;
 	char lost[96];
 
-	compose(events, &line, (const char *[]){ module, severity_word(severity), id, sentence });
+	compose(events, &line,
+		(const char *[]){ module, words_name(&severity_words, severity), id, sentence });
 	lock_take(&events->lock);
 	if (events->dropped > 0 && events->count + 1 < EVENTS_QUEUE) {
 		struct line note;
