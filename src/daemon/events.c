@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,18 +212,6 @@ void events_write(struct events *events, enum severity severity, const char *id,
 	}
 	push(events, &line);
 	lock_give(&events->lock);
-}
-
-void events_printf(struct events *events, enum severity severity, const char *id,
-	const char *module, const char *format, ...)
-{
-	char sentence[EVENTS_LINE_MAX];
-	va_list values;
-
-	va_start(values, format);
-	(void)vsnprintf(sentence, sizeof(sentence), format, values);
-	va_end(values);
-	events_write(events, severity, id, module, sentence);
 }
 
 static void init_lock(struct events *events)

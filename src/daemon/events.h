@@ -29,7 +29,5 @@ void events_close(struct events *events);
 /* id: stable, with dots ("address.put_back"); module may be NULL. What is too long is cut. */
 void events_write(struct events *events, enum severity severity, const char *id, const char *module,
 	const char *sentence);
-void events_printf(struct events *events, enum severity severity, const char *id,
-	const char *module, const char *format, ...) PRINTF_LIKE(5, 6);
 
 #endif

@@ -120,21 +120,3 @@ enum relation relation_of(const struct relation_input *input)
 		return is_newer ? RELATION_NEWER : RELATION_OLDER;
 	return set_id_is_equal(mine, theirs) ? RELATION_DIVERGED : RELATION_UNRELATED;
 }
-
-const char *relation_name(enum relation relation)
-{
-	static const char *const names[RELATION_COUNT] = {
-		[RELATION_NO_DATA] = "no data",
-		[RELATION_EQUAL_CLEAN] = "equal and clean",
-		[RELATION_EQUAL_MARKS] = "equal with marks",
-		[RELATION_OLDER] = "older",
-		[RELATION_NEWER] = "newer",
-		[RELATION_DIVERGED] = "diverged",
-		[RELATION_UNRELATED] = "unrelated",
-		[RELATION_ROLLED_BACK] = "rolled back",
-		[RELATION_PEER_ROLLED_BACK] = "the other is rolled back",
-	};
-
-	CHECK(relation < RELATION_COUNT);
-	return names[relation];
-}

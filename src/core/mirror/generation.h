@@ -29,7 +29,6 @@ struct relation_input {
 };
 
 enum relation relation_of(const struct relation_input *input);
-const char *relation_name(enum relation relation);
 
 static inline uint64_t node_mask(uint8_t node)
 {

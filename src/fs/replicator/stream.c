@@ -229,13 +229,6 @@ int stream_receive(struct stream *stream, int64_t timeout_ns, struct frame *out_
 	}
 }
 
-bool stream_has_frame(const struct stream *stream)
-{
-	struct frame frame;
-	size_t size = 0;
-	return frame_decode(buffered(stream), &frame, &size) != -ERROR_AGAIN;
-}
-
 void stream_end(struct stream *stream)
 {
 	tls_shutdown(stream->tls);

@@ -44,8 +44,6 @@ int stream_send_encoded(struct stream *stream, const void *data, size_t size) MU
 /* The next frame; what it points to is valid until the next call. Errors: -ETIMEDOUT (go on
  * waiting), -ECONNRESET, -EBADMSG. */
 int stream_receive(struct stream *stream, int64_t timeout_ns, struct frame *out_frame) MUST_CHECK;
-/* True if stream_receive() would not have to wait. */
-bool stream_has_frame(const struct stream *stream);
 /* Whoever waits in it returns at once; nothing can be sent any more. */
 void stream_end(struct stream *stream);
 
