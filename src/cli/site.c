@@ -1,8 +1,6 @@
 /* The configuration folder as the commands see it: cluster, modules, this node. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
