@@ -393,10 +393,11 @@ static void stop(struct daemon *daemon)
 
 int main(int count, char **arguments)
 {
-	struct daemon *daemon = calloc(1, sizeof(*daemon));
+	static struct daemon memory; /* to the end: a thread that hangs may still look at it */
+	struct daemon *daemon = &memory;
 
 	(void)umask(022);
-	int error = daemon == NULL ? -ENOMEM : read_options(&daemon->paths, count, arguments);
+	int error = read_options(&daemon->paths, count, arguments);
 	if (error == 0)
 		error = find_programs(&daemon->paths);
 	if (error == 0)

@@ -4,6 +4,7 @@
 #include <libknet.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "platform/clock.h"
 #include "platform/socket_address.h"
 
 /* The timeout only tells when libknet stops sending into a link that does not answer; long, so that
@@ -20,23 +22,36 @@
 #define PING_INTERVAL_MS 200
 #define LONG_WAIT_US	 100000
 #define LOOK_NS		 (20 * NS_PER_MS)
+#define HURRY_NS	 (5 * NS_PER_S) /* after a change */
 #define PING_TIMEOUT_MS	 10000
 #define PING_PRECISION	 2048
 #define PONG_COUNT	 1
 
 /*
  * EXCEPTION: stands in for the C library's usleep(), for the whole program (which calls it nowhere
- * else). libknet 1.25 waits by usleep(200000) for its threads to come up and between two looks at
- * its links, with no setter; a daemon that was killed would beat again only after 0.7 s, under load
- * after 1.5 s, which is when a primary stops answering. So its long waits become short ones; the
- * short ones, between two tries to send, stay as they are. Its pings go by the clock, not by looks.
+ * else), and so has its own few globals. libknet 1.25 waits by usleep(200000) for its threads to come
+ * up and between two looks at its links, with no setter; a daemon that was killed would beat again
+ * only after 0.7 s, under load after 1.5 s, which is when a primary stops answering. So its long waits
+ * are short while something is awaited: a handle that opens, a node that is not reached. While all is
+ * well nobody is helped by fifty looks a second on each network, and they are as long as libknet has
+ * them. The short waits, between two tries to send, stay as they are. Its pings go by the clock, not by looks.
  */
+static _Atomic int missing;	       /* nodes that are not reached, over all handles */
+static _Atomic int64_t hurry_until_ns; /* and something may still be about to settle */
+
 int usleep(useconds_t wait_us)
 {
-	int64_t wait_ns = wait_us >= LONG_WAIT_US ? LOOK_NS : (int64_t)wait_us * NS_PER_US;
-	struct timespec pause = { .tv_nsec = (long)wait_ns };
+	bool is_hurrying = missing > 0 || clock_boot_ns() < hurry_until_ns;
+	int64_t wait_ns =
+		wait_us >= LONG_WAIT_US && is_hurrying ? LOOK_NS : (int64_t)wait_us * NS_PER_US;
+	struct timespec pause = { .tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S };
 
 	return nanosleep(&pause, NULL);
+}
+
+static void hurry(void)
+{
+	hurry_until_ns = clock_boot_ns() + HURRY_NS;
 }
 
 struct knet {
@@ -46,6 +61,7 @@ struct knet {
 	int fd;
 	int8_t channel;
 	int change_fd;
+	_Atomic uint64_t missing; /* nodes that are not reached: bit id - 1 */
 };
 
 static int negative_errno(void)
@@ -84,17 +100,29 @@ static void ignore_socket_notice(
 	(void)error_number;
 }
 
+/* Counted once, whoever says it first: libknet's thread, or the one that adds and closes. */
+static void set_missing(struct knet *knet, uint8_t node, bool is_missing)
+{
+	uint64_t bit = BIT64(node - 1);
+
+	uint64_t before = is_missing ? atomic_fetch_or(&knet->missing, bit)
+				     : atomic_fetch_and(&knet->missing, ~bit);
+	if (((before & bit) != 0) != is_missing)
+		atomic_fetch_add(&missing, is_missing ? 1 : -1);
+	hurry();
+}
+
 /* In a thread of libknet's, which holds its locks: only wake ours. */
 static void on_status_change(
 	void *owner, knet_node_id_t host, uint8_t reachable, uint8_t remote, uint8_t external)
 {
-	const struct knet *knet = owner;
+	struct knet *knet = owner;
 	const uint64_t one = 1;
 
-	(void)host;
-	(void)reachable;
 	(void)remote;
 	(void)external;
+	if (host >= 1 && host <= NODES_MAX && host != knet->self.id)
+		set_missing(knet, (uint8_t)host, reachable == 0);
 	(void)!write(knet->change_fd, &one, sizeof(one)); /* full: it is readable */
 }
 
@@ -138,6 +166,7 @@ int knet_open(const struct knet_node *self, uint16_t port, const uint8_t key[KNE
 		return -ENOMEM;
 	knet->self = *self;
 	knet->port = port;
+	hurry();
 	errno = 0;
 	knet->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (knet->change_fd >= 0)
@@ -171,6 +200,8 @@ void knet_close(struct knet *knet)
 			(void)knet_handle_remove_datafd(knet->handle, knet->fd);
 		(void)knet_handle_free(knet->handle); /* what it cannot free ends with us */
 	}
+	for (uint8_t node = 1; node <= NODES_MAX; node++)
+		set_missing(knet, node, false);
 	if (knet->change_fd >= 0)
 		close(knet->change_fd);
 	free(knet);
@@ -182,6 +213,7 @@ int knet_add_node(struct knet *knet, const struct knet_node *node)
 
 	(void)socket_address_fill(&knet->self.address, knet->port, &here);
 	(void)socket_address_fill(&node->address, knet->port, &there);
+	set_missing(knet, node->id, true);
 	errno = 0;
 	if (knet_host_add(knet->handle, node->id) != 0 ||
 		knet_link_set_config(
