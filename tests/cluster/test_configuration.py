@@ -2,6 +2,7 @@
 
 Two modules, `counter` and `second`, each with data of its own.
 """
+import contextlib
 import json
 import os
 import signal
@@ -213,37 +214,66 @@ def ask(cluster, node, **request):
     return json.loads(cluster.node(node).run(["python3", "-c", ASK, json.dumps(request)]).stdout)
 
 
+@contextlib.contextmanager
+def slow_modules(cluster, name):
+    """A file system of its own below modules/ of the node. Gives what stops and continues it."""
+    node = cluster.node(name)
+    node.run(["mkdir", "-p", "/run/slow"])
+    slow = node.popen(["evenkeel-fs", "--standalone", "--directory", "/etc/evenkeel/modules", "--state", "/run/slow", "--run", "/run/slow"])
+    pid = None
+    try:
+        harness.wait_for("modules/ is not mounted", lambda: node.run(
+            ["grep", "-q", " /etc/evenkeel/modules fuse", "/proc/mounts"], check=False).returncode == 0, 10)
+        pid = node.pid_of("evenkeel-fs", "--standalone")
+        yield lambda number: os.kill(pid, number)
+    finally:
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        slow.kill()
+        slow.wait()
+        node.run(["umount", "-l", "/etc/evenkeel/modules"], check=False)
+
+
 def test_a_disk_of_configuration_that_hangs_is_in_nobodys_way(cluster):
     """Below modules/ nothing answers any more: the primary beats and serves, and who wants `apply` is told so."""
     if cluster.status("node1")["generation"] == 0:
         cluster.bring_up()
     primary = cluster.wait_pair()
-    node, states = cluster.node(primary), cluster.states()
-    node.run(["mkdir", "-p", "/run/slow"])
-    slow = node.popen(["evenkeel-fs", "--standalone", "--directory", "/etc/evenkeel/modules", "--state", "/run/slow", "--run", "/run/slow"])
-    clients = None
+    states, clients = cluster.states(), harness.Clients(cluster)
     try:
-        harness.wait_for("modules/ is not mounted", lambda: node.run(
-            ["grep", "-q", " /etc/evenkeel/modules fuse", "/proc/mounts"], check=False).returncode == 0, 10)
-        pid = node.pid_of("evenkeel-fs", "--standalone")
-        clients = harness.Clients(cluster)
-        clients.wait_served()
-        os.kill(pid, signal.SIGSTOP)
-        began_ns = time.time_ns()
-        answer = ask(cluster, primary, command="reload")
-        assert not answer["ok"] and "its disk has not answered for 5 s" in answer["sentence"], answer
-        clients.wait_served(time.time_ns())
-        os.kill(pid, signal.SIGCONT)
-        assert ask(cluster, primary, command="reload") == {"ok": True}
+        with slow_modules(cluster, primary) as send:
+            clients.wait_served()
+            send(signal.SIGSTOP)
+            began_ns = time.time_ns()
+            answer = ask(cluster, primary, command="reload")
+            assert not answer["ok"] and "its disk has not answered for 5 s" in answer["sentence"], answer
+            clients.wait_served(time.time_ns())
+            send(signal.SIGCONT)
+            assert ask(cluster, primary, command="reload") == {"ok": True}
         said = [event for name in cluster.lab.nodes for event in cluster.events(name) if event["time_ns"] > began_ns]
         assert not [event for event in said if event["id"] in ("daemon.late", "mesh.link_down", "peer.lost")], said
         assert cluster.states() == states
     finally:
-        requests = clients.stop() if clients else None
-        slow.kill()
-        slow.wait()
-        for pid in [node.pid_of("evenkeel-fs", "--standalone")]:
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-        node.run(["umount", "-l", "/etc/evenkeel/modules"], check=False)
+        requests = clients.stop()
     cluster.assert_nothing_missing(requests)
+
+
+def test_modules_that_cannot_be_read_at_the_start_are_waited_for(cluster):
+    """The daemon of the secondary starts anew meanwhile: it is heard, says what it waits for, and then carries on."""
+    if cluster.status("node1")["generation"] == 0:
+        cluster.bring_up()
+    primary = cluster.wait_pair()
+    name = cluster.other(primary)
+    with slow_modules(cluster, name) as send:
+        send(signal.SIGSTOP)
+        before = cluster.processes(name, "evenkeeld")
+        began_ns = time.time_ns()
+        os.kill(before[0], signal.SIGKILL)
+        harness.wait_for("nobody says that modules/ hangs", lambda: any(
+            event["id"] == "config.hangs" and event["time_ns"] > began_ns for event in cluster.events(name)), 15)
+        nodes = ask(cluster, primary, command="status")["nodes"]
+        other = next(node for node in nodes if node["name"] == name)
+        assert all(address["is_up"] for address in other["addresses"]), other
+        assert ask(cluster, name, command="status")["modules"] == []
+        send(signal.SIGCONT)
+        cluster.wait_pair(primary)
