@@ -140,12 +140,6 @@ struct module *daemon_module_by_name(struct daemon *daemon, const char *name);
 const struct node_config *daemon_peer(const struct daemon *daemon, const struct module *module);
 /* Performs what waits in the module's queue, as far as it may. */
 void daemon_perform_queue(struct module *module);
-/* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it): its
- * hello, or NULL if nothing runs. */
-void daemon_module_is_known(struct module *module, const struct fs_hello *hello);
-/* Stopped through and through: nothing is mounted, runs or is being written. Only then it may get
- * other settings, or go. */
-bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module);
 /* The module's record is on the disk, or cannot be written (records.c calls it). */
 void daemon_record_written(struct module *module, int error);
 void daemon_log(struct daemon *daemon, struct module *module, enum severity severity,

@@ -56,7 +56,7 @@ static struct module_config config_of(const struct module *module)
 _Static_assert(SCRIPT_COUNT <= ARRAY_COUNT(((struct module_config *)0)->has_script),
 	"each script has its place");
 
-void daemon_module_is_known(struct module *module, const struct fs_hello *hello)
+void modules_tell_core(struct module *module, const struct fs_hello *hello)
 {
 	struct event event = { .type = EVENT_MODULE_ADDED, .module = module->settings.number };
 
@@ -156,7 +156,7 @@ static const struct module_settings *find_wanted(
 	return NULL;
 }
 
-bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module)
+bool modules_is_at_rest(struct daemon *daemon, const struct module *module)
 {
 	struct summary summary;
 
@@ -200,7 +200,7 @@ static int check_changes(
 	for (int i = 0; i < daemon->module_count; i++) {
 		const struct module *module = daemon->modules[i];
 		const struct module_settings *new = find_wanted(wanted, module->settings.name);
-		if (daemon_module_is_at_rest(daemon, module))
+		if (modules_is_at_rest(daemon, module))
 			continue;
 		if (new == NULL)
 			return refuse(out_error, module->settings.name, "cannot be removed");

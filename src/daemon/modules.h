@@ -20,5 +20,11 @@ void modules_load(struct daemon *daemon, struct reading *reading);
 int modules_reload(struct daemon *daemon, const struct reading *reading,
 	struct config_error *out_error) MUST_CHECK;
 void modules_close(struct daemon *daemon);
+/* Tells the core of the module once evenkeel-fs has said what still runs (fs.c calls it): its
+ * hello, or NULL if nothing runs. */
+void modules_tell_core(struct module *module, const struct fs_hello *hello);
+/* Stopped through and through: nothing is mounted, runs or is being written. Only then it may get
+ * other settings, or go. */
+bool modules_is_at_rest(struct daemon *daemon, const struct module *module);
 
 #endif

@@ -51,7 +51,7 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
 	return &daemon->cluster.nodes[1];
 }
 
-bool daemon_module_is_at_rest(struct daemon *daemon, const struct module *module)
+bool modules_is_at_rest(struct daemon *daemon, const struct module *module)
 {
 	struct status status;
 	return core_status(daemon->core, module->settings.number, &status) == 0 &&

@@ -223,7 +223,7 @@ static void plan_modules(struct daemon *daemon, const struct config_modules *aft
 		const char *name = module->settings.name;
 		const struct module_settings *settings = find_settings(after, name);
 		struct plan plan = { .changes = changes, .module = name };
-		plan.is_stopped = daemon_module_is_at_rest(daemon, module);
+		plan.is_stopped = modules_is_at_rest(daemon, module);
 		if (settings != NULL) {
 			(void)config_compare_modules(
 				&module->settings, settings, plan_difference, &plan);

@@ -17,6 +17,7 @@
 
 #include "api/preflight.h"
 #include "daemon/admin/internal.h"
+#include "daemon/modules.h"
 
 struct preflight_job {
 	struct preflight_job *next;
@@ -129,7 +130,7 @@ void admin_start(struct admin_client *client, struct module *module, const struc
 {
 	struct admin *admin = client->admin;
 	/* One that runs, or is still stopping, has its mounts over the directories. */
-	if (!daemon_module_is_at_rest(admin->daemon, module)) {
+	if (!modules_is_at_rest(admin->daemon, module)) {
 		daemon_post(admin->daemon, event);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "daemon/guests/internal.h"
 #include "daemon/hold.h"
 #include "daemon/runtime.h"
+#include "daemon/modules.h"
 #include "platform/clock.h"
 
 #define SEND_AGAIN_NS (20 * NS_PER_MS)
@@ -140,7 +141,7 @@ static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 		if (fs->is_wanted)
 			runtime_keep_settings(module);
 		loop_disarm(&module->daemon->loop, &fs->adopt);
-		daemon_module_is_known(module, hello);
+		modules_tell_core(module, hello);
 		send_pending(fs);
 		return;
 	}
@@ -230,7 +231,7 @@ bool fs_welcome(struct module *module, pid_t pid, int socket, const struct contr
 int fs_add(struct module *module)
 {
 	if (module->settings.kind != KIND_MIRROR) { /* nothing is replicated */
-		daemon_module_is_known(module, NULL);
+		modules_tell_core(module, NULL);
 		return 0;
 	}
 	struct module_fs *fs = calloc(1, sizeof(*fs));

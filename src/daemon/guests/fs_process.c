@@ -23,6 +23,7 @@
 #include "daemon/guests/internal.h"
 #include "daemon/hold.h"
 #include "daemon/scripts/scripts.h"
+#include "daemon/modules.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
@@ -249,7 +250,7 @@ static void on_adopt(void *owner)
 	if (!is_lock_held(module) && fs->process.pidfd < 0) {
 		if (list_kept(module, kept) == 0) {
 			fs->is_adopting = false;
-			daemon_module_is_known(module, NULL);
+			modules_tell_core(module, NULL);
 			return;
 		}
 		fs->is_wanted = true;

@@ -12,7 +12,7 @@
 
 int fs_open(struct daemon *daemon) MUST_CHECK;
 void fs_close(struct daemon *daemon);
-/* Ends in daemon_module_is_known(), at once or when a living evenkeel-fs has said hello. A module that
+/* Ends in modules_tell_core(), at once or when a living evenkeel-fs has said hello. A module that
  * replicates nothing has none. */
 int fs_add(struct module *module) MUST_CHECK;
 void fs_remove(struct module *module);

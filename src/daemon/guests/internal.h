@@ -53,7 +53,7 @@ int fs_hand_stream(struct module *module, uint8_t peer, int fd) MUST_CHECK;
 
 /* ---- fs_process.c ---- */
 
-/* Finds out what runs from before our start; ends in daemon_module_is_known(). */
+/* Finds out what runs from before our start; ends in modules_tell_core(). */
 void fs_process_adopt(struct module_fs *fs);
 /* Starts the process unless there is one; tries again later if it cannot. A timer's function. */
 void fs_process_start(void *module_fs);
