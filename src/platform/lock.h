@@ -2,9 +2,10 @@
  * Locks with a rank, and conditions of the monotonic clock: the one way to lock in this house.
  *
  * A thread takes locks in rising rank; two of one rank only where the rank says so, and then in
- * rising address. In the sanitized build each lock that is taken is held against those that the
- * thread has, and a wrong order stops the process: a deadlock that waits for its day is found by
- * the first test that walks through it. docs/threads.md says what each lock guards.
+ * rising address. In the builds of ./check (meson's option checked_locks, and every sanitizer) each
+ * lock that is taken is held against those that the thread has, and a wrong order stops the process:
+ * a deadlock that waits for its day is found by the first test that walks through it.
+ * docs/threads.md says what each lock guards.
  *
  * Not for: locks between processes. What cannot fail on Linux is checked and not returned.
  */
@@ -20,13 +21,13 @@
 /* Outermost first. */
 enum lock_rank {
 	/* evenkeel-fs */
-	RANK_SERVICE_ROLE,	/* fs/service.h: what the module is on this node */
 	RANK_ORDER_ALL,		/* fs/tree/order.c: everything, shared or alone */
 	RANK_ORDER,		/* fs/tree/order.c: a stripe of objects; several, rising */
 	RANK_REPLICATOR_ANSWER, /* fs/replicator: around the callbacks that answer */
 	RANK_ANSWERS,		/* fs/front/answers.c: who waits for an answer */
 	RANK_MOUNT,		/* fs/front/mount.c: the pool of one mount */
 	RANK_SERVICE_SOCKET,	/* fs/service.h: what is said to evenkeeld */
+	RANK_SERVICE_ROLE,	/* fs/service.h: what the module is on this node */
 	RANK_REPLICATOR,	/* fs/replicator: roles, session, logs */
 	RANK_STATE,		/* fs/replicator: the state folder's slots, and the roots' marks */
 	RANK_RING,		/* fs/front/ring.c: free slots */

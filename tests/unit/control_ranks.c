@@ -1,6 +1,6 @@
 /*
  * Two locks taken in falling rank: the negative control of the ranks. Its test passes only where the
- * second lock stops the process (a build with a sanitizer, see platform/lock.h).
+ * second lock stops the process (a build with checked_locks or a sanitizer, see platform/lock.h).
  */
 #include "platform/lock.h"
 

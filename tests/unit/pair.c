@@ -187,7 +187,7 @@ static void name_node(struct pair_node *node, uint8_t id)
 	memset(node, 0, sizeof(*node));
 	node->id = id;
 	lock_init(&node->lock, RANK_LEAF);
-	lock_init(&node->door, RANK_SERVICE_ROLE);
+	lock_init(&node->door, RANK_ORDER_ALL);
 	condition_init(&node->changed);
 	(void)snprintf(node->root, sizeof(node->root), "%s/root%d", base, id);
 	(void)snprintf(node->index, sizeof(node->index), "%s/index%d", base, id);
