@@ -177,6 +177,9 @@ struct event {
 				fs; /* what still runs from before a restart of the daemon */
 			bool is_application_running;
 			bool is_address_held;
+			/* By a person, in the life of a predecessor whose record may not have
+			 * got to the disk; neither: as the record says. */
+			bool is_told_to_run, is_told_to_stop;
 			uint64_t random[4]; /* for set id, tags and nonces of this module's life */
 		} module_added;
 		struct beat beat;

@@ -51,7 +51,10 @@ void instance_on_added(struct core *core, struct instance *instance, const struc
 {
 	instance->config = event->module_added.config;
 	instance->record = event->module_added.record;
-	instance->should_run = instance->record.should_run;
+	CHECK(!event->module_added.is_told_to_run || !event->module_added.is_told_to_stop);
+	instance->should_run =
+		event->module_added.is_told_to_run ||
+		(instance->record.should_run && !event->module_added.is_told_to_stop);
 	instance->since_ns = core->now_ns;
 	for (int i = 0; i < 4; i++) {
 		instance->random ^= event->module_added.random[i];

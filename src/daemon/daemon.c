@@ -14,6 +14,7 @@
 #include "daemon/guests/guests.h"
 #include "daemon/mesh/mesh.h"
 #include "daemon/records.h"
+#include "daemon/runtime.h"
 #include "daemon/scripts/scripts.h"
 #include "platform/clock.h"
 
@@ -66,6 +67,14 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
 
 /* ---- performing ---- */
 
+/* Our successor knows it, whether the record gets to the disk or not. */
+static void note_told(struct module *module, bool should_run)
+{
+	module->runtime.is_told_to_run = should_run;
+	module->runtime.is_told_to_stop = !should_run;
+	runtime_write(module);
+}
+
 static void perform(struct module *module, const struct action *action)
 {
 	struct daemon *daemon = module->daemon;
@@ -74,6 +83,8 @@ static void perform(struct module *module, const struct action *action)
 	case ACTION_WRITE_RECORD:
 		module->is_writing = true;
 		module->is_write_awaited = action->write_record.is_awaited;
+		if (!module->is_write_awaited)
+			note_told(module, action->write_record.record.should_run);
 		records_write(module, &action->write_record.record);
 		break;
 	case ACTION_ORDER_FS: fs_order(module, action); break;

@@ -65,6 +65,8 @@ struct runtime {
 	bool is_application_running; /* a start script succeeded, no stop script since */
 	bool is_address_held;
 	bool are_checks_running;
+	/* What a person said last of a module that does not wait for its record. */
+	bool is_told_to_run, is_told_to_stop;
 };
 
 struct module {

@@ -73,9 +73,13 @@ void modules_tell_core(struct module *module, const struct fs_hello *hello)
 	for (size_t i = 0; i < ARRAY_COUNT(event.module_added.random); i++)
 		event.module_added.random[i] = daemon_random();
 	bool were_checks_running = module->runtime.are_checks_running;
-	module->runtime = (struct runtime){ .is_application_running =
-						    event.module_added.is_application_running,
-		.is_address_held = event.module_added.is_address_held };
+	module->runtime.is_application_running = event.module_added.is_application_running;
+	module->runtime.is_address_held = event.module_added.is_address_held;
+	module->runtime.are_checks_running = false;
+	if (module->settings.kind == KIND_SINGLE) {
+		event.module_added.is_told_to_run = module->runtime.is_told_to_run;
+		event.module_added.is_told_to_stop = module->runtime.is_told_to_stop;
+	}
 	if (were_checks_running && event.module_added.is_application_running)
 		checks_start(module);
 	runtime_write(module);

@@ -19,6 +19,8 @@ static const struct runtime_word {
 	{ "application", offsetof(struct runtime, is_application_running) },
 	{ "address", offsetof(struct runtime, is_address_held) },
 	{ "checks", offsetof(struct runtime, are_checks_running) },
+	{ "run", offsetof(struct runtime, is_told_to_run) },
+	{ "stop", offsetof(struct runtime, is_told_to_stop) },
 };
 
 #define RUNTIME_SIZE_MAX 256

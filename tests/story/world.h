@@ -41,6 +41,7 @@ struct story_node {
 	bool has_foreign_address;
 	bool is_disk_failing;
 	bool is_address_held;
+	bool is_told_to_run, is_told_to_stop;  /* until the next power cut */
 	uint8_t scripts_up;		       /* start scripts less stop scripts */
 	uint8_t script_failures[SCRIPT_COUNT]; /* so many more of each will fail */
 };

@@ -171,14 +171,21 @@ static bool step_advance(struct core *core, struct single *single)
 	return false;
 }
 
-/* should_run has changed: written when nothing else is, and waited for by nobody. */
+/* should_run has changed: written when nothing else is, and waited for by nobody. After an attempt
+ * that failed nobody knows which record the file holds, so the latest word is written in any case. */
 static void tidy(struct core *core, struct single *single)
 {
 	struct instance *instance = &single->common;
+	const struct writing *writing = &instance->writing;
 	struct record next = instance->record;
+	bool is_doubtful = writing->is_failed;
+	bool is_latest = (is_doubtful ? writing->record.should_run : next.should_run) ==
+			 instance->should_run;
 
-	if (instance->writing.is_open || next.should_run == instance->should_run)
+	if (is_latest || (writing->is_open && !is_doubtful))
 		return;
+	if (is_doubtful)
+		writing_abandon(instance);
 	next.should_run = instance->should_run;
 	writing_begin(core, instance, &next);
 }
@@ -208,9 +215,9 @@ static void on_added(struct core *core, struct instance *instance, const struct 
 	}
 	application->is_address_held = event->module_added.is_address_held;
 	enum single_step step = resume_step(single);
-	/* Held by a dead daemon: nobody renews it, so it is held again at once. */
-	application->is_address_wanted = instance->should_run && application->is_address_held;
-	if (application->is_address_wanted)
+	/* Held by a dead daemon: nobody renews it, so it is held again at once. It goes last. */
+	application->is_address_wanted = application->is_address_held;
+	if (step != SINGLE_STOPPED || instance->should_run)
 		application->is_address_held = false;
 	if (step == SINGLE_UP)
 		(void)serve(core, single);

@@ -6,6 +6,12 @@ command a start
 until a UP Ready 2s
 run 2s
 status a
+
+# Killed before the record is durable: the successor knows all the same what was commanded.
+kill-daemon a
+run 1s
+boot a
+until a UP Ready 1s
 disk a good
 run 2s
 status a
