@@ -102,4 +102,36 @@ def gate_dialect(_options):
     return found
 
 
-GATES = {"banned": gate_banned, "sizes": gate_sizes, "dialect": gate_dialect}
+# Where a file's functions have the name of what they are about, not of the file.
+FAMILIES = {
+    "src/cli": {"do"},                                       # what a row of the table of commands does
+    "src/cli/arguments.c": {"option", "refuse", "usage"},    # what every command says
+    "src/platform/lock.c": {"shared_lock", "condition"},
+    "src/platform/folders.c": {"node_file"},
+    "src/platform/knet.c": {"usleep"},                       # stands in for the C library's
+    "src/api/status.c": {"shown"},                           # structs of what is shown
+}
+PREFIXED = ("src/api", "src/base", "src/cli", "src/daemon", "src/hold", "src/platform")
+
+
+def may_begin(path):
+    """The file's name or a word of it, its folder's, its family's; the one or the many."""
+    words = {path.stem, *path.stem.split("_"), path.parent.name}
+    for place in (path, path.parent):
+        words |= FAMILIES.get(shown(place), set())
+    return words | {word.removesuffix("s") for word in words} | {word.removesuffix("es") for word in words}
+
+
+def gate_prefixes(_options):
+    """A function that others call begins with the name of its file, its folder or its family."""
+    found = []
+    for path in files(".c", folders=PREFIXED):
+        words = may_begin(path)
+        for function in functions(path.read_text()):
+            is_own = function.text.startswith("static ") or function.name in ("main", "__attribute__")
+            if not is_own and not any(function.name == word or function.name.startswith(f"{word}_") for word in words):
+                found.append(f"{shown(path)}:{function.first}: {function.name}() begins with none of {sorted(words)}")
+    return found
+
+
+GATES = {"banned": gate_banned, "sizes": gate_sizes, "dialect": gate_dialect, "prefixes": gate_prefixes}

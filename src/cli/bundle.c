@@ -22,7 +22,7 @@ static int read_into(
 {
 	char path[PATH_SIZE_MAX];
 	size_t size;
-	path_join(path, arguments->config, config_file_path(file));
+	file_path_join(path, arguments->config, cluster_file_path(file));
 	int error = file_read(path, &files->texts[file], &size);
 	if (error != 0)
 		return refuse(arguments, "%s cannot be read: %s", path, strerror(-error));
@@ -85,8 +85,8 @@ static int write_bundle(const struct arguments *arguments, const struct cluster_
 {
 	json_t *texts = json_object();
 	for (int i = 0; i < FILE_COUNT; i++)
-		(void)json_object_set_new(
-			texts, config_file_path((enum config_file)i), json_string(files->texts[i]));
+		(void)json_object_set_new(texts, cluster_file_path((enum config_file)i),
+			json_string(files->texts[i]));
 	json_t *bundle = json_pack("{s:i,s:s,s:s,s:o}", "evenkeel_bundle", BUNDLE_VERSION,
 		"cluster", cluster->name, "node", cluster->nodes[cluster->node_count - 1].name,
 		"files", texts);
@@ -146,7 +146,7 @@ int do_cluster_add(const struct arguments *arguments)
 		       "cluster's secret: over a safe way, and delete it afterwards), and there:\n"
 		       "  evenkeel cluster accept %s\n",
 			arguments->positional[0], path, path);
-	config_files_done(&files);
+	cluster_files_done(&files);
 	site_done(&site);
 	return code;
 }
@@ -184,11 +184,11 @@ static int take_files(
 {
 	const json_t *texts = json_object_get(bundle, "files");
 	for (int i = 0; i < FILE_COUNT; i++) {
-		const char *text = text_of(texts, config_file_path((enum config_file)i));
+		const char *text = client_text(texts, cluster_file_path((enum config_file)i));
 		if (text[0] == '\0')
 			return refuse(arguments,
 				"the bundle is not whole: %s is missing; carry it again",
-				config_file_path((enum config_file)i));
+				cluster_file_path((enum config_file)i));
 		files->texts[i] = strdup(text);
 		if (files->texts[i] == NULL)
 			return refuse(arguments, "out of memory");
@@ -207,14 +207,14 @@ int do_cluster_accept(const struct arguments *arguments)
 	if (code == EXIT_DONE)
 		code = take_files(arguments, bundle, &files);
 	if (code == EXIT_DONE)
-		code = config_files_write(arguments, &files);
+		code = cluster_files_write(arguments, &files);
 	if (code == EXIT_DONE)
 		printf("This node is '%s' of cluster '%s'. Delete %s. Next: add the same modules "
 		       "as "
 		       "on the other node ('evenkeel module add DIR'), start evenkeel-hold.\n",
-			text_of(bundle, "node"), text_of(bundle, "cluster"),
+			client_text(bundle, "node"), client_text(bundle, "cluster"),
 			arguments->positional[0]);
-	config_files_done(&files);
+	cluster_files_done(&files);
 	json_decref(bundle);
 	return code;
 }

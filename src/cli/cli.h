@@ -87,7 +87,7 @@ int file_write(const char *path, const void *data, size_t size, int mode) MUST_C
 /* Gives a terminated text (free(3)). Errors: -EFBIG above 1 MiB, others of open(2). */
 int file_read(const char *path, char **out_text, size_t *out_size) MUST_CHECK;
 /* "FOLDER/NAME" into out; CHECKs that it fits: both come from us. */
-void path_join(char out[PATH_SIZE_MAX], const char *folder, const char *name);
+void file_path_join(char out[PATH_SIZE_MAX], const char *folder, const char *name);
 /* With its parents. Errors: of mkdir(2), except -EEXIST. */
 int folder_make(const char *path, int mode) MUST_CHECK;
 /* Files, folders and symbolic links with their modes; nothing else may be in there (-EINVAL). */
@@ -124,7 +124,7 @@ json_t *client_demand(const struct arguments *arguments, json_t *request, int ti
  * Errors: -EINVAL with the daemon's sentence. */
 int client_reload(const struct arguments *arguments, bool *out_runs,
 	struct config_error *out_error) MUST_CHECK;
-const char *text_of(const json_t *object, const char *key); /* "" if it is none */
+const char *client_text(const json_t *object, const char *key); /* "" if it is none */
 
 /* ---- configuration of this node ---- */
 

@@ -15,7 +15,7 @@
 
 #define ANSWER_SIZE_MAX (4 * 1024 * 1024)
 
-const char *text_of(const json_t *object, const char *key)
+const char *client_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 	return text != NULL ? text : "";
@@ -169,7 +169,7 @@ static void say_refusal(const struct arguments *arguments, const json_t *answer)
 	for (size_t i = 0; i < json_array_size(findings); i++)
 		(void)refuse(arguments, "%s", json_string_value(json_array_get(findings, i)));
 	if (json_array_size(findings) == 0)
-		(void)refuse(arguments, "%s", text_of(answer, "sentence"));
+		(void)refuse(arguments, "%s", client_text(answer, "sentence"));
 }
 
 json_t *client_demand(const struct arguments *arguments, json_t *request, int timeout_s)
@@ -182,7 +182,7 @@ json_t *client_demand(const struct arguments *arguments, json_t *request, int ti
 	}
 	/* What was asked for is so already: nothing is wrong. */
 	if (json_is_true(json_object_get(answer, "ok")) ||
-		strcmp(text_of(answer, "refusal"), "already_so") == 0)
+		strcmp(client_text(answer, "refusal"), "already_so") == 0)
 		return answer;
 	if (arguments->is_json) {
 		(void)json_dumpf(answer, stdout, JSON_COMPACT);
@@ -207,7 +207,7 @@ int client_reload(const struct arguments *arguments, bool *out_runs, struct conf
 	}
 	if (!json_is_true(json_object_get(answer, "ok"))) {
 		snprintf(out_error->sentence, sizeof(out_error->sentence), "%s",
-			text_of(answer, "sentence"));
+			client_text(answer, "sentence"));
 		error = -EINVAL;
 	}
 	json_decref(answer);

@@ -139,7 +139,7 @@ static int make_files(const struct arguments *arguments, const struct cluster_co
 	for (int i = 0; i < FILE_COUNT; i++) {
 		if (files->texts[i] == NULL)
 			return refuse(arguments, "%s cannot be made",
-				config_file_path((enum config_file)i));
+				cluster_file_path((enum config_file)i));
 	}
 	return cluster_check(arguments, files->texts[FILE_CLUSTER]);
 }
@@ -197,7 +197,7 @@ int do_cluster_init(const struct arguments *arguments)
 		return refuse(arguments, "no passphrase can be made");
 	code = make_files(arguments, &cluster, passphrase, &files);
 	if (code == EXIT_DONE)
-		code = config_files_write(arguments, &files);
+		code = cluster_files_write(arguments, &files);
 	if (code == EXIT_DONE) {
 		printf("Cluster '%s' with node '%s' lies in %s.\n", cluster.name,
 			cluster.nodes[0].name, arguments->config);
@@ -205,7 +205,7 @@ int do_cluster_init(const struct arguments *arguments)
 		if (!is_given)
 			say_passphrase(passphrase);
 	}
-	config_files_done(&files);
+	cluster_files_done(&files);
 	return code;
 }
 

@@ -18,14 +18,14 @@ enum config_file {
 };
 
 struct config_files {
-	char *texts[FILE_COUNT]; /* terminated; wiped and freed by config_files_done() */
+	char *texts[FILE_COUNT]; /* terminated; wiped and freed by cluster_files_done() */
 };
 
 /* Below the configuration folder. */
-const char *config_file_path(enum config_file file);
-void config_files_done(struct config_files *files);
+const char *cluster_file_path(enum config_file file);
+void cluster_files_done(struct config_files *files);
 /* Gives an exit code, after a sentence if it is not EXIT_DONE; so do the following. */
-int config_files_write(
+int cluster_files_write(
 	const struct arguments *arguments, const struct config_files *files) MUST_CHECK;
 /* That this node belongs to no cluster yet. */
 int cluster_refuse_if_there(const struct arguments *arguments) MUST_CHECK;

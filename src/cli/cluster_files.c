@@ -25,18 +25,18 @@ static const struct {
 	[FILE_CLUSTER] = { "cluster.yaml", 0644 },
 };
 
-const char *config_file_path(enum config_file file)
+const char *cluster_file_path(enum config_file file)
 {
 	return config_file_rows[file].path;
 }
 
-void config_files_done(struct config_files *files)
+void cluster_files_done(struct config_files *files)
 {
 	for (int i = 0; i < FILE_COUNT; i++)
 		key_free(files->texts[i]);
 }
 
-int config_files_write(const struct arguments *arguments, const struct config_files *files)
+int cluster_files_write(const struct arguments *arguments, const struct config_files *files)
 {
 	char path[PATH_SIZE_MAX];
 	node_file_path(path, NODE_FILE_TLS, arguments->config, NULL);
@@ -44,7 +44,7 @@ int config_files_write(const struct arguments *arguments, const struct config_fi
 	if (error != 0)
 		return refuse(arguments, "%s cannot be made: %s", path, strerror(-error));
 	for (int i = 0; i < FILE_COUNT; i++) {
-		path_join(path, arguments->config, config_file_rows[i].path);
+		file_path_join(path, arguments->config, config_file_rows[i].path);
 		error = file_write(
 			path, files->texts[i], strlen(files->texts[i]), config_file_rows[i].mode);
 		if (error != 0)

@@ -42,7 +42,7 @@ static json_t *module_status(const struct arguments *arguments, const char *name
 	const json_t *modules = json_object_get(answer, "modules");
 	for (size_t i = 0; i < json_array_size(modules); i++) {
 		json_t *module = json_array_get(modules, i);
-		if (strcmp(text_of(module, "name"), name) == 0)
+		if (strcmp(client_text(module, "name"), name) == 0)
 			found = json_incref(module);
 	}
 	json_decref(answer);
@@ -51,12 +51,12 @@ static json_t *module_status(const struct arguments *arguments, const char *name
 
 static bool is_state(const json_t *module, const char *state)
 {
-	return strcmp(text_of(module, "state"), state) == 0;
+	return strcmp(client_text(module, "state"), state) == 0;
 }
 
 static bool is_readiness(const json_t *module, const char *readiness)
 {
-	return strcmp(text_of(module, "readiness"), readiness) == 0;
+	return strcmp(client_text(module, "readiness"), readiness) == 0;
 }
 
 static bool is_primary(const json_t *module)
@@ -91,10 +91,10 @@ static void say_state(const struct arguments *arguments, const json_t *module)
 		printf("\n");
 		return;
 	}
-	printf("%s is %s %s: %s\n", text_of(module, "name"), text_of(module, "state"),
-		text_of(module, "readiness"), text_of(module, "now"));
-	if (text_of(module, "to_do")[0] != '\0')
-		printf("To do: %s\n", text_of(module, "to_do"));
+	printf("%s is %s %s: %s\n", client_text(module, "name"), client_text(module, "state"),
+		client_text(module, "readiness"), client_text(module, "now"));
+	if (client_text(module, "to_do")[0] != '\0')
+		printf("To do: %s\n", client_text(module, "to_do"));
 }
 
 struct waiting {
@@ -111,7 +111,7 @@ struct waiting {
 /* It was to be primary, and follows: the other one was faster, or somebody's word there. */
 static bool has_other_won(const struct waiting *waiting, const json_t *module)
 {
-	const char *peer = text_of(module, "peer_state");
+	const char *peer = client_text(module, "peer_state");
 	return waiting->goal == GOAL_PRIMARY && is_state(module, "SECOND") &&
 	       json_is_true(json_object_get(module, "peer_heard")) &&
 	       (strcmp(peer, "PRIM") == 0 || strcmp(peer, "ALONE") == 0);
@@ -120,7 +120,7 @@ static bool has_other_won(const struct waiting *waiting, const json_t *module)
 /* A node that waits for a person, that stopped instead, or that stayed what it was. */
 static bool is_stuck(const struct waiting *waiting, const json_t *module)
 {
-	bool wants_person = text_of(module, "to_do")[0] != '\0';
+	bool wants_person = client_text(module, "to_do")[0] != '\0';
 	bool is_quiet = !is_readiness(module, "Transient");
 	if (has_other_won(waiting, module))
 		return true;
@@ -134,7 +134,7 @@ static bool is_stuck(const struct waiting *waiting, const json_t *module)
 /* On a terminal, what goes on is said each time that it changes. */
 static void say_way(struct waiting *waiting, const json_t *module)
 {
-	const char *now = text_of(module, "now");
+	const char *now = client_text(module, "now");
 	if (waiting->arguments->is_json || isatty(STDOUT_FILENO) == 0 ||
 		strcmp(waiting->said, now) == 0)
 		return;
@@ -180,7 +180,7 @@ static int say_end(const struct waiting *waiting, enum way way, const json_t *mo
 			"'%s' became primary on %s before it could here, so this node follows with "
 			"the data of %s; was 'prim' given on both nodes? To serve it here: "
 			"'evenkeel swap %s', once both nodes are Ready",
-			waiting->name, text_of(module, "peer"), text_of(module, "peer"),
+			waiting->name, client_text(module, "peer"), client_text(module, "peer"),
 			waiting->name);
 	return refuse(waiting->arguments, "it did not come about; 'evenkeel log' tells more");
 }
@@ -254,7 +254,7 @@ static int give(const struct arguments *arguments, const char *command, enum goa
 		return code;
 	json_t *before = module_status(arguments, waiting.name);
 	snprintf(waiting.state_before, sizeof(waiting.state_before), "%s",
-		before != NULL ? text_of(before, "state") : "");
+		before != NULL ? client_text(before, "state") : "");
 	json_decref(before);
 	json_t *answer = client_demand(arguments,
 		json_pack("{s:s,s:s,s:b}", "command", command, "module", waiting.name, "force",
@@ -262,8 +262,8 @@ static int give(const struct arguments *arguments, const char *command, enum goa
 		ASK_TIMEOUT_S);
 	if (answer == NULL)
 		return EXIT_REFUSED;
-	if (text_of(answer, "sentence")[0] != '\0' && !arguments->is_json)
-		printf("%s\n", text_of(answer, "sentence"));
+	if (client_text(answer, "sentence")[0] != '\0' && !arguments->is_json)
+		printf("%s\n", client_text(answer, "sentence"));
 	json_decref(answer);
 	if (option_given(arguments, OPTION_NO_WAIT))
 		return EXIT_DONE;
@@ -325,7 +325,7 @@ int do_verify(const struct arguments *arguments)
 	} else {
 		(void)refuse(arguments,
 			"%s: the copies differ in %lld of %lld objects; the first: %s", name,
-			differences, objects, text_of(answer, "detail"));
+			differences, objects, client_text(answer, "detail"));
 	}
 	json_decref(answer);
 	return differences == 0 ? EXIT_DONE : EXIT_REFUSED;

@@ -156,7 +156,7 @@ static int compose(struct adding *adding)
 	struct config_error error = { "out of memory" };
 	if (strlen(adding->source) + 16 > sizeof(path))
 		return refuse(adding->arguments, "the folder's path is too long");
-	path_join(path, adding->source, "module.yaml");
+	file_path_join(path, adding->source, "module.yaml");
 	int result = file_read(path, &adding->text, &size);
 	if (result != 0)
 		return refuse(adding->arguments,
@@ -237,15 +237,15 @@ static int copy_module(struct adding *adding)
 	char folder[PATH_SIZE_MAX], path[PATH_SIZE_MAX], hidden[MODULE_NAME_MAX + 8];
 	node_file_path(folder, NODE_FILE_MODULES, adding->arguments->config, NULL);
 	snprintf(hidden, sizeof(hidden), ".%s.new", adding->name);
-	path_join(adding->hidden, folder, hidden);
-	path_join(adding->target, folder, adding->name);
+	file_path_join(adding->hidden, folder, hidden);
+	file_path_join(adding->target, folder, adding->name);
 	int error = folder_make(folder, 0755);
 	if (error == 0)
 		error = folder_remove(adding->hidden); /* left by a run that was interrupted */
 	if (error == 0)
 		error = folder_copy(adding->source, adding->hidden);
 	if (error == 0) {
-		path_join(path, adding->hidden, "module.yaml");
+		file_path_join(path, adding->hidden, "module.yaml");
 		error = file_write(path, adding->text, strlen(adding->text), 0644);
 	}
 	if (error == 0)

@@ -42,9 +42,9 @@ static int refuse_if_running(const struct arguments *arguments, const char *name
 	for (size_t i = 0; i < json_array_size(modules); i++) {
 		const json_t *module = json_array_get(modules, i);
 		bool is_left_out = json_is_true(json_object_get(module, "is_left_out"));
-		if (!is_left_out && strcmp(text_of(module, "name"), name) == 0)
-			is_running = strcmp(text_of(module, "state"), "STOP") != 0 ||
-				     strcmp(text_of(module, "readiness"), "NotReady") != 0;
+		if (!is_left_out && strcmp(client_text(module, "name"), name) == 0)
+			is_running = strcmp(client_text(module, "state"), "STOP") != 0 ||
+				     strcmp(client_text(module, "readiness"), "NotReady") != 0;
 	}
 	json_decref(answer);
 	if (!is_running)
@@ -63,8 +63,8 @@ static int remove_module(const struct arguments *arguments, const char *name)
 	bool runs = false;
 	node_file_path(folder, NODE_FILE_MODULES, arguments->config, NULL);
 	snprintf(hidden_name, sizeof(hidden_name), ".%.64s.removed", name);
-	path_join(path, folder, name);
-	path_join(hidden, folder, hidden_name);
+	file_path_join(path, folder, name);
+	file_path_join(hidden, folder, hidden_name);
 	int result = folder_remove(hidden);
 	if (result == 0 && rename(path, hidden) != 0)
 		result = -errno;
@@ -90,7 +90,7 @@ int do_module_remove(const struct arguments *arguments)
 	if (strchr(name, '/') != NULL || name[0] == '.' || strlen(name) > MODULE_NAME_MAX)
 		return refuse(arguments, "'%.80s' is no name of a module", name);
 	snprintf(place, sizeof(place), "modules/%s", name);
-	path_join(path, arguments->config, place);
+	file_path_join(path, arguments->config, place);
 	if (stat(path, &status) != 0)
 		return refuse(arguments,
 			"there is no module '%s' on this node; 'evenkeel module list' lists them",

@@ -28,13 +28,13 @@ static bool comes_before(const json_t *a, const json_t *b)
 {
 	if (is_left_out(a) != is_left_out(b))
 		return is_left_out(b);
-	return strcmp(text_of(a, "name"), text_of(b, "name")) < 0;
+	return strcmp(client_text(a, "name"), client_text(b, "name")) < 0;
 }
 
 static void remove_module(json_t *modules, const char *name)
 {
 	for (size_t i = 0; i < json_array_size(modules); i++) {
-		if (strcmp(text_of(json_array_get(modules, i), "name"), name) == 0)
+		if (strcmp(client_text(json_array_get(modules, i), "name"), name) == 0)
 			(void)json_array_remove(modules, i--);
 	}
 }
@@ -42,7 +42,7 @@ static void remove_module(json_t *modules, const char *name)
 static void put_module(json_t *modules, json_t *module)
 {
 	size_t at = 0;
-	remove_module(modules, text_of(module, "name"));
+	remove_module(modules, client_text(module, "name"));
 	while (at < json_array_size(modules) && comes_before(json_array_get(modules, at), module))
 		at++;
 	(void)json_array_insert(modules, at, module);
@@ -69,7 +69,7 @@ void watch_merge(json_t *status, const json_t *line)
 
 static bool is_type(const json_t *line, enum admin_line_type type)
 {
-	return strcmp(text_of(line, "type"), words_name(&admin_line_words, type)) == 0;
+	return strcmp(client_text(line, "type"), words_name(&admin_line_words, type)) == 0;
 }
 
 /* Takes the line. *status is NULL before the first snapshot. Gives whether there is something to
@@ -111,7 +111,7 @@ static bool follow(const struct arguments *arguments, struct client_stream *stre
 	int error = 0;
 	while (is_read && (error = client_stream_next(stream, &line)) == 0) {
 		if (is_refusal(line)) {
-			(void)refuse(arguments, "%s", text_of(line, "sentence"));
+			(void)refuse(arguments, "%s", client_text(line, "sentence"));
 			json_decref(line);
 			break;
 		}

@@ -13,6 +13,7 @@
  *	hold.c       evenkeel-hold           (descriptors that outlive us)
  *	events.c     the event log           LOG
  *	reaper.c     killed children
+ *	footing.c    one of us a node, in memory, on time
  *
  * and seven wings, each with one header that the others see, and an internal.h of its own:
  *

@@ -1,23 +1,18 @@
 /*
  * evenkeeld: starts, runs the loop, ends. What it does is told in daemon.h.
  *
- * Order of the start: configuration, lock (one evenkeeld a node), memory and priority, loop, core,
- * beats, the parts, the modules (which a thread reads), and then those parts that let somebody in. It ends with status 0 only when asked to (SIGTERM); evenkeel-hold
- * starts it again after any other end.
+ * Order of the start: configuration, lock (one evenkeeld a node), loop, memory and priority, core,
+ * beats, the parts, the modules (which a thread reads), and then the parts that let somebody in. It
+ * ends with status 0 only when asked to (SIGTERM); evenkeel-hold starts it again after any other end.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +20,7 @@
 #include "daemon/addresses/addresses.h"
 #include "daemon/admin/admin.h"
 #include "daemon/arbiters/arbiters.h"
+#include "daemon/footing.h"
 #include "daemon/guests/guests.h"
 #include "daemon/hold.h"
 #include "daemon/mesh/mesh.h"
@@ -32,17 +28,12 @@
 #include "daemon/reading.h"
 #include "daemon/records.h"
 #include "daemon/shutdown.h"
-#include "platform/cgroup.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
 #include "platform/process.h"
 
-#define LOCK_WAIT_NS  (2 * NS_PER_S) /* for a predecessor that is just ending */
-#define LOCK_LOOK_NS  (20 * NS_PER_MS)
 #define LOAD_LIMIT_NS (5 * NS_PER_S)
 #define LATE_NS	      (100 * NS_PER_MS)
-#define PRIORITY      10 /* of SCHED_RR; enough to beat on time under load */
-#define NICE	      (-15)
 
 static const struct option options[] = {
 	FOLDERS(FOLDER_GETOPT){ "help", no_argument, NULL, 'h' },
@@ -115,93 +106,6 @@ static int read_config(struct daemon *daemon)
 	if (error != 0)
 		say(wrong.sentence);
 	return error;
-}
-
-/* ---- one of us, in memory, on time ---- */
-
-static int make_folders(const struct paths *paths)
-{
-	if ((mkdir(paths->state, 0700) < 0 && errno != EEXIST) ||
-		(mkdir(paths->run, 0755) < 0 && errno != EEXIST)) {
-		fprintf(stderr, "evenkeeld: cannot make %s or %s: %s\n", paths->state, paths->run,
-			strerror(errno));
-		return -EIO;
-	}
-	return 0;
-}
-
-static int wait_for_lock(int fd)
-{
-	const struct timespec pause = { .tv_nsec = LOCK_LOOK_NS };
-	int64_t limit_ns = clock_boot_ns() + LOCK_WAIT_NS;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK || clock_boot_ns() > limit_ns)
-			return -errno;
-		(void)nanosleep(&pause, NULL); /* flock cannot be waited for with a limit */
-	}
-	return 0;
-}
-
-/* Held until the process ends; evenkeel-hold finds us by the number in it. */
-static int take_lock(const struct paths *paths)
-{
-	char path[PATH_SIZE_MAX], pid[24];
-
-	node_file_path(path, NODE_FILE_DAEMON_LOCK, paths->run, NULL);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	int error = wait_for_lock(fd);
-	if (error != 0) {
-		fprintf(stderr, "evenkeeld: another one runs here already (%s is locked).\n", path);
-		close(fd);
-		return error;
-	}
-	int size = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)size, 0) < 0)
-		return -errno;
-	return 0;
-}
-
-static void protect(struct daemon *daemon)
-{
-	const struct sched_param priority = { .sched_priority = PRIORITY };
-	struct rlimit limit;
-
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-		daemon_log(daemon, NULL, SEVERITY_WARNING, "daemon.not_locked",
-			"evenkeeld cannot keep itself in memory: %s. Swapping may delay its beats.",
-			strerror(errno));
-	if (sched_setscheduler(0, SCHED_RR, &priority) < 0 &&
-		setpriority(PRIO_PROCESS, 0, NICE) < 0)
-		daemon_log(daemon, NULL, SEVERITY_WARNING, "daemon.no_priority",
-			"evenkeeld runs with normal priority: %s. A busy machine may delay its "
-			"beats.",
-			strerror(errno));
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer modules, then */
-	}
-}
-
-static void find_cgroup(struct daemon *daemon)
-{
-	char own[PATH_SIZE_MAX];
-
-	int error = cgroup_own(own, sizeof(own) - NODE_NAME_MAX - 16);
-	if (error == 0) {
-		(void)snprintf(daemon->cgroup, sizeof(daemon->cgroup), "%s/evenkeel-%s", own,
-			daemon->self->name);
-		error = cgroup_make(daemon->cgroup);
-	}
-	if (error == 0)
-		return;
-	daemon->cgroup[0] = '\0';
-	daemon_log(daemon, NULL, SEVERITY_ERROR, "daemon.no_cgroup",
-		"No control group (version 2) can be used here: %s. Applications that hang cannot "
-		"be killed as a whole. Mount cgroup2, for instance at /sys/fs/cgroup/unified.",
-		strerror(-error));
 }
 
 /* ---- core ---- */
@@ -367,8 +271,8 @@ static int start(struct daemon *daemon)
 		say(strerror(-error));
 		return error;
 	}
-	protect(daemon);
-	find_cgroup(daemon);
+	footing_protect(daemon);
+	footing_find_cgroup(daemon);
 	error = open_core(daemon);
 	if (error == 0)
 		error = open_parts(daemon, false);
@@ -403,9 +307,9 @@ int main(int count, char **arguments)
 	if (error == 0)
 		error = read_config(daemon);
 	if (error == 0)
-		error = make_folders(&daemon->paths);
+		error = footing_make_folders(&daemon->paths);
 	if (error == 0)
-		error = take_lock(&daemon->paths);
+		error = footing_take_lock(&daemon->paths);
 	if (error != 0)
 		return EXIT_FAILURE;
 	error = start(daemon);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -105,8 +106,12 @@ static void read_for(struct job *job)
 static void *run_reader(void *owner)
 {
 	struct daemon_reading *readings = owner;
+	const struct sched_param usual = { 0 };
 	const uint64_t one = 1;
 
+	/* It must not take the loop's turn on a machine of one processor. */
+	(void)pthread_setschedparam(
+		pthread_self(), SCHED_OTHER, &usual); /* lowering is never refused */
 	lock_take(&readings->lock);
 	while (!readings->is_closing) {
 		struct job *job = list_pop(&readings->jobs);
@@ -195,7 +200,7 @@ int reading_open(struct daemon *daemon)
 	readings->daemon = daemon;
 	readings->jobs.end = &readings->jobs.first;
 	readings->done.end = &readings->done.first;
-	lock_init(&readings->lock, RANK_READING);
+	lock_init_inheriting(&readings->lock, RANK_READING);
 	condition_init(&readings->changed);
 	readings->watch = (struct watch){ .owner = readings, .on_ready = on_done };
 	readings->watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct preflight_job {
 static void *look(void *argument)
 {
 	struct preflight_job *job = argument;
+	const struct sched_param usual = { 0 };
 	struct preflight_site site = {
 		.config = job->paths.config,
 		.state = job->paths.state,
@@ -43,6 +45,8 @@ static void *look(void *argument)
 		.neighbours = job->neighbours,
 		.neighbour_count = job->neighbour_count,
 	};
+	/* As in reading.c: not in the turn of the loop, whose priority it inherited. */
+	(void)pthread_setschedparam(pthread_self(), SCHED_OTHER, &usual);
 	preflight_check(&site, &job->settings, &job->findings);
 	(void)eventfd_write(job->watch.fd, 1); /* cannot fail: the counter is 0 */
 	return NULL;
