@@ -80,7 +80,7 @@ bool option_given(const struct arguments *arguments, enum option option);
 int refuse(const struct arguments *arguments, const char *format, ...) PRINTF_LIKE(2, 3);
 int usage(const struct arguments *arguments, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* ---- files.c ---- */
+/* ---- file.c, folder.c ---- */
 
 /* Durable: written beside, synced, renamed over, the folder synced. Errors: negative errno. */
 int file_write(const char *path, const void *data, size_t size, int mode) MUST_CHECK;
