@@ -67,6 +67,14 @@ struct fields {
 		.offset = offsetof(type, member), .size = sizeof(((type *)0)->member), \
 		.words = (field_words), .unit = (field_unit), .help = __VA_ARGS__      \
 	}
+/* A row of FIELD_OBJECTS. */
+#define FIELD_LIST(type, member, field_name, count_member, item_fields, item_type, field_help) \
+	{                                                                                      \
+		.name = (field_name), .kind = FIELD_OBJECTS, .offset = offsetof(type, member), \
+		.size = sizeof(void *), .count = offsetof(type, count_member),                 \
+		.fields = (item_fields), .item_size = sizeof(item_type), .unit = "",           \
+		.help = (field_help)                                                           \
+	}
 #define FIELDS(rows)                      \
 	{                                 \
 		(rows), ARRAY_COUNT(rows) \

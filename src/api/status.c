@@ -24,8 +24,8 @@ static const struct field node_rows[] = {
 	NODE(STRING, name, "name", NULL, "", "of the node"),
 	NODE(U8, id, "id", NULL, "", "1 to 64"),
 	NODE(BOOL, is_self, "is_self", NULL, "", "the node that is asked"),
-	NODE(OBJECTS, addresses, "addresses", NULL, "", "one in each network", COUNT(shown_node, address_count),
-	     .fields = &shown_address_fields, .item_size = sizeof(struct shown_address)),
+	FIELD_LIST(struct shown_node, addresses, "addresses", address_count, &shown_address_fields, struct shown_address,
+		   "one in each network"),
 };
 
 static const struct field cluster_rows[] = {
@@ -95,12 +95,12 @@ static const struct field module_rows[] = {
 static const struct field status_rows[] = {
 	STATUS(STRING, node, "node", NULL, "", "the name of the node that is asked"),
 	STATUS(OBJECT, cluster, "cluster", NULL, "", "the cluster", .fields = &shown_cluster_fields),
-	STATUS(OBJECTS, nodes, "nodes", NULL, "", "all nodes of the cluster", COUNT(shown_status, node_count),
-	       .fields = &shown_node_fields, .item_size = sizeof(struct shown_node)),
+	FIELD_LIST(struct shown_status, nodes, "nodes", node_count, &shown_node_fields, struct shown_node,
+		   "all nodes of the cluster"),
 	STATUS(OBJECT, arbiter, "arbiter", NULL, "", "the arbiter", .fields = &shown_arbiter_fields),
 	STATUS(OBJECT, counters, "counters", NULL, "", "of the beats, since evenkeeld started", .fields = &shown_counters_fields),
-	STATUS(OBJECTS, modules, "modules", NULL, "", "by name; then those that are left out", COUNT(shown_status, module_count),
-	       .fields = &shown_module_fields, .item_size = sizeof(struct shown_module)),
+	FIELD_LIST(struct shown_status, modules, "modules", module_count, &shown_module_fields, struct shown_module,
+		   "by name; then those that are left out"),
 };
 
 const struct fields shown_address_fields = FIELDS(address_rows);
