@@ -97,7 +97,7 @@ struct whiteout {
 struct op {
 	enum op_type type;
 	uint16_t flags;
-	uint64_t sequence; /* given by sender_sequence(); 0: not given yet */
+	uint64_t sequence; /* given by sender_give(); 0: not given yet */
 	uint64_t epoch;	   /* epoch number it was made in */
 	uint64_t request;  /* FUSE unique id of the request behind it; 0: none */
 

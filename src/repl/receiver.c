@@ -4,23 +4,30 @@
 #include "repl/planted.h"
 
 static const struct phase_rule {
+	const char *name;
 	uint32_t next;	 /* phases that may follow; RECEIVER_IDLE always may: a new role */
 	bool is_open;	 /* its operations are applied */
 	bool is_heard;	 /* and taken, and acknowledged */
 	bool is_in_sync; /* everything acknowledged is here */
 } rules[RECEIVER_PHASE_COUNT] = {
 	/* clang-format off */
-	[RECEIVER_IDLE]     = { BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),
+	[RECEIVER_IDLE]     = { "idle",
+				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),
 				false, false, false },
-	[RECEIVER_QUIET]    = { BIT(RECEIVER_QUIET) | BIT(RECEIVER_FILLING) | BIT(RECEIVER_FAILED),
+	[RECEIVER_QUIET]    = { "quiet",
+				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FILLING) | BIT(RECEIVER_FAILED),
 				false, false, false },
-	[RECEIVER_FILLING]  = { BIT(RECEIVER_QUIET) | BIT(RECEIVER_IN_SYNC) | BIT(RECEIVER_FAILED),
+	[RECEIVER_FILLING]  = { "filling",
+				BIT(RECEIVER_QUIET) | BIT(RECEIVER_IN_SYNC) | BIT(RECEIVER_FAILED),
 				true,  true,  false },
-	[RECEIVER_IN_SYNC]  = { BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),
+	[RECEIVER_IN_SYNC]  = { "in_sync",
+				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),
 				true,  true,  true },
-	[RECEIVER_FAILED]   = { BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED),
+	[RECEIVER_FAILED]   = { "failed",
+				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED),
 				false, false, false },
-	[RECEIVER_PROMOTED] = { BIT(RECEIVER_PROMOTED) | BIT(RECEIVER_FAILED),
+	[RECEIVER_PROMOTED] = { "promoted",
+				BIT(RECEIVER_PROMOTED) | BIT(RECEIVER_FAILED),
 				true,  false, true },
 	/* clang-format on */
 };
@@ -33,9 +40,21 @@ static const char *const sentences[OBJECTION_COUNT] = {
 	[OBJECTION_OTHER_SET] = "the data here belong to another set of copies",
 };
 
+const char *receiver_phase_name(enum receiver_phase phase)
+{
+	CHECK(phase < RECEIVER_PHASE_COUNT);
+	return rules[phase].name;
+}
+
+bool receiver_phase_may_follow(enum receiver_phase phase, enum receiver_phase next)
+{
+	CHECK(phase < RECEIVER_PHASE_COUNT && next < RECEIVER_PHASE_COUNT);
+	return (rules[phase].next & BIT(next)) != 0;
+}
+
 static void receiver_move(struct receiver *receiver, enum receiver_phase next)
 {
-	CHECK((rules[receiver->phase].next & BIT(next)) != 0);
+	CHECK(receiver_phase_may_follow(receiver->phase, next));
 	receiver->phase = next;
 	receiver_verify(receiver);
 }

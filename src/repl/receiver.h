@@ -2,14 +2,8 @@
  * What the secondary decides: whom it listens to, what becomes of each operation that arrives, what
  * it may acknowledge, when it counts as in sync, and what remains of it when it is promoted. Pure.
  *
- *	            receiver_begin_session()             receiver_complete()
- *	    IDLE -----------------------------> FILLING ----------------------> IN_SYNC
- *	     ^ ^                                 |  ^                             |  |
- *	     | |   receiver_on_disconnected()    |  | receiver_begin_session()    |  | receiver_promote()
- *	     | +---------------------------------+  +-----------------------------+  v
- *	     |                                                                   PROMOTED: nothing more
- *	     +--- receiver_fail(), from FILLING and IN_SYNC: FAILED ...          arrives, the rest is
- *	                                                                         applied, then it serves
+ * Which phase may follow which is drawn from the table in docs/states.md. receiver_begin_session() leads
+ * to FILLING, receiver_complete() to IN_SYNC, receiver_promote() to PROMOTED, receiver_fail() to FAILED.
  *
  * IN_SYNC without a session can go on when its primary connects again; FILLING begins again from the
  * start. The log is what was received and is not applied; it outlives the process (R6). Nobody
@@ -130,5 +124,7 @@ int receiver_promote(struct receiver *receiver, uint64_t epoch) MUST_CHECK;
 /* Everything that was received is applied: it may serve. */
 bool receiver_is_finished(const struct receiver *receiver);
 void receiver_verify(const struct receiver *receiver);
+const char *receiver_phase_name(enum receiver_phase phase);
+bool receiver_phase_may_follow(enum receiver_phase phase, enum receiver_phase next);
 
 #endif

@@ -12,16 +12,31 @@ static bool is_directory(const struct attributes *attributes)
 
 /* ---- phases ---- */
 
-static const uint8_t next_phases[RESYNC_PHASE_COUNT] = {
-	[RESYNC_WALKING] = BIT(RESYNC_SYNCING),
-	[RESYNC_SYNCING] = BIT(RESYNC_SYNCED),
-	[RESYNC_SYNCED] = BIT(RESYNC_WALKING) | BIT(RESYNC_OVER),
-	[RESYNC_OVER] = 0,
+static const struct phase_rule {
+	const char *name;
+	uint8_t next;
+} rules[RESYNC_PHASE_COUNT] = {
+	[RESYNC_WALKING] = { "walking", BIT(RESYNC_SYNCING) },
+	[RESYNC_SYNCING] = { "syncing", BIT(RESYNC_SYNCED) },
+	[RESYNC_SYNCED] = { "synced", BIT(RESYNC_WALKING) | BIT(RESYNC_OVER) },
+	[RESYNC_OVER] = { "over", 0 },
 };
+
+const char *resync_phase_name(enum resync_phase phase)
+{
+	CHECK(phase < RESYNC_PHASE_COUNT);
+	return rules[phase].name;
+}
+
+bool resync_phase_may_follow(enum resync_phase phase, enum resync_phase next)
+{
+	CHECK(phase < RESYNC_PHASE_COUNT && next < RESYNC_PHASE_COUNT);
+	return (rules[phase].next & BIT(next)) != 0;
+}
 
 static void move(struct resync_walk *walk, enum resync_phase phase)
 {
-	CHECK((next_phases[walk->phase] & BIT(phase)) != 0);
+	CHECK(resync_phase_may_follow(walk->phase, phase));
 	walk->phase = phase;
 }
 

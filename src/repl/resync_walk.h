@@ -60,6 +60,9 @@ struct resync_walk { /* its functions alone change it */
 	bool is_broken;		/* something could not be remembered: the session has to end */
 };
 
+const char *resync_phase_name(enum resync_phase phase);
+bool resync_phase_may_follow(enum resync_phase phase, enum resync_phase next);
+
 void resync_walk_init(struct resync_walk *walk, const struct resync_memory *memory);
 
 /* ---- objects ---- */

@@ -21,9 +21,21 @@ static const struct want_rule {
 	/* clang-format on */
 };
 
+const char *link_want_name(enum link_want want)
+{
+	CHECK(want < LINK_WANT_COUNT);
+	return rules[want].name;
+}
+
+bool link_want_may_follow(enum link_want want, enum link_want next)
+{
+	CHECK(want < LINK_WANT_COUNT && next < LINK_WANT_COUNT);
+	return (rules[want].next & BIT(next)) != 0;
+}
+
 static void want_move(struct sender *sender, enum link_want next)
 {
-	CHECK((rules[sender->session.want].next & BIT(next)) != 0);
+	CHECK(link_want_may_follow(sender->session.want, next));
 	sender->session.want = next;
 	session_verify(sender);
 }

@@ -100,6 +100,8 @@ bool session_is_paired(const struct sender *sender, uint64_t epoch);
 void session_let_go(struct sender *sender, bool is_left);
 /* Aborts if what is wanted does not fit the mode. */
 void session_verify(const struct sender *sender);
+const char *link_want_name(enum link_want want);
+bool link_want_may_follow(enum link_want want, enum link_want next);
 /* An operation could not be told: the next look of the watch drops the peer. */
 void session_break(struct sender *sender);
 
