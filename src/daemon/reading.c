@@ -90,11 +90,22 @@ static int read_all(const struct daemon *daemon, struct reading *out_reading)
 				    &out_reading->modules, &out_reading->wrong);
 }
 
+/* At the start the modules wait for it, addresses that want to be renewed among them; later it must
+ * not take the loop's turn on a machine of one processor. */
+static void set_priority(enum reading_kind kind)
+{
+	const struct sched_param usual = { 0 };
+
+	if (kind != READING_AT_START)
+		(void)pthread_setschedparam(pthread_self(), SCHED_OTHER, &usual);
+}
+
 static void read_for(struct job *job)
 {
 	const struct daemon *daemon = job->daemon;
 	struct reading *reading = &job->reading;
 
+	set_priority(job->kind);
 	(void)snprintf(reading->wrong.sentence, sizeof(reading->wrong.sentence), "out of memory");
 	reading->cluster = daemon->cluster;
 	reading->error = job->kind == READING_ALL
@@ -106,12 +117,8 @@ static void read_for(struct job *job)
 static void *run_reader(void *owner)
 {
 	struct daemon_reading *readings = owner;
-	const struct sched_param usual = { 0 };
 	const uint64_t one = 1;
 
-	/* It must not take the loop's turn on a machine of one processor. */
-	(void)pthread_setschedparam(
-		pthread_self(), SCHED_OTHER, &usual); /* lowering is never refused */
 	lock_take(&readings->lock);
 	while (!readings->is_closing) {
 		struct job *job = list_pop(&readings->jobs);

@@ -18,7 +18,7 @@ int cgroup_own(char *out, size_t size_max) MUST_CHECK;
 int cgroup_make(const char *path) MUST_CHECK;
 /* Removes an empty group; a busy one stays. */
 void cgroup_remove(const char *path);
-/* SIGKILL to all processes in it and below. */
+/* SIGKILL to all processes in it, and below where the kernel can do that at once (5.14). */
 int cgroup_kill(const char *path) MUST_CHECK;
 /* Does any process live in it or below? false if it does not exist. */
 bool cgroup_is_populated(const char *path);

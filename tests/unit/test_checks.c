@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -360,6 +361,32 @@ static void what_a_predecessor_left_is_killed(void **state)
 	(void)wait_for(are_groups_empty);
 }
 
+/* Something of the last try still lives: the next one fails instead of adding to it, and has it killed. */
+static void a_try_is_not_heaped_upon_one_that_lives(void **state)
+{
+	char path[PATH_SIZE_MAX];
+
+	(void)state;
+	if (the_daemon.cgroup[0] == '\0')
+		skip();
+	struct check_config *check = add_check("good");
+	check->interval_ns = 500 * NS_PER_MS;
+	set_group(path, "/check/0");
+	assert_int_equal(cgroup_make(path), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)execl("/bin/sleep", "sleep", "600", NULL);
+		_exit(1);
+	}
+	assert_int_equal(cgroup_enter(path, pid), 0);
+	int64_t began_ns = clock_boot_ns();
+	checks_start(&the_module);
+	(void)wait_for(is_first_heard);
+	assert_true(heard[0].is_up);
+	assert_true(heard[0].at_ns - began_ns >= check->interval_ns);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void a_program_that_is_not_there_is_down(void **state)
 {
 	(void)state;
@@ -384,6 +411,7 @@ int main(void)
 		CASE(one_that_hangs_delays_nobody_and_is_killed_with_all_it_started),
 		CASE(a_hanging_try_ends_at_its_timeout),
 		CASE(what_a_predecessor_left_is_killed),
+		CASE(a_try_is_not_heaped_upon_one_that_lives),
 	};
 	return cmocka_run_group_tests(tests, make_all, remove_all);
 }
