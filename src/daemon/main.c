@@ -219,22 +219,24 @@ static int open_parts(struct daemon *daemon, bool are_doors)
 	return 0;
 }
 
-static void open_doors(struct daemon *daemon)
+/* False: they cannot be opened; the daemon ends, and is started again. */
+static bool open_doors(struct daemon *daemon)
 {
-	if (daemon->are_doors_open)
-		return;
+	if (!daemon->are_doors_open && open_parts(daemon, true) != 0) {
+		daemon->should_restart = true;
+		daemon->loop.should_stop = true;
+		return false;
+	}
 	daemon->are_doors_open = true;
-	if (open_parts(daemon, true) == 0)
-		return;
-	daemon->should_restart = true;
-	daemon->loop.should_stop = true;
+	return true;
 }
 
 static void on_modules_read(struct daemon *daemon, uint32_t request, struct reading *reading)
 {
 	(void)request;
 	loop_disarm(&daemon->loop, &daemon->load_timer);
-	open_doors(daemon);
+	if (!open_doors(daemon))
+		return;
 	modules_load(daemon, reading);
 	daemon->is_loaded = true;
 	if (daemon->is_end_wanted)
@@ -250,7 +252,7 @@ static void on_load_slow(void *owner)
 		"%s/modules cannot be read: its disk has not answered for %lld s. The modules of "
 		"this node wait for it; heartbeats go on. Repair that disk.",
 		daemon->paths.config, (long long)(LOAD_LIMIT_NS / NS_PER_S));
-	open_doors(daemon);
+	(void)open_doors(daemon); /* else the loop ends */
 }
 
 static int ask_for_modules(struct daemon *daemon)

@@ -130,11 +130,21 @@ static const char *failure(int error)
 
 const struct check_type check_command = { start, end, failure };
 
+/* The folder of all groups of the module's checks. False: there is none, or it was never needed. */
+static bool find_groups(const struct module *module, char out[2 * PATH_SIZE_MAX])
+{
+	(void)snprintf(out, 2 * PATH_SIZE_MAX, "%s/%s/check", module->daemon->cgroup,
+		module->settings.name);
+	return has_groups(module) && access(out, F_OK) == 0;
+}
+
 void check_command_forget(struct module *module)
 {
 	char path[2 * PATH_SIZE_MAX];
 
-	for (int i = 0; i < CHECKS_MAX && has_groups(module); i++) {
+	if (!find_groups(module, path))
+		return;
+	for (int i = 0; i < CHECKS_MAX; i++) {
 		set_group(module, i, path);
 		(void)!cgroup_kill(path); /* what is left is seen before the next try */
 	}
@@ -142,14 +152,13 @@ void check_command_forget(struct module *module)
 
 void check_command_remove(struct module *module)
 {
-	char path[2 * PATH_SIZE_MAX];
+	char folder[2 * PATH_SIZE_MAX], path[2 * PATH_SIZE_MAX];
 
-	for (int i = 0; i < CHECKS_MAX && has_groups(module); i++) {
+	if (!find_groups(module, folder))
+		return;
+	for (int i = 0; i < CHECKS_MAX; i++) {
 		set_group(module, i, path);
 		cgroup_remove(path);
 	}
-	(void)snprintf(
-		path, sizeof(path), "%s/%s/check", module->daemon->cgroup, module->settings.name);
-	if (has_groups(module))
-		cgroup_remove(path);
+	cgroup_remove(folder);
 }
