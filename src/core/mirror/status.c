@@ -148,7 +148,9 @@ static void say_suspecting(
 		text_add(&status->now, "with the arbiter `operator` a person decides");
 	else
 		text_add(&status->now, "this node was commanded to be second, or failed");
-	text_add(&status->to_do, "if the other node is really down: `evenkeel prim --force` here");
+	if (arbiter_promise(core->config.arbiter)->can_be_silent)
+		text_add(&status->to_do,
+			"if the other node is really down: `evenkeel prim --force` here");
 }
 
 static void say_now(const struct core *core, const struct mirror *mirror, struct status *status)
@@ -180,7 +182,7 @@ static void say_now(const struct core *core, const struct mirror *mirror, struct
 
 /* ---- if a node died now ---- */
 
-static void say_ping(const struct core *core, const struct mirror *mirror, struct text *text)
+static void say_takeover(const struct core *core, const struct mirror *mirror, struct text *text)
 {
 	bool is_peer_primary = !step_is_primary(mirror->step);
 	bool can_reach =
@@ -197,9 +199,12 @@ static void say_ping(const struct core *core, const struct mirror *mirror, struc
 	text_add(text, is_peer_primary ? "if the primary dies, this node takes over in about "
 				       : "if this node dies, the other takes over in about ");
 	text_add_seconds(text, core->config.silence_ns);
-	text_add(text,
-		" s, and nothing acknowledged is lost; the arbiter is ping, a guess: if only "
-		"the network between the nodes breaks, both may go on");
+	text_add(text, " s, and nothing acknowledged is lost");
+	if (!arbiter_promise(core->config.arbiter)->is_guess)
+		return;
+	text_add(text, "; the arbiter is ");
+	text_add(text, arbiter_promise(core->config.arbiter)->name);
+	text_add(text, ", a guess: if only the network between the nodes breaks, both may go on");
 }
 
 static void say_if_dies(const struct core *core, const struct mirror *mirror, struct text *text)
@@ -229,7 +234,7 @@ static void say_if_dies(const struct core *core, const struct mirror *mirror, st
 		text_add(text, "if the primary dies, the service stops: the application cannot run "
 			       "on the other node");
 	else
-		say_ping(core, mirror, text);
+		say_takeover(core, mirror, text);
 }
 
 void mirror_say(const struct core *core, const struct mirror *mirror, struct status *status)
