@@ -155,6 +155,64 @@ static enum refusal command(enum command which, uint16_t module)
 	return REFUSAL_COUNT;
 }
 
+static struct summary shown(uint16_t number)
+{
+	struct summary summary;
+
+	assert_int_equal(core_summary(core, number, &summary), 0);
+	return summary;
+}
+
+/* Without scripts all of it is there at once; without a peer's word nothing of the mirror is. */
+static void kinds_live_side_by_side(void **state)
+{
+	(void)state;
+	struct event single = { .type = EVENT_MODULE_ADDED, .module = 2 };
+	single.module_added.config.kind = KIND_SINGLE;
+	add_module(1, false);
+	step(single);
+	assert_int_equal(command(COMMAND_START, 1), REFUSAL_NONE);
+	assert_int_equal(command(COMMAND_START, 2), REFUSAL_NONE);
+	assert_int_equal(shown(2).state, STATE_UP);
+	assert_int_equal(shown(2).readiness, READY);
+	assert_int_equal(shown(1).state, STATE_WAIT);
+	struct summary said[2] = { { .module = 1, .state = STATE_PRIM, .is_second_only = true },
+		{ .module = 2, .state = STATE_PRIM, .wants_drop = true } };
+	step((struct event){ .type = EVENT_BEAT_HEARD,
+		.beat = { .from = 2,
+			.boot_nonce = 9,
+			.counter = 1,
+			.sent_ns = 1,
+			.summary_count = 2,
+			.summaries = said } });
+	assert_int_equal(shown(2).state, STATE_UP); /* nobody else has a word in it */
+	for (int report = 0; report < FS_REPORT_COUNT; report++)
+		step((struct event){ .type = EVENT_FS_REPORTED,
+			.module = 2,
+			.fs = { .report = (enum fs_report)report } });
+	assert_int_equal(shown(2).state, STATE_UP);
+}
+
+/* What one kind left in a place means nothing to the next. */
+static void a_place_is_taken_by_another_kind(void **state)
+{
+	(void)state;
+	struct event single = { .type = EVENT_MODULE_ADDED, .module = 1 };
+	single.module_added.config.kind = KIND_SINGLE;
+	for (int i = 0; i < 3; i++) {
+		step(single);
+		assert_int_equal(command(COMMAND_START, 1), REFUSAL_NONE);
+		assert_int_equal(shown(1).state, STATE_UP);
+		step((struct event){ .type = EVENT_MODULE_REMOVED, .module = 1 });
+		add_module(1, true);
+		assert_int_equal(shown(1).state, STATE_WAIT);
+		step((struct event){ .type = EVENT_MODULE_REMOVED, .module = 1 });
+	}
+	single.module_added.record.should_run = true;
+	step(single);
+	assert_int_equal(shown(1).state, STATE_UP); /* as before the reboot */
+}
+
 static void commands_are_answered_in_any_state(void **state)
 {
 	(void)state;
@@ -210,6 +268,8 @@ int main(void)
 		TEST(a_change_goes_out_soon_but_not_at_any_rate),
 		TEST(each_beat_has_a_counter_of_its_own),
 		TEST(five_hundred_modules_get_their_turn),
+		TEST(kinds_live_side_by_side),
+		TEST(a_place_is_taken_by_another_kind),
 		TEST(a_removed_module_is_gone),
 		TEST(commands_are_answered_in_any_state),
 		TEST(a_shutdown_ends_when_all_have_left),
