@@ -15,6 +15,7 @@
 
 #include <jansson.h>
 
+#include "api/admin.h"
 #include "api/config.h"
 #include "base/limits.h"
 #include "base/macros.h"
@@ -97,9 +98,11 @@ int folder_remove(const char *path) MUST_CHECK;
 
 /* ---- client.c: the admin socket ---- */
 
-/* Sends one command and gives the answer (json_decref). request is taken. timeout_s 0: none.
+/* A request of this command, to be completed. */
+struct admin_request client_request(enum admin_command command);
+/* Sends one request and gives the answer (json_decref). timeout_s 0: none.
  * Errors: -ENOENT or -ECONNREFUSED: evenkeeld does not run; -ETIMEDOUT; -EBADMSG. */
-int client_ask(const struct arguments *arguments, json_t *request, int timeout_s,
+int client_ask(const struct arguments *arguments, struct admin_request request, int timeout_s,
 	json_t **out_answer) MUST_CHECK;
 /* A connection on which lines follow one request. */
 struct client_stream {
@@ -107,9 +110,9 @@ struct client_stream {
 	char *text; /* what was received and not taken yet */
 	size_t size;
 };
-/* request is taken; timeout_s bounds each wait. Errors: as of client_ask(). */
-int client_stream_open(const struct arguments *arguments, json_t *request, int timeout_s,
-	struct client_stream *out_stream) MUST_CHECK;
+/* timeout_s bounds each wait. Errors: as of client_ask(). */
+int client_stream_open(const struct arguments *arguments, struct admin_request request,
+	int timeout_s, struct client_stream *out_stream) MUST_CHECK;
 /* Gives the next line. Errors: as of client_ask(); -ECONNRESET: evenkeeld ended. */
 int client_stream_next(struct client_stream *stream, json_t **out_line) MUST_CHECK;
 /* Something has been received already. */
@@ -119,7 +122,10 @@ void client_stream_close(struct client_stream *stream);
 void client_say_no_answer(const struct arguments *arguments, int error, int timeout_s);
 /* client_ask(), and a sentence on standard error if there is no answer or it is a refusal (but
  * "already_so" is none). Gives NULL then. */
-json_t *client_demand(const struct arguments *arguments, json_t *request, int timeout_s);
+json_t *client_demand(
+	const struct arguments *arguments, struct admin_request request, int timeout_s);
+/* An answer has other fields than are known here: says so. Gives an exit code. */
+int client_refuse_words(const struct arguments *arguments, const char *what);
 /* Tells a daemon that runs to read its configuration again. 0 also if none runs (*out_runs).
  * Errors: -EINVAL with the daemon's sentence. */
 int client_reload(const struct arguments *arguments, bool *out_runs,

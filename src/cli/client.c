@@ -43,9 +43,18 @@ static int open_client(const struct arguments *arguments, int timeout_s)
 	return fd;
 }
 
-static int send_line(int fd, const json_t *request)
+struct admin_request client_request(enum admin_command command)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
+	return (struct admin_request){ .command = admin_command_rows[command].name };
+}
+
+static int send_request(int fd, const struct admin_request *request)
+{
+	json_t *json = json_object();
+	char *text = NULL;
+	if (fields_encode(&admin_request_fields, request, json) == 0)
+		text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
 	if (text == NULL)
 		return -ENOMEM;
 	size_t size = strlen(text), sent = 0;
@@ -106,18 +115,17 @@ bool client_stream_has_more(const struct client_stream *stream)
 	return line_size(stream) > 0 || poll(&look, 1, 0) > 0;
 }
 
-int client_stream_open(const struct arguments *arguments, json_t *request, int timeout_s,
-	struct client_stream *out_stream)
+int client_stream_open(const struct arguments *arguments, struct admin_request request,
+	int timeout_s, struct client_stream *out_stream)
 {
 	struct client_stream stream = { .fd = open_client(arguments, timeout_s) };
 	int error = stream.fd < 0 ? stream.fd : 0;
 	if (error == 0) {
 		stream.text = malloc(ANSWER_SIZE_MAX);
-		error = stream.text != NULL ? send_line(stream.fd, request) : -ENOMEM;
+		error = stream.text != NULL ? send_request(stream.fd, &request) : -ENOMEM;
 		if (error != 0)
 			client_stream_close(&stream);
 	}
-	json_decref(request);
 	if (error == 0)
 		*out_stream = stream;
 	return error;
@@ -129,8 +137,8 @@ void client_stream_close(struct client_stream *stream)
 	free(stream->text);
 }
 
-int client_ask(
-	const struct arguments *arguments, json_t *request, int timeout_s, json_t **out_answer)
+int client_ask(const struct arguments *arguments, struct admin_request request, int timeout_s,
+	json_t **out_answer)
 {
 	struct client_stream stream;
 	int error = client_stream_open(arguments, request, timeout_s, &stream);
@@ -163,6 +171,12 @@ void client_say_no_answer(const struct arguments *arguments, int error, int time
 	}
 }
 
+int client_refuse_words(const struct arguments *arguments, const char *what)
+{
+	return refuse(arguments,
+		"evenkeeld answers in other words (%s); are both of the same version?", what);
+}
+
 static void say_refusal(const struct arguments *arguments, const json_t *answer)
 {
 	const json_t *findings = json_object_get(answer, "findings");
@@ -172,7 +186,8 @@ static void say_refusal(const struct arguments *arguments, const json_t *answer)
 		(void)refuse(arguments, "%s", client_text(answer, "sentence"));
 }
 
-json_t *client_demand(const struct arguments *arguments, json_t *request, int timeout_s)
+json_t *client_demand(
+	const struct arguments *arguments, struct admin_request request, int timeout_s)
 {
 	json_t *answer = NULL;
 	int error = client_ask(arguments, request, timeout_s, &answer);
@@ -196,7 +211,7 @@ json_t *client_demand(const struct arguments *arguments, json_t *request, int ti
 int client_reload(const struct arguments *arguments, bool *out_runs, struct config_error *out_error)
 {
 	json_t *answer = NULL;
-	int error = client_ask(arguments, json_pack("{s:s}", "command", "reload"), 10, &answer);
+	int error = client_ask(arguments, client_request(ADMIN_RELOAD), 10, &answer);
 	*out_runs = error != -ENOENT && error != -ECONNREFUSED;
 	if (!*out_runs)
 		return 0;

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/admin.h"
+#include "api/status.h"
 #include "cli/cli.h"
 
 #define ASK_TIMEOUT_S	 60  /* until taken or refused: the node is looked at first */
@@ -33,43 +35,51 @@ static void pause_ns(int64_t duration_ns)
 	(void)nanosleep(&rest, NULL); /* shorter after a signal: looked once more */
 }
 
-/* A module's part of the status; NULL: no answer, or the module is gone. Gives a reference. */
-static json_t *module_status(const struct arguments *arguments, const char *name)
+/* A module's part of the status. */
+struct seen {
+	json_t *json; /* NULL: no answer, or the module is gone */
+	struct shown_module shown;
+};
+
+static struct seen see_module(const struct arguments *arguments, const char *name)
 {
-	json_t *answer = NULL, *found = NULL;
-	if (client_ask(arguments, json_pack("{s:s}", "command", "status"), 5, &answer) != 0)
-		return NULL;
+	struct seen seen = { 0 };
+	struct fields_error wrong;
+	json_t *answer = NULL;
+	if (client_ask(arguments, client_request(ADMIN_STATUS), 5, &answer) != 0)
+		return seen;
 	const json_t *modules = json_object_get(answer, "modules");
-	for (size_t i = 0; i < json_array_size(modules); i++) {
+	for (size_t i = 0; seen.json == NULL && i < json_array_size(modules); i++) {
 		json_t *module = json_array_get(modules, i);
-		if (strcmp(client_text(module, "name"), name) == 0)
-			found = json_incref(module);
+		if (strcmp(client_text(module, "name"), name) == 0 &&
+			fields_decode(&shown_module_fields, module, &seen.shown, &wrong) == 0)
+			seen.json = json_incref(module);
 	}
 	json_decref(answer);
-	return found;
+	return seen;
 }
 
-static bool is_state(const json_t *module, const char *state)
+static bool is_state(const struct shown_module *module, const char *state)
 {
-	return strcmp(client_text(module, "state"), state) == 0;
+	return strcmp(shown_text(module->state), state) == 0;
 }
 
-static bool is_readiness(const json_t *module, const char *readiness)
+static bool is_readiness(const struct shown_module *module, const char *readiness)
 {
-	return strcmp(client_text(module, "readiness"), readiness) == 0;
+	return strcmp(shown_text(module->readiness), readiness) == 0;
 }
 
-static bool is_primary(const json_t *module)
+static bool is_primary(const struct shown_module *module)
 {
 	return is_state(module, "ALONE") || is_state(module, "PRIM");
 }
 
-static bool is_serving(const json_t *module)
+static bool is_serving(const struct shown_module *module)
 {
 	return is_primary(module) || is_state(module, "SECOND") || is_state(module, "UP");
 }
 
-static bool is_reached(const json_t *module, enum goal goal, const char *state_before)
+static bool is_reached(const struct shown_module *module, enum goal goal, const char *state_before)
 {
 	if (goal == GOAL_STOPPED)
 		return is_state(module, "STOP") && is_readiness(module, "NotReady");
@@ -84,17 +94,18 @@ static bool is_reached(const json_t *module, enum goal goal, const char *state_b
 	return false;
 }
 
-static void say_state(const struct arguments *arguments, const json_t *module)
+static void say_state(const struct arguments *arguments, const struct seen *seen)
 {
+	const struct shown_module *module = &seen->shown;
 	if (arguments->is_json) {
-		(void)json_dumpf(module, stdout, JSON_COMPACT);
+		(void)json_dumpf(seen->json, stdout, JSON_COMPACT);
 		printf("\n");
 		return;
 	}
-	printf("%s is %s %s: %s\n", client_text(module, "name"), client_text(module, "state"),
-		client_text(module, "readiness"), client_text(module, "now"));
-	if (client_text(module, "to_do")[0] != '\0')
-		printf("To do: %s\n", client_text(module, "to_do"));
+	printf("%s is %s %s: %s\n", shown_text(module->name), shown_text(module->state),
+		shown_text(module->readiness), shown_text(module->now));
+	if (shown_text(module->to_do)[0] != '\0')
+		printf("To do: %s\n", shown_text(module->to_do));
 }
 
 struct waiting {
@@ -109,18 +120,17 @@ struct waiting {
 };
 
 /* It was to be primary, and follows: the other one was faster, or somebody's word there. */
-static bool has_other_won(const struct waiting *waiting, const json_t *module)
+static bool has_other_won(const struct waiting *waiting, const struct shown_module *module)
 {
-	const char *peer = client_text(module, "peer_state");
+	const char *peer = shown_text(module->peer_state);
 	return waiting->goal == GOAL_PRIMARY && is_state(module, "SECOND") &&
-	       json_is_true(json_object_get(module, "peer_heard")) &&
-	       (strcmp(peer, "PRIM") == 0 || strcmp(peer, "ALONE") == 0);
+	       module->is_peer_heard && (strcmp(peer, "PRIM") == 0 || strcmp(peer, "ALONE") == 0);
 }
 
 /* A node that waits for a person, that stopped instead, or that stayed what it was. */
-static bool is_stuck(const struct waiting *waiting, const json_t *module)
+static bool is_stuck(const struct waiting *waiting, const struct shown_module *module)
 {
-	bool wants_person = client_text(module, "to_do")[0] != '\0';
+	bool wants_person = shown_text(module->to_do)[0] != '\0';
 	bool is_quiet = !is_readiness(module, "Transient");
 	if (has_other_won(waiting, module))
 		return true;
@@ -132,9 +142,9 @@ static bool is_stuck(const struct waiting *waiting, const json_t *module)
 }
 
 /* On a terminal, what goes on is said each time that it changes. */
-static void say_way(struct waiting *waiting, const json_t *module)
+static void say_way(struct waiting *waiting, const struct shown_module *module)
 {
-	const char *now = client_text(module, "now");
+	const char *now = shown_text(module->now);
 	if (waiting->arguments->is_json || isatty(STDOUT_FILENO) == 0 ||
 		strcmp(waiting->said, now) == 0)
 		return;
@@ -145,7 +155,7 @@ static void say_way(struct waiting *waiting, const json_t *module)
 
 enum way { WAY_ON, WAY_DONE, WAY_STUCK, WAY_LATE };
 
-static enum way look_once(struct waiting *waiting, const json_t *module)
+static enum way look_once(struct waiting *waiting, const struct shown_module *module)
 {
 	int64_t at_ns = now_ns();
 	/* A swap may take long to begin: the core tries for 30 s. */
@@ -163,9 +173,10 @@ static enum way look_once(struct waiting *waiting, const json_t *module)
 	return at_ns >= waiting->until_ns ? WAY_LATE : WAY_ON;
 }
 
-static int say_end(const struct waiting *waiting, enum way way, const json_t *module)
+static int say_end(const struct waiting *waiting, enum way way, const struct seen *seen)
 {
-	say_state(waiting->arguments, module);
+	const struct shown_module *module = &seen->shown;
+	say_state(waiting->arguments, seen);
 	if (way == WAY_DONE)
 		return EXIT_DONE;
 	if (way == WAY_LATE)
@@ -180,7 +191,7 @@ static int say_end(const struct waiting *waiting, enum way way, const json_t *mo
 			"'%s' became primary on %s before it could here, so this node follows with "
 			"the data of %s; was 'prim' given on both nodes? To serve it here: "
 			"'evenkeel swap %s', once both nodes are Ready",
-			waiting->name, client_text(module, "peer"), client_text(module, "peer"),
+			waiting->name, shown_text(module->peer), shown_text(module->peer),
 			waiting->name);
 	return refuse(waiting->arguments, "it did not come about; 'evenkeel log' tells more");
 }
@@ -190,15 +201,15 @@ static int wait_for_goal(struct waiting *waiting)
 	enum way way = WAY_ON;
 	waiting->answered_ns = now_ns();
 	while (way == WAY_ON) {
-		json_t *module = module_status(waiting->arguments, waiting->name);
-		if (module != NULL)
-			way = look_once(waiting, module);
+		struct seen seen = see_module(waiting->arguments, waiting->name);
+		if (seen.json != NULL)
+			way = look_once(waiting, &seen.shown);
 		else if (now_ns() - waiting->answered_ns > LOST_NS)
 			return refuse(waiting->arguments, "evenkeeld took the command and does not "
 							  "answer any more; 'evenkeel "
 							  "status' tells when it is back");
-		int code = way != WAY_ON ? say_end(waiting, way, module) : EXIT_DONE;
-		json_decref(module);
+		int code = way != WAY_ON ? say_end(waiting, way, &seen) : EXIT_DONE;
+		json_decref(seen.json);
 		if (way != WAY_ON)
 			return code;
 		pause_ns(LOOK_EVERY_NS);
@@ -241,7 +252,7 @@ static int parse_seconds(const struct arguments *arguments, int fallback, int *o
 	return EXIT_DONE;
 }
 
-static int give(const struct arguments *arguments, const char *command, enum goal goal)
+static int give(const struct arguments *arguments, enum admin_command command, enum goal goal)
 {
 	struct waiting waiting = {
 		.arguments = arguments, .name = arguments->positional[0], .goal = goal
@@ -252,14 +263,15 @@ static int give(const struct arguments *arguments, const char *command, enum goa
 		code = check_node(arguments);
 	if (code != EXIT_DONE)
 		return code;
-	json_t *before = module_status(arguments, waiting.name);
+	struct seen before = see_module(arguments, waiting.name);
 	snprintf(waiting.state_before, sizeof(waiting.state_before), "%s",
-		before != NULL ? client_text(before, "state") : "");
-	json_decref(before);
-	json_t *answer = client_demand(arguments,
-		json_pack("{s:s,s:s,s:b}", "command", command, "module", waiting.name, "force",
-			option_given(arguments, OPTION_FORCE)),
-		ASK_TIMEOUT_S);
+		shown_text(before.shown.state));
+	json_decref(before.json);
+	struct admin_request request = client_request(command);
+	request.module = waiting.name;
+	request.has_force = true;
+	request.is_forced = option_given(arguments, OPTION_FORCE);
+	json_t *answer = client_demand(arguments, request, ASK_TIMEOUT_S);
 	if (answer == NULL)
 		return EXIT_REFUSED;
 	if (client_text(answer, "sentence")[0] != '\0' && !arguments->is_json)
@@ -273,35 +285,54 @@ static int give(const struct arguments *arguments, const char *command, enum goa
 
 int do_start(const struct arguments *arguments)
 {
-	return give(arguments, "start", GOAL_SERVING);
+	return give(arguments, ADMIN_START, GOAL_SERVING);
 }
 
 int do_stop(const struct arguments *arguments)
 {
-	return give(arguments, "stop", GOAL_STOPPED);
+	return give(arguments, ADMIN_STOP, GOAL_STOPPED);
 }
 
 int do_restart(const struct arguments *arguments)
 {
-	return give(arguments, "restart", GOAL_SERVING);
+	return give(arguments, ADMIN_RESTART, GOAL_SERVING);
 }
 
 int do_swap(const struct arguments *arguments)
 {
-	return give(arguments, "swap", GOAL_OTHER);
+	return give(arguments, ADMIN_SWAP, GOAL_OTHER);
 }
 
 int do_prim(const struct arguments *arguments)
 {
-	return give(arguments, "prim", GOAL_PRIMARY);
+	return give(arguments, ADMIN_PRIM, GOAL_PRIMARY);
 }
 
 int do_second(const struct arguments *arguments)
 {
-	return give(arguments, "second", GOAL_SERVING);
+	return give(arguments, ADMIN_SECOND, GOAL_SERVING);
 }
 
 /* ---- verify ---- */
+
+static int say_verified(
+	const struct arguments *arguments, const json_t *answer, const struct fs_verified *found)
+{
+	const char *name = arguments->positional[0];
+	unsigned long long objects = found->objects, differences = found->differences;
+	if (arguments->is_json) {
+		(void)json_dumpf(answer, stdout, JSON_COMPACT);
+		printf("\n");
+	} else if (differences == 0) {
+		printf("%s: equal: %llu objects, %llu bytes compared\n", name, objects,
+			(unsigned long long)found->bytes);
+	} else {
+		(void)refuse(arguments,
+			"%s: the copies differ in %llu of %llu objects; the first: %s", name,
+			differences, objects, found->detail);
+	}
+	return differences == 0 ? EXIT_DONE : EXIT_REFUSED;
+}
 
 int do_verify(const struct arguments *arguments)
 {
@@ -310,23 +341,17 @@ int do_verify(const struct arguments *arguments)
 	int code = parse_seconds(arguments, VERIFY_S, &seconds);
 	if (code != EXIT_DONE)
 		return code;
-	json_t *answer = client_demand(
-		arguments, json_pack("{s:s,s:s}", "command", "verify", "module", name), seconds);
+	struct admin_request request = client_request(ADMIN_VERIFY);
+	request.module = name;
+	json_t *answer = client_demand(arguments, request, seconds);
 	if (answer == NULL)
 		return EXIT_REFUSED;
-	long long objects = json_integer_value(json_object_get(answer, "objects"));
-	long long bytes = json_integer_value(json_object_get(answer, "bytes"));
-	long long differences = json_integer_value(json_object_get(answer, "differences"));
-	if (arguments->is_json) {
-		(void)json_dumpf(answer, stdout, JSON_COMPACT);
-		printf("\n");
-	} else if (differences == 0) {
-		printf("%s: equal: %lld objects, %lld bytes compared\n", name, objects, bytes);
-	} else {
-		(void)refuse(arguments,
-			"%s: the copies differ in %lld of %lld objects; the first: %s", name,
-			differences, objects, client_text(answer, "detail"));
-	}
+	struct fs_verified found = { 0 };
+	struct fields_error wrong;
+	if (fields_decode(&admin_verified_fields, answer, &found, &wrong) != 0)
+		code = client_refuse_words(arguments, wrong.sentence);
+	else
+		code = say_verified(arguments, answer, &found);
 	json_decref(answer);
-	return differences == 0 ? EXIT_DONE : EXIT_REFUSED;
+	return code;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/status.h"
 #include "cli/cli.h"
 #include "platform/folders.h"
 
@@ -33,19 +34,20 @@ static bool is_served(const struct arguments *arguments, const char *name)
 static int refuse_if_running(const struct arguments *arguments, const char *name)
 {
 	json_t *answer = NULL;
-	const json_t *modules;
-	int error = client_ask(arguments, json_pack("{s:s}", "command", "status"), 10, &answer);
-	if (error != 0)
+	struct shown_status status = { 0 };
+	struct fields_error wrong;
+	if (client_ask(arguments, client_request(ADMIN_STATUS), 10, &answer) != 0)
 		answer = NULL;
+	if (answer != NULL)
+		(void)!fields_decode(&shown_status_fields, answer, &status, &wrong); /* or less */
 	bool is_running = is_served(arguments, name);
-	modules = json_object_get(answer, "modules");
-	for (size_t i = 0; i < json_array_size(modules); i++) {
-		const json_t *module = json_array_get(modules, i);
-		bool is_left_out = json_is_true(json_object_get(module, "is_left_out"));
-		if (!is_left_out && strcmp(client_text(module, "name"), name) == 0)
-			is_running = strcmp(client_text(module, "state"), "STOP") != 0 ||
-				     strcmp(client_text(module, "readiness"), "NotReady") != 0;
+	for (uint32_t i = 0; i < status.module_count; i++) {
+		const struct shown_module *module = &status.modules[i];
+		if (!module->is_left_out && strcmp(shown_text(module->name), name) == 0)
+			is_running = strcmp(shown_text(module->state), "STOP") != 0 ||
+				     strcmp(shown_text(module->readiness), "NotReady") != 0;
 	}
+	shown_status_done(&status);
 	json_decref(answer);
 	if (!is_running)
 		return EXIT_DONE;
@@ -186,7 +188,7 @@ static int take_over(const struct arguments *arguments, const json_t *changes)
 			printf("nothing changes\n");
 		return EXIT_DONE;
 	}
-	json_t *answer = client_demand(arguments, json_pack("{s:s}", "command", "reload"), 10);
+	json_t *answer = client_demand(arguments, client_request(ADMIN_RELOAD), 10);
 	if (answer == NULL)
 		return EXIT_REFUSED;
 	json_decref(answer);
@@ -207,7 +209,7 @@ int do_apply(const struct arguments *arguments)
 	site_done(&site);
 	if (code != EXIT_DONE)
 		return code;
-	int error = client_ask(arguments, json_pack("{s:s}", "command", "plan"), 10, &answer);
+	int error = client_ask(arguments, client_request(ADMIN_PLAN), 10, &answer);
 	if (error == -ENOENT || error == -ECONNREFUSED) {
 		printf("the configuration is in order; evenkeeld does not run, it will read it at "
 		       "its start\n");
@@ -215,7 +217,7 @@ int do_apply(const struct arguments *arguments)
 	}
 	if (error == 0)
 		json_decref(answer);
-	answer = client_demand(arguments, json_pack("{s:s}", "command", "plan"), 10);
+	answer = client_demand(arguments, client_request(ADMIN_PLAN), 10);
 	if (answer == NULL)
 		return EXIT_REFUSED;
 	code = take_over(arguments, json_object_get(answer, "changes"));

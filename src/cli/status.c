@@ -166,9 +166,8 @@ static int print_status(const struct arguments *arguments, const json_t *answer)
 	int error = fields_decode(&shown_status_fields, answer, &status, &wrong);
 	if (error != 0) {
 		shown_status_done(&status);
-		return refuse(arguments,
-			"evenkeeld answers in other words (%s); are both of the same version?",
-			error == -ENOMEM ? "out of memory" : wrong.sentence);
+		return client_refuse_words(
+			arguments, error == -ENOMEM ? "out of memory" : wrong.sentence);
 	}
 	print_cluster(&status);
 	print_arbiter(&status.arbiter);
@@ -193,7 +192,7 @@ int do_status(const struct arguments *arguments)
 {
 	if (option_given(arguments, OPTION_WATCH))
 		return do_watch(arguments);
-	json_t *status = client_demand(arguments, json_pack("{s:s}", "command", "status"), 5);
+	json_t *status = client_demand(arguments, client_request(ADMIN_STATUS), 5);
 	if (status == NULL)
 		return EXIT_REFUSED;
 	int code = status_show(arguments, status);

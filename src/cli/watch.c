@@ -136,7 +136,7 @@ int do_watch(const struct arguments *arguments)
 	while (is_read) {
 		struct client_stream stream;
 		int error = client_stream_open(
-			arguments, json_pack("{s:s}", "command", "subscribe"), SILENCE_S, &stream);
+			arguments, client_request(ADMIN_SUBSCRIBE), SILENCE_S, &stream);
 		if (error != 0) {
 			client_say_no_answer(arguments, error, SILENCE_S);
 		} else {
