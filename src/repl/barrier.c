@@ -31,14 +31,21 @@ void barriers_want_drain(struct barriers *barriers)
 	barriers->is_drain_wanted = true;
 }
 
+bool barriers_are_due(
+	const struct barriers *barriers, const struct replica *replica, int64_t now_ns)
+{
+	bool is_time = done_here(replica) != barriers->taken &&
+		       now_ns - barriers->taken_ns > SYNC_EVERY_NS;
+
+	return barriers->is_drain_wanted || barriers->is_wanted || is_time;
+}
+
 enum barrier_job barriers_next(
 	struct barriers *barriers, const struct replica *replica, int64_t now_ns)
 {
 	bool is_drain = barriers->is_drain_wanted;
-	bool is_due = done_here(replica) != barriers->taken &&
-		      now_ns - barriers->taken_ns > SYNC_EVERY_NS;
 
-	if (!is_drain && !barriers->is_wanted && !is_due)
+	if (!barriers_are_due(barriers, replica, now_ns))
 		return BARRIER_NOTHING;
 	barriers->is_drain_wanted = barriers->is_wanted = false;
 	return is_drain ? BARRIER_DRAIN : BARRIER_TAKE;

@@ -44,6 +44,9 @@ enum barrier_job { BARRIER_NOTHING, BARRIER_TAKE, BARRIER_DRAIN };
 void barriers_begin(struct barriers *barriers, int64_t now_ns);
 void barriers_want(struct barriers *barriers);
 void barriers_want_drain(struct barriers *barriers);
+/* Is something to be done? */
+bool barriers_are_due(
+	const struct barriers *barriers, const struct replica *replica, int64_t now_ns);
 /* What is to be done now; it is no longer wanted then. */
 enum barrier_job barriers_next(
 	struct barriers *barriers, const struct replica *replica, int64_t now_ns);

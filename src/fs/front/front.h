@@ -22,8 +22,10 @@
 #include "fs/tree/tree.h"
 #include "platform/lock.h"
 
-#define WORKERS_MIN 4
-#define WORKERS_MAX 32 /* of one mount: blocking fsyncs must not use up those that read */
+/* Of one mount. Two at least, or a request that waits would leave nobody who reads; more are started
+ * when all are busy. Blocking fsyncs must not use up those that read. */
+#define WORKERS_MIN 2
+#define WORKERS_MAX 32
 
 struct front;
 

@@ -1,6 +1,6 @@
 /*
- * One request of the kernel while it is handled. Not for: outside src/fs/request*.c, mount.c and
- * successor.c.
+ * One request of the kernel while it is handled. Not for: outside of this room's requests, mounts
+ * and successor.
  */
 #ifndef EVENKEEL_FS_REQUEST_H
 #define EVENKEEL_FS_REQUEST_H

@@ -17,7 +17,7 @@
  *
  * The request's header is zeroed before it is read, so a length there means that it was read, even
  * if nobody could note it down. Host byte order: the memory never leaves the machine. Not for: what
- * a request means (fs/request*.c). Thread-safe.
+ * a request means (front/request.h). Thread-safe.
  */
 #ifndef EVENKEEL_FS_RING_H
 #define EVENKEEL_FS_RING_H

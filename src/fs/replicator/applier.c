@@ -9,7 +9,7 @@
 
 #include "fs/replicator/inside.h"
 
-#define WORKERS	  4
+#define WORKERS	  4 /* at most: one at once, the others when all are busy */
 #define JOBS_MAX  256
 #define ACK_EVERY 64 /* operations, while more are waiting */
 
@@ -36,6 +36,7 @@ struct applier {
 	struct job jobs[JOBS_MAX]; /* a ring */
 	uint64_t first_job, next_job;
 	struct job *running[WORKERS];
+	int worker_count, idle_count;
 	struct condition has_job;
 };
 
@@ -149,7 +150,9 @@ static void *worker_run(void *context)
 	applier->running[self] = &job;
 	while (!applier->is_stopping) {
 		if (applier->first_job == applier->next_job) {
+			applier->idle_count++;
 			replicator_wait(r, &applier->has_job, NS_PER_S);
+			applier->idle_count--;
 			continue;
 		}
 		job = applier->jobs[applier->first_job++ % JOBS_MAX];
@@ -172,6 +175,25 @@ static void *worker_run(void *context)
 	return NULL;
 }
 
+/* False: there is no thread to be had. Under lock. */
+static bool start_worker(struct applier *applier)
+{
+	pthread_t *thread = &applier->workers[applier->worker_count];
+	if (pthread_create(thread, NULL, worker_run, applier) != 0)
+		return false;
+	applier->worker_count++;
+	return true;
+}
+
+/* Without another one it waits until a worker is done. Under lock. */
+static void have_it_done(struct applier *applier)
+{
+	uint64_t waiting = applier->next_job - applier->first_job;
+	if (waiting > (uint64_t)applier->idle_count && applier->worker_count < WORKERS)
+		(void)start_worker(applier);
+	condition_wake_one(&applier->has_job);
+}
+
 /* Waits for room. */
 static void push_job(struct applier *applier, struct job *job)
 {
@@ -184,7 +206,7 @@ static void push_job(struct applier *applier, struct job *job)
 		job->since_ns = clock_boot_ns();
 		applier->jobs[applier->next_job++ % JOBS_MAX] = *job;
 		job->fd = -1;
-		condition_wake_one(&applier->has_job);
+		have_it_done(applier);
 	}
 	lock_give(&r->lock);
 	if (job->fd >= 0)
@@ -345,9 +367,8 @@ int applier_new(struct replicator *r, struct applier **out_applier)
 	condition_init(&applier->has_job);
 	/* A copy that cannot start its threads must not answer for anything: stop. */
 	CHECK(pthread_create(&applier->thread, NULL, applier_run, applier) == 0);
-	for (int i = 0; i < WORKERS; i++)
-		CHECK(pthread_create(&applier->workers[i], NULL, worker_run, applier) == 0);
 	lock_take(&r->lock);
+	CHECK(start_worker(applier));
 	*out_applier = applier;
 	lock_give(&r->lock);
 	return 0;
@@ -371,7 +392,7 @@ void applier_free(struct applier *applier)
 	if (applier == NULL)
 		return;
 	CHECK(applier->is_joined);
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < applier->worker_count; i++)
 		(void)pthread_join(applier->workers[i], NULL);
 	while (applier->first_job != applier->next_job) {
 		int fd = applier->jobs[applier->first_job++ % JOBS_MAX].fd;

@@ -1,5 +1,5 @@
 /*
- * What happens by the clock: barriers, signs of life, and the watch over the peer.
+ * Barriers, and the end of a drain.
  *
  * A barrier n says: everything up to n is durable on this node (R1, R2). It moves when all file
  * systems of the module were synced after n had been applied: every few seconds while something
@@ -88,6 +88,19 @@ static void barrier_failed(struct replicator *r, int error)
 		replicator_say_simple(r, FS_REPORT_LOCAL_FAILED, error, detail);
 }
 
+static void do_job(struct replicator *r, enum barrier_job job)
+{
+	int error = 0;
+	if (job == BARRIER_DRAIN)
+		drain(r);
+	else
+		error = replicator_take_barrier(r);
+	if (error != 0)
+		barrier_failed(r, error);
+	else
+		replicator_send_ack(r); /* a secondary tells its barrier at once */
+}
+
 void *replicator_barrier_run(void *context)
 {
 	struct replicator *r = context;
@@ -95,79 +108,13 @@ void *replicator_barrier_run(void *context)
 	while (!r->is_leaving) {
 		const struct replica replica = replicator_replica(r);
 		enum barrier_job job = barriers_next(&r->barriers, &replica, clock_boot_ns());
-		if (job == BARRIER_NOTHING) {
-			replicator_wait(r, &r->to_barrier, NS_PER_S);
-			continue;
-		}
+		if (job == BARRIER_NOTHING)
+			break;
 		lock_give(&r->lock);
-		int error = 0;
-		if (job == BARRIER_DRAIN)
-			drain(r);
-		else
-			error = replicator_take_barrier(r);
-		if (error != 0)
-			barrier_failed(r, error);
-		else
-			replicator_send_ack(r); /* a secondary tells its barrier at once */
+		do_job(r, job);
 		lock_take(&r->lock);
 	}
-	lock_give(&r->lock);
-	return NULL;
-}
-
-/* ---- signs of life ---- */
-
-static void tick_secondary(struct replicator *r)
-{
-	struct frame frame = { .kind = FRAME_PROGRESS };
-	int64_t since_ns = 0;
-	if (!applier_is_busy(r->applier, &frame.progress.working_on, &since_ns)) {
-		replicator_send_ack(r);
-		return;
-	}
-	lock_take(&r->lock);
-	frame.progress.applied = r->receiver.applied;
-	bool is_failed = r->receiver.phase == RECEIVER_FAILED;
-	lock_give(&r->lock);
-	frame.progress.duration_ns = clock_boot_ns() - since_ns;
-	if (!is_failed)
-		replicator_send(r, &frame);
-}
-
-static void tick_primary(struct replicator *r)
-{
-	struct frame keep = { .kind = FRAME_KEEP };
-	lock_take(&r->lock);
-	struct watch_findings findings =
-		watch_look(&r->sender, clock_boot_ns(), r->config.module->peer_timeout_ns);
-	if (findings.should_hang_up && r->stream != NULL)
-		stream_end(r->stream);
-	keep.complete.sequence = r->sender.acked;
-	lock_give(&r->lock);
-	if (findings.complaint != COMPLAINT_NONE)
-		replicator_drop_peer(r,
-			findings.complaint == COMPLAINT_BROKEN ? LOSS_FAILED : LOSS_SILENT,
-			-ETIMEDOUT, complaint_sentence(findings.complaint));
-	else if (findings.should_keep)
-		replicator_send(r, &keep);
-}
-
-void *replicator_tick_run(void *context)
-{
-	struct replicator *r = context;
-	lock_take(&r->lock);
-	while (!r->is_leaving) {
-		replicator_wait(r, &r->to_tick, TICK_NS);
-		enum fs_role role = r->role;
-		bool has_applier = r->applier != NULL;
-		bool is_leaving = r->is_leaving;
-		lock_give(&r->lock);
-		if (role == FS_PRIMARY && !is_leaving)
-			tick_primary(r);
-		else if (role == FS_SECONDARY && has_applier && !is_leaving)
-			tick_secondary(r);
-		lock_take(&r->lock);
-	}
+	r->errands[ERRAND_BARRIER].is_under_way = false;
 	lock_give(&r->lock);
 	return NULL;
 }

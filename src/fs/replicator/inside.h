@@ -66,6 +66,15 @@ struct turned_away {
 	int64_t said_ns;
 };
 
+/* What the watch sends somebody to do, as it may take its time: replicator/tick.c. */
+enum errand_kind { ERRAND_BARRIER, ERRAND_LEASE, ERRAND_COUNT };
+
+struct errand {
+	bool is_under_way;
+	bool has_thread; /* to be joined. The tick thread's own, until that has ended */
+	pthread_t thread;
+};
+
 struct replicator {
 	struct replicator_config config;
 	struct replicator_callbacks callbacks;
@@ -85,7 +94,7 @@ struct replicator {
 
 	struct lock lock;	  /* everything below */
 	struct condition changed; /* room, modes, roles, streams */
-	struct condition to_send, to_apply, to_tick, to_lease, to_barrier;
+	struct condition to_send, to_apply, to_tick;
 	enum fs_role role;
 	bool is_leaving; /* the role's threads are to end */
 	uint8_t set_id[SET_ID_SIZE];
@@ -93,7 +102,8 @@ struct replicator {
 	struct generation generation;
 	struct stream *stream; /* stands, HELLO is done; holds a reference */
 	bool is_stream_broken; /* whoever met the error says so here, and signals */
-	pthread_t link_thread, barrier_thread, tick_thread, lease_thread;
+	pthread_t link_thread, tick_thread;
+	struct errand errands[ERRAND_COUNT];
 	bool has_threads;
 
 	/* primary */
@@ -178,6 +188,7 @@ void replicator_answer(struct replicator *r);
 /* Somebody knows of ids up to here, whatever we knew; durable when it returns 0. Without lock. */
 int replicator_raise_id_limit(struct replicator *r, uint64_t id_limit) MUST_CHECK;
 uint64_t replicator_id_limit(struct replicator *r); /* without lock */
+/* Makes the next lease before anybody waits for it. */
 void *replicator_lease_run(void *context);
 
 /* ---- replicator/primary.c ---- */
@@ -228,10 +239,16 @@ int replicator_mark_roots(struct replicator *r, uint64_t barrier) MUST_CHECK;
 /* Only if they do not carry this set's mark yet. Without lock. */
 int replicator_mark_new_roots(struct replicator *r) MUST_CHECK;
 
+/* ---- replicator/tick.c ---- */
+
+void *replicator_tick_run(void *context);
+/* After the tick thread has ended. Without lock. */
+void replicator_join_errands(struct replicator *r);
+
 /* ---- replicator/barrier.c ---- */
 
+/* Takes the barriers that are due. */
 void *replicator_barrier_run(void *context);
-void *replicator_tick_run(void *context);
 /* Syncs everything, moves the barrier. Without lock. */
 int replicator_take_barrier(struct replicator *r) MUST_CHECK;
 

@@ -192,14 +192,10 @@ static void init_locks(struct replicator *r)
 	condition_init(&r->to_send);
 	condition_init(&r->to_apply);
 	condition_init(&r->to_tick);
-	condition_init(&r->to_lease);
-	condition_init(&r->to_barrier);
 }
 
 static void done_locks(struct replicator *r)
 {
-	condition_done(&r->to_barrier);
-	condition_done(&r->to_lease);
 	condition_done(&r->to_tick);
 	condition_done(&r->to_apply);
 	condition_done(&r->to_send);
@@ -340,7 +336,7 @@ int replicator_drain(struct replicator *r)
 	bool is_possible = r->role == FS_PRIMARY;
 	if (is_possible)
 		barriers_want_drain(&r->barriers);
-	condition_wake_one(&r->to_barrier);
+	condition_wake_one(&r->to_tick);
 	lock_give(&r->lock);
 	return is_possible ? 0 : replicator_refuse(r, -EINVAL, "cannot drain: not primary");
 }

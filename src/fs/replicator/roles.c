@@ -27,16 +27,13 @@ static void end_threads(struct replicator *r)
 	condition_wake_all(&r->to_send);
 	condition_wake_all(&r->to_apply);
 	condition_wake_all(&r->to_tick);
-	condition_wake_all(&r->to_lease);
-	condition_wake_all(&r->to_barrier);
 	lock_give(&r->lock);
 	replicator_dismiss_callers(r);
 	if (!has_threads)
 		return;
 	(void)pthread_join(r->link_thread, NULL);
 	(void)pthread_join(r->tick_thread, NULL);
-	(void)pthread_join(r->lease_thread, NULL);
-	(void)pthread_join(r->barrier_thread, NULL);
+	replicator_join_errands(r);
 }
 
 void replicator_leave_role(struct replicator *r)
@@ -84,10 +81,8 @@ static int start_threads(struct replicator *r, void *(*link_run)(void *))
 	int error = replicator_start_thread(&r->link_thread, link_run, r);
 	if (error != 0)
 		return error;
-	/* Without its watches a copy must not run at all: stop, and be started again. */
+	/* Without its watch a copy must not run at all: stop, and be started again. */
 	CHECK(replicator_start_thread(&r->tick_thread, replicator_tick_run, r) == 0);
-	CHECK(replicator_start_thread(&r->lease_thread, replicator_lease_run, r) == 0);
-	CHECK(replicator_start_thread(&r->barrier_thread, replicator_barrier_run, r) == 0);
 	r->has_threads = true;
 	return 0;
 }
@@ -263,7 +258,7 @@ int replicator_promote(struct replicator *r, struct epoch epoch, struct generati
 			r, error, "this node's disk failed while it was taking over");
 	lock_take(&r->lock);
 	barriers_want(&r->barriers); /* sync in the background (R6) */
-	condition_wake_one(&r->to_barrier);
+	condition_wake_one(&r->to_tick);
 	lock_give(&r->lock);
 	replicator_say_simple(r, FS_REPORT_IS_PRIMARY, 0, "");
 	return 0;

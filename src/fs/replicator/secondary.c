@@ -233,7 +233,7 @@ static void put_stream_up(struct replicator *r, struct stream *stream)
 	if (is_in_sync)
 		barriers_want(&r->barriers);
 	uint64_t applied = r->receiver.applied;
-	condition_wake_one(&r->to_barrier);
+	condition_wake_one(&r->to_tick);
 	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
 	replicator_say(r,

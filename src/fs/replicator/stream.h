@@ -3,7 +3,7 @@
  *
  * The primary connects, sends the preface in clear and is the TLS client; the secondary's evenkeeld
  * reads the preface and hands the socket on. One thread receives; any thread sends, whole frames at
- * a time. Not for: when to connect, what a frame means (replicator*.c). The connection is counted:
+ * a time. Not for: when to connect, what a frame means (replicator/session.c, replicator/secondary.c). The connection is counted:
  * whoever keeps a pointer holds a reference.
  */
 #ifndef EVENKEEL_FS_STREAM_H

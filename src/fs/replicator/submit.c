@@ -224,7 +224,7 @@ int replicator_ensure_ids(struct replicator *r, uint64_t count)
 		return lease_at_least(r, count, count);
 	lock_take(&r->lock);
 	r->is_lease_wanted = true;
-	condition_wake_one(&r->to_lease);
+	condition_wake_one(&r->to_tick);
 	lock_give(&r->lock);
 	return 0;
 }
@@ -233,17 +233,14 @@ void *replicator_lease_run(void *context)
 {
 	struct replicator *r = context;
 	lock_take(&r->lock);
-	while (!r->is_leaving) {
-		if (!r->is_lease_wanted) {
-			replicator_wait(r, &r->to_lease, NS_PER_S);
-			continue;
-		}
+	while (!r->is_leaving && r->is_lease_wanted) {
 		r->is_lease_wanted = false;
 		lock_give(&r->lock);
 		/* Whoever needs an id and finds none asks again, and gets the error. */
 		(void)lease_at_least(r, 0, LEASE_LOW);
 		lock_take(&r->lock);
 	}
+	r->errands[ERRAND_LEASE].is_under_way = false;
 	lock_give(&r->lock);
 	return NULL;
 }

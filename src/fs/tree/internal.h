@@ -1,9 +1,9 @@
 /*
- * What the parts of the tree share: tree.c (the store), tree/index.c and below it
- * tree/disk.c and tree/memory.c (id to file handle),
- * tree/id.c (the id in the inode), tree/lease.c (which ids are given), tree/cache.c (open
- * descriptors), tree_apply*.c (operations), tree/directory.c and tree/resync.c. Not for: anybody
- * else; the outside sees fs/tree/tree.h and fs/tree/resync.h.
+ * What the parts of the tree share: tree/tree.c (the store), tree/index.c and below it tree/disk.c
+ * and tree/memory.c (id to file handle), tree/id.c (the id in the inode), tree/lease.c (which ids are
+ * given), tree/cache.c (open descriptors), tree/apply.c and what it calls (operations),
+ * tree/directory.c, tree/resync.c and tree/limbo.c. Not for: anybody else; the outside sees
+ * fs/tree/tree.h and fs/tree/resync.h.
  *
  * Locks: the cache's and the lease's are leaves; naming (who gives an object its id) is taken
  * before them. None is held while the file system underneath is waited for, but naming.

@@ -3,8 +3,8 @@
  *
  * An operation is done here, given its sequence and put into the log while the locks of all objects
  * it touches are held, so operations that depend on each other get sequences in the order in which
- * they happened; others run side by side. Renaming a directory takes everything. The lock order:
- * stripes by rising index, then the replicator's lock, then the tree's own. Not for: locks of
+ * they happened; others run side by side. Renaming a directory takes everything. Stripes are taken
+ * by rising index; what is taken beside them stands in docs/threads.md. Not for: locks of
  * applications, those are the kernel's.
  */
 #ifndef EVENKEEL_FS_ORDER_H

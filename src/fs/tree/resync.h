@@ -5,7 +5,7 @@
  * At the target an object is found by its id wherever it is. What loses its last name goes to the
  * limbo (`.evenkeel/limbo/`), where a later name may pick it up; what is left there at the end is
  * deleted. Nothing here is for the application's requests (those go through tree_apply()), and
- * nothing here decides what is to be done (fs/resync*.c). Thread-safe; the order of operations on
+ * nothing here decides what is to be done (repl/resync_place.h). Thread-safe; the order of operations on
  * one object is the caller's.
  */
 #ifndef EVENKEEL_FS_TREE_RESYNC_H

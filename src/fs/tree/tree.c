@@ -1,4 +1,4 @@
-/* The store: roots, ids, lookups. Operations are done in tree_apply*.c. */
+/* The store: roots, ids, lookups. Operations are done by tree/apply.c and what it calls. */
 #include "fs/tree/tree.h"
 
 #include <errno.h>

@@ -1,0 +1,142 @@
+/*
+ * What happens by the clock: signs of life, the watch over the peer, and whoever is sent on an errand.
+ *
+ * This thread must never wait for a disk or a network. What has to, and is due only now and then, gets
+ * a thread for as long as it takes (barriers, leases): each its own, so that a disk that hangs keeps
+ * neither the watch nor the other errand.
+ */
+#include "fs/replicator/inside.h"
+
+#include <errno.h>
+
+/* ---- signs of life ---- */
+
+static void tick_secondary(struct replicator *r)
+{
+	struct frame frame = { .kind = FRAME_PROGRESS };
+	int64_t since_ns = 0;
+	if (!applier_is_busy(r->applier, &frame.progress.working_on, &since_ns)) {
+		replicator_send_ack(r);
+		return;
+	}
+	lock_take(&r->lock);
+	frame.progress.applied = r->receiver.applied;
+	bool is_failed = r->receiver.phase == RECEIVER_FAILED;
+	lock_give(&r->lock);
+	frame.progress.duration_ns = clock_boot_ns() - since_ns;
+	if (!is_failed)
+		replicator_send(r, &frame);
+}
+
+static void tick_primary(struct replicator *r)
+{
+	struct frame keep = { .kind = FRAME_KEEP };
+	lock_take(&r->lock);
+	struct watch_findings findings =
+		watch_look(&r->sender, clock_boot_ns(), r->config.module->peer_timeout_ns);
+	if (findings.should_hang_up && r->stream != NULL)
+		stream_end(r->stream);
+	keep.complete.sequence = r->sender.acked;
+	lock_give(&r->lock);
+	if (findings.complaint != COMPLAINT_NONE)
+		replicator_drop_peer(r,
+			findings.complaint == COMPLAINT_BROKEN ? LOSS_FAILED : LOSS_SILENT,
+			-ETIMEDOUT, complaint_sentence(findings.complaint));
+	else if (findings.should_keep)
+		replicator_send(r, &keep);
+}
+
+/* ---- errands ---- */
+
+/* Under lock. */
+static bool is_due(struct replicator *r, enum errand_kind kind)
+{
+	const struct replica replica = replicator_replica(r);
+	switch (kind) {
+	case ERRAND_BARRIER: return barriers_are_due(&r->barriers, &replica, clock_boot_ns());
+	case ERRAND_LEASE: return r->is_lease_wanted;
+	case ERRAND_COUNT: break;
+	}
+	return false;
+}
+
+static void join(struct errand *errand)
+{
+	if (errand->has_thread)
+		(void)pthread_join(errand->thread, NULL);
+	errand->has_thread = false;
+}
+
+static void send_one(struct replicator *r, enum errand_kind kind)
+{
+	static void *(*const runs[ERRAND_COUNT])(void *) = {
+		[ERRAND_BARRIER] = replicator_barrier_run,
+		[ERRAND_LEASE] = replicator_lease_run,
+	};
+	struct errand *errand = &r->errands[kind];
+	join(errand); /* it is on its way out at most */
+	errand->has_thread = replicator_start_thread(&errand->thread, runs[kind], r) == 0;
+	if (errand->has_thread)
+		return;
+	lock_take(&r->lock);
+	errand->is_under_way = false; /* the next tick tries again */
+	lock_give(&r->lock);
+}
+
+static void send_errands(struct replicator *r)
+{
+	for (enum errand_kind kind = 0; kind < ERRAND_COUNT; kind++) {
+		lock_take(&r->lock);
+		bool is_sent = !r->is_leaving && !r->errands[kind].is_under_way && is_due(r, kind);
+		r->errands[kind].is_under_way = r->errands[kind].is_under_way || is_sent;
+		lock_give(&r->lock);
+		if (is_sent)
+			send_one(r, kind);
+	}
+}
+
+void replicator_join_errands(struct replicator *r)
+{
+	for (enum errand_kind kind = 0; kind < ERRAND_COUNT; kind++)
+		join(&r->errands[kind]);
+}
+
+/* ---- the thread ---- */
+
+static void tick(struct replicator *r)
+{
+	lock_take(&r->lock);
+	enum fs_role role = r->is_leaving ? FS_NONE : r->role;
+	bool has_applier = r->applier != NULL;
+	lock_give(&r->lock);
+	if (role == FS_PRIMARY)
+		tick_primary(r);
+	else if (role == FS_SECONDARY && has_applier)
+		tick_secondary(r);
+}
+
+/* Until the time has come, an errand is wanted, or the role ends. False: it ends. */
+static bool wait_until(struct replicator *r, int64_t time_ns)
+{
+	lock_take(&r->lock);
+	int64_t left_ns = time_ns - clock_boot_ns();
+	if (!r->is_leaving && left_ns > 0)
+		replicator_wait(r, &r->to_tick, left_ns);
+	bool is_going_on = !r->is_leaving;
+	lock_give(&r->lock);
+	return is_going_on;
+}
+
+void *replicator_tick_run(void *context)
+{
+	struct replicator *r = context;
+	int64_t next_ns = clock_boot_ns() + TICK_NS;
+	while (wait_until(r, next_ns)) {
+		if (clock_boot_ns() >= next_ns) {
+			tick(r);
+			next_ns = clock_boot_ns() + TICK_NS;
+		}
+		send_errands(r);
+	}
+	return NULL;
+}
