@@ -9,12 +9,12 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import harness      # noqa: E402
+from lab import leftovers      # noqa: E402
 
 EVIDENCE = pathlib.Path(os.environ.get("EVENKEEL_EVIDENCE", "/var/tmp/evenkeel-evidence"))
 
@@ -64,7 +64,7 @@ def make_cluster(request):
     def make(**options):
         number[0] += 1
         prefix = f"t{os.getpid() % 10000}{chr(96 + number[0])}"
-        folder = tempfile.mkdtemp(prefix="evenkeel-test-", dir="/var/tmp")
+        folder = leftovers.make_folder("evenkeel-test-")
         try:
             cluster = harness.Cluster(folder, prefix, **options)
         except BaseException:

@@ -8,9 +8,13 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from lab import leftovers      # noqa: E402
 
 IMAGE_BYTES = 1 << 30
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
@@ -20,10 +24,10 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 @pytest.fixture(scope="session", autouse=True)
 def private_place(tmp_path_factory):
     tmp_path_factory.getbasetemp()      # where it always is: pytest tidies it up after all of this is gone
+    folder = pathlib.Path(leftovers.make_folder("evenkeel-"))
     if LIBC.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0 or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
         pytest.fail("needs root: private namespaces cannot be made")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="evenkeel-", dir="/var/tmp"))
     memory, point = folder / "memory", folder / "disk"
     memory.mkdir()
     point.mkdir()

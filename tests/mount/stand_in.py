@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-WAIT_SECONDS = 5
+WAIT_SECONDS = 60       # an end, not a bound: what comes is waited for
 
 
 def make_tls(folder):

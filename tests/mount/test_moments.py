@@ -41,7 +41,7 @@ def pair_fsync(monkeypatch):
         yield pair
 
 
-def is_soon(condition, what, seconds=10):
+def is_soon(condition, what, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, what
@@ -74,7 +74,7 @@ class Beside:
         except OSError as error:
             self.error = error
 
-    def join(self, what, seconds=15):
+    def join(self, what, seconds=60):
         self.thread.join(seconds)
         assert not self.thread.is_alive(), what
         return self
@@ -119,7 +119,7 @@ def test_a_successor_that_waits_for_the_peer_hears_go_alone(pair_fsync):
     with stalled_writer(pair) as writer:
         kill_and_hear(pair.a)
         pair.a.ask("go_alone", 2, "is_alone")
-        assert writer.wait(20) == 0
+        assert writer.wait(60) == 0
     assert (pair.a.directory / "big").stat().st_size == 40 << 20
 
 

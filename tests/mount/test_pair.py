@@ -27,6 +27,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import calls
+from bystander import HOPS, Bystander
 from stand_in import StandIn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -282,7 +283,7 @@ class Writers:
 
     def wait_calls(self, count):
         """Until so many more have returned."""
-        before, end = self.calls, time.monotonic() + 20
+        before, end = self.calls, time.monotonic() + 60
         while self.calls < before + count:
             assert time.monotonic() < end and not self.errors, f"the writers do not go on: {self.errors}"
             time.sleep(0.02)
@@ -319,14 +320,15 @@ def test_latency(pair):
     pair.connect()
     fd = os.open(pair.a.directory / "file", os.O_WRONLY | os.O_CREAT)
     times = []
-    for _ in range(500):
-        start = time.perf_counter()
-        os.pwrite(fd, b"x" * 4096, 0)
-        times.append(time.perf_counter() - start)
+    with Bystander() as bystander:
+        for _ in range(500):
+            start = time.perf_counter()
+            os.pwrite(fd, b"x" * 4096, 0)
+            times.append(time.perf_counter() - start)
     os.close(fd)
     times.sort()
     print(f"4 KiB writes: median {times[250] * 1e6:.0f} us, 99% {times[495] * 1e6:.0f} us")
-    assert times[250] < 0.02
+    assert times[250] < 0.02 + HOPS * bystander.usual
 
 
 def test_copy_of_what_was_there(pair):
@@ -425,7 +427,7 @@ def test_what_the_peer_never_got(pair):
         pair.a.kill_and_wait()
         os.pwrite(files[15], b"newer", 0)
 
-    in_time(work, 30)
+    in_time(work, 120)
     assert sorted(slowest)[len(files) // 2] < 1, "the peer was asked to sync what it does not have"
     assert pair.a.count("peer_lost") == 0 and pair.a.count("peer_failed") == 0
     pair.assert_equal()
@@ -457,11 +459,11 @@ def test_a_resync_is_not_starved(pair):
         time.sleep(1)
         start = time.monotonic()
         pair.a.tell("connect", 1)
-        while pair.a.count("target_complete") == 0 and time.monotonic() - start < 40:
+        while pair.a.count("target_complete") == 0 and time.monotonic() - start < 120:
             time.sleep(0.02)
         taken = time.monotonic() - start
         over.touch()
-        results = [writer.communicate(timeout=30)[0].split() for writer in writers]
+        results = [writer.communicate(timeout=120)[0].split() for writer in writers]
     finally:
         for writer in writers:
             writer.kill()
@@ -516,18 +518,19 @@ def test_a_huge_directory(pair):
     time.sleep(0.2)
     before, start = steps[0], time.monotonic()
     slowest[0] = 0.0
-    pair.a.tell("connect", 1)
-    while pair.a.count("target_complete") == 0 and time.monotonic() - start < 60:
-        time.sleep(0.01)
-    taken = time.monotonic() - start
+    with Bystander() as bystander:
+        pair.a.tell("connect", 1)
+        while pair.a.count("target_complete") == 0 and time.monotonic() - start < 120:
+            time.sleep(0.01)
+        taken = time.monotonic() - start
     is_over.append(True)
-    thread.join(20)
+    thread.join(60)
     print(f"{count} names in {taken:.2f} s, {steps[0] - before} steps meanwhile, the slowest of {slowest[0]:.3f} s")
     assert pair.a.count("target_complete") == 1 and not thread.is_alive()
     pair.b.wait_report("adopted")
     pair.a.tell("pair", 1)
     pair.assert_equal()
-    assert slowest[0] < 0.5, "somebody waited for the whole list"
+    assert slowest[0] < 0.5 + HOPS * bystander.longest, "somebody waited for the whole list"
 
 
 @pytest.mark.parametrize("who", ["a", "b"])
@@ -575,8 +578,7 @@ def test_goes_on_alone_and_comes_back(pair):
     time.sleep(0.5)
     assert writers.calls <= before + 16, "answers went out although the peer is gone"
     pair.a.ask("go_alone", 2, "is_alone")
-    time.sleep(0.5)
-    assert writers.calls > before
+    writers.wait_calls(1)
     pair.b.is_deaf = False
     pair.b.ask("secondary", 2, "is_secondary")
     pair.connect(epoch=2)
@@ -699,14 +701,13 @@ def test_a_silent_network(pair):
     nft("add chain ip cut input { type filter hook input priority 0; }")
     nft(f"add rule ip cut input ip daddr {NETS[0]}.0/24 drop")
     try:
-        time.sleep(4)
-        before = writers.calls
-        time.sleep(0.5)
-        assert writers.calls > before
+        with Bystander() as bystander:
+            time.sleep(4)
+            writers.wait_calls(1)
     finally:
         nft("delete table ip cut")
     writers.stop()
-    assert writers.slowest < 2
+    assert writers.slowest < 2 + HOPS * bystander.longest
     assert pair.a.count("peer_lost") == 0
     pair.assert_equal()
 
@@ -718,11 +719,12 @@ def test_a_stopped_peer(pair):
     time.sleep(0.5)
     os.kill(pair.b.process.pid, signal.SIGSTOP)
     start = time.monotonic()
-    time.sleep(0.2)
-    before = writers.calls
-    pair.a.wait_report("peer_lost")
+    with Bystander() as bystander:
+        time.sleep(0.2)
+        before = writers.calls
+        pair.a.wait_report("peer_lost")
     taken = time.monotonic() - start
-    assert 1 < taken < 3, f"dropped after {taken} s"
+    assert 1 < taken < 3 + HOPS * bystander.longest, f"dropped after {taken} s"
     time.sleep(0.3)
     assert writers.calls <= before + 16
     os.kill(pair.b.process.pid, signal.SIGCONT)

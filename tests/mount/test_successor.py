@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("EVENKEEL_BUILD", ROOT / "build" / "main"))
 PROGRAM = BUILD / "src" / "fs" / "evenkeel-fs-mortal"
 POINTS = ["read", "started", "executed", "sequenced", "done"]
-DEADLINE_SECONDS, HANG_SECONDS = 10, 15
+DEADLINE_SECONDS, HANG_SECONDS = 60, 150      # ends, not bounds
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 

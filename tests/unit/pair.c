@@ -18,7 +18,7 @@
 #include "fs/replicator/stream_frame.h"
 #include "platform/clock.h"
 
-#define WAIT_NS (60 * NS_PER_S)
+#define WAIT_NS (300 * NS_PER_S) /* an end, not a bound */
 
 static struct cluster_config cluster;
 static struct module_settings module_settings;

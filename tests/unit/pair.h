@@ -147,6 +147,20 @@ void writers_let(double seconds);
 int writer_perform(struct writer *writer, struct op *op, struct order_objects objects);
 bool writer_new_id(struct writer *writer, uint64_t *out_id);
 
+/* ---- the machine (pair_bystander.c) ---- */
+
+/* So often a call may have to wait for a processor on its way through both copies. */
+#define BYSTANDER_HOPS 10
+
+struct bystander {
+	pthread_t thread;
+	atomic_bool is_over;
+	int64_t longest_ns; /* that a nap was over its time */
+};
+
+void bystander_start(struct bystander *bystander);
+int64_t bystander_stop(struct bystander *bystander);
+
 /* What is written: WRITE_SIZE_MAX bytes of which no two places are alike. */
 const uint8_t *writers_data(void);
 
