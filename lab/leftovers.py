@@ -14,6 +14,7 @@ from .process import LabError, end, identity, is_alive
 
 PLACE = "/var/tmp"
 OWNER = "owner.json"
+ABORT = 'mount -t fusectl none /sys/fs/fuse/connections && echo 1 >"/sys/fs/fuse/connections/$0/abort"'
 
 
 def make_folder(prefix):
@@ -41,7 +42,9 @@ def remove(folder):
     for who in users(folder):
         with contextlib.suppress(LabError):
             end(who)
-    for point in reversed(mounts(folder)):
+    for number in connections(folder):
+        subprocess.run(["unshare", "--mount", "sh", "-c", ABORT, str(number)], check=False)
+    for point in reversed(mounts("/proc/self/mountinfo", folder)):
         subprocess.run(["umount", "-l", point], check=False)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -56,6 +59,18 @@ def users(folder):
     return found
 
 
-def mounts(folder):
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-        return [line.split()[4] for line in table if line.split()[4].startswith(f"{folder}/")]
+def lines_of(table, folder):
+    with contextlib.suppress(OSError), open(table, encoding="utf-8", errors="surrogateescape") as file:
+        return [line for line in file if line.split()[4].startswith(f"{folder}/")]
+    return []
+
+
+def mounts(table, folder):
+    return [line.split()[4] for line in lines_of(table, folder)]
+
+
+def connections(folder):
+    """FUSE mounts below the folder, in whatever namespace. A killed run that had the server's descriptors keeps them as long
+    as a thread of it waits for that server: for ever."""
+    tables = glob.glob("/proc/[0-9]*/task/*/mountinfo")
+    return {int(line.split()[2].split(":")[1]) for table in tables for line in lines_of(table, folder) if " - fuse." in line}

@@ -24,6 +24,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)       # at a deadline: tidied up, and what failed is told
     config.addinivalue_line("markers", "deadline(seconds): the case fails after so long (120)")
 
 

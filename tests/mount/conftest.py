@@ -7,6 +7,7 @@ import ctypes
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,10 @@ from lab import leftovers      # noqa: E402
 IMAGE_BYTES = 1 << 30
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
 LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def pytest_configure():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)       # at a deadline: tidied up, and what failed is told
 
 
 @pytest.fixture(scope="session", autouse=True)

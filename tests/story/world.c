@@ -282,7 +282,9 @@ static void do_beat(struct world *world, int node)
 
 static void do_log(struct world *world, int node, const struct action *action)
 {
-	static const char *const severities[] = { "info", "warning", "error" };
+	static const char *const severities[] = {
+		[SEVERITY_INFO] = "info", [SEVERITY_WARNING] = "warning", [SEVERITY_ERROR] = "error"
+	};
 
 	if (strcmp(action->log.id, "module.state") == 0)
 		world_say(world, node, "=> %s", action->log.sentence.data);
