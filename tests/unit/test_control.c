@@ -167,6 +167,36 @@ static void what_is_wrong_is_refused(void **state)
 	assert_int_equal(control_encode(&message, small, sizeof(small), &size), -ERANGE);
 }
 
+/* Whatever becomes of a packet on its way, it is understood or refused in words. */
+static void a_broken_packet_breaks_nobody(void **state)
+{
+	(void)state;
+	static const char others[] = "\0\xff\"{}[],:0e-";
+	char packet[CONTROL_PACKET_MAX], broken[CONTROL_PACKET_MAX];
+	size_t size = 0;
+	int count[2] = { 0 }; /* understood, refused */
+	struct control_message message = zeroed(CONTROL_REPORT);
+	snprintf(message.report.detail, sizeof(message.report.detail), "%s", "a disk");
+	message.report.total = UINT64_MAX;
+	assert_int_equal(control_encode(&message, packet, sizeof(packet), &size), 0);
+	for (size_t at = 0; at < size; at++) {
+		for (size_t i = 0; i < sizeof(others); i++) { /* the last one: cut off here */
+			bool is_cut = i == sizeof(others) - 1;
+			memcpy(broken, packet, size);
+			broken[at] = others[i];
+			memset(&wrong_field, 0, sizeof(wrong_field));
+			int error =
+				control_decode(broken, is_cut ? at : size, &message, &wrong_field);
+			assert_true(error == 0 || error == -EPROTO || error == -EBADMSG);
+			assert_true(error == 0 || wrong_field.sentence[0] != '\0');
+			assert_non_null(
+				memchr(wrong_field.sentence, '\0', sizeof(wrong_field.sentence)));
+			count[error != 0]++;
+		}
+	}
+	assert_true(count[0] > 0 && count[1] > count[0]);
+}
+
 static void a_descriptor_travels_beside_its_message(void **state)
 {
 	(void)state;
@@ -245,6 +275,7 @@ int main(void)
 		cmocka_unit_test(every_report_and_order_has_its_word),
 		cmocka_unit_test(a_detail_that_is_no_text_is_still_said),
 		cmocka_unit_test(what_is_wrong_is_refused),
+		cmocka_unit_test(a_broken_packet_breaks_nobody),
 		cmocka_unit_test(a_descriptor_travels_beside_its_message),
 		cmocka_unit_test(a_full_socket_does_not_block),
 		cmocka_unit_test(a_listener_is_for_root_only),

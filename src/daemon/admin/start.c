@@ -73,7 +73,8 @@ static void reply_findings(struct admin_client *client, const struct preflight_f
 	json_t *more = json_array();
 	for (int i = 0; i < findings->count; i++)
 		(void)json_array_append_new(more, json_string(findings->list[i].sentence));
-	admin_reply(client, json_pack("{s:b,s:s,s:s,s:o}", "ok", 0, "refusal", "preflight",
+	admin_reply(client, json_pack("{s:b,s:s,s:s,s:o}", "ok", 0, "refusal",
+				    words_name(&admin_refusal_words, ADMIN_REFUSED_PREFLIGHT),
 				    "sentence", findings->list[0].sentence, "findings", more));
 }
 

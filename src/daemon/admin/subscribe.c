@@ -190,6 +190,10 @@ static void look(struct subscriptions *all)
 {
 	all->looked_ns = clock_boot_ns();
 	json_t *now = admin_status(all->admin->daemon);
+	if (json_object_get(now, "modules") == NULL) { /* out of memory: nothing is gone */
+		json_decref(now);
+		return;
+	}
 	json_t *line = all->shown != NULL ? changes_between(all->shown, now) : NULL;
 	json_decref(all->shown);
 	all->shown = now;
