@@ -3,6 +3,7 @@
     clients --- switch --- node1 (server by hand)
                      \\---- node2 (server by hand)          no Evenkeel runs here
 """
+import sys
 import time
 
 import harness
@@ -19,17 +20,21 @@ def bare(make_cluster):
     return cluster
 
 
-def serve_by_hand(cluster, name):
+def with_prefix(address):
+    return f"{address}/128" if ":" in address else f"{address}/24"
+
+
+def serve_by_hand(cluster, name, address=harness.ADDRESS):
     node = cluster.node(name)
-    node.run(["ip", "address", "add", f"{harness.ADDRESS}/24", "dev", "eth0"])
-    node.run(["arping", "-q", "-c1", "-A", "-I", "eth0", harness.ADDRESS], check=False)
-    node.run(["/run/lab/modules/counter/bin/start_prim"])
+    node.run(["ip", "address", "add", with_prefix(address), "dev", "eth0"])
+    announce(cluster, name, address)
+    node.run(["env", f"EVENKEEL_ADDRESSES={address}", "/run/lab/modules/counter/bin/start_prim"])
 
 
-def stop_by_hand(cluster, name):
+def stop_by_hand(cluster, name, address=harness.ADDRESS):
     node = cluster.node(name)
     node.run(["/run/lab/modules/counter/bin/stop_prim"])
-    node.run(["ip", "address", "del", f"{harness.ADDRESS}/24", "dev", "eth0"])
+    node.run(["ip", "address", "del", with_prefix(address), "dev", "eth0"])
 
 
 def test_judges_turn_red(bare):
@@ -68,25 +73,27 @@ def take_away(folder, requests):
     assert [line.split(" of ")[0].split()[0] for line in missing] == ["append", "overwrite", "rename"], missing
 
 
-def test_two_writers_are_seen(bare):
+@pytest.mark.parametrize("address", [harness.ADDRESS, harness.ADDRESS6])
+def test_two_writers_are_seen(bare, address):
     """Both nodes answer at the same address: packets and answers must show both."""
-    serve_by_hand(bare, "node1")
-    sniffer = harness.Sniffer(bare)
-    clients = harness.Clients(bare)
+    serve_by_hand(bare, "node1", address)
+    sniffer = harness.Sniffer(bare, address)
+    clients = harness.Clients(bare, address=address)
     clients.wait_served(nodes=["node1"])
-    serve_by_hand(bare, "node2")            # its announcement moves new connections there; old ones break
+    serve_by_hand(bare, "node2", address)   # its announcement moves new connections there; old ones break
     clients.wait_served(nodes=["node2"])
-    announce(bare, "node1")
+    announce(bare, "node1", address)
     clients.wait_served(nodes=["node1"])
     requests, packets = clients.stop(), sniffer.stop()
     for name in ("node1", "node2"):
-        stop_by_hand(bare, name)
+        stop_by_hand(bare, name, address)
     assert [node for node, *_ in workload.tenures(requests)][:3] == ["node1", "node2", "node1"]
     assert [node for node, *_ in packets][:3] == ["node1", "node2", "node1"]
 
 
-def announce(cluster, name):
-    cluster.node(name).run(["arping", "-q", "-c1", "-A", "-I", "eth0", harness.ADDRESS], check=False)
+def announce(cluster, name, address):
+    how = [sys.executable, harness.HERE / "announce6.py"] if ":" in address else ["arping", "-q", "-c1", "-A", "-I"]
+    cluster.node(name).run([*how, "eth0", address], check=":" in address)
 
 
 def test_in_flight_is_counted():

@@ -23,6 +23,7 @@
 #include "daemon/scripts/scripts.h"
 #include "platform/cgroup.h"
 #include "platform/clock.h"
+#include "platform/socket_address.h"
 
 #define LIMIT_NS  (10 * NS_PER_S)
 #define PATH_ROOM 256
@@ -264,19 +265,27 @@ static void a_program_that_ends_with_0_is_up(void **state)
 	checks_stop(&the_module);
 }
 
-static void a_port_is_up_while_it_accepts(void **state)
+/* The module's address is held: there the check goes. */
+static void try_port(const char *host, const char *where)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t size = sizeof(address);
+	struct address address;
+	struct sockaddr_storage storage;
+	char wanted[128];
+	uint16_t port;
 
-	(void)state;
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(address_read(host, ADDRESS_OF_NODE, &address), ADDRESS_IS_GOOD);
+	socklen_t size = socket_address_fill(&address, 0, &storage);
+	int listener = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(listener >= 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&storage, size), 0);
 	assert_int_equal(listen(listener, 8), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-	add_check(NULL)->tcp_port = ntohs(address.sin_port);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&storage, &size), 0);
+	memcpy(&port, (const char *)&storage + offsetof(struct sockaddr_in, sin_port),
+		sizeof(port));
+	add_check(NULL)->tcp_port = ntohs(port);
+	the_module.settings.address_count = 1;
+	the_module.settings.addresses[0].address = address;
+	the_module.runtime.is_address_held = true;
 	checks_start(&the_module);
 	(void)wait_for(is_first_heard);
 	assert_true(heard[0].is_up);
@@ -284,7 +293,21 @@ static void a_port_is_up_while_it_accepts(void **state)
 	heard[0].events = 0;
 	(void)wait_for(is_first_heard); /* after three failures */
 	assert_false(heard[0].is_up);
-	assert_string_equal(said, "Check tcp is down: Connection refused.");
+	snprintf(wanted, sizeof(wanted), "Check tcp is down: Connection refused at %s:%u.", where,
+		ntohs(port));
+	assert_string_equal(said, wanted);
+}
+
+static void a_port_is_up_while_it_accepts(void **state)
+{
+	(void)state;
+	try_port("127.0.0.1", "127.0.0.1");
+}
+
+static void a_port_of_ipv6_is_up_while_it_accepts(void **state)
+{
+	(void)state;
+	try_port("::1", "[::1]");
 }
 
 static void what_a_check_leaves_in_a_session_of_its_own_is_killed(void **state)
@@ -406,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_program_that_ends_with_0_is_up),
 		CASE(a_port_is_up_while_it_accepts),
+		CASE(a_port_of_ipv6_is_up_while_it_accepts),
 		CASE(a_program_that_is_not_there_is_down),
 		CASE(what_a_check_leaves_in_a_session_of_its_own_is_killed),
 		CASE(one_that_hangs_delays_nobody_and_is_killed_with_all_it_started),

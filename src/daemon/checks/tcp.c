@@ -1,26 +1,12 @@
 /* A TCP port: up while it accepts connections. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/checks/internal.h"
 #include "platform/socket_address.h"
-
-static void on_connected(void *owner, uint32_t events)
-{
-	struct check *check = owner;
-	int error = 0;
-	socklen_t size = sizeof(error);
-
-	(void)events;
-	if (getsockopt(check->socket, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-		error = errno;
-	if (error == 0)
-		check_is_up(check);
-	else
-		check_is_down(check, strerror(error));
-}
 
 /* The virtual address, where clients connect; without one, this machine. */
 static struct address target_of(const struct module *module)
@@ -30,6 +16,26 @@ static struct address target_of(const struct module *module)
 	return module->settings.address_count > 0 && module->runtime.is_address_held
 		       ? module->settings.addresses[0].address
 		       : local;
+}
+
+static void on_connected(void *owner, uint32_t events)
+{
+	struct check *check = owner;
+	struct address target = target_of(check->module);
+	char place[ADDRESS_PORT_TEXT_SIZE], why[128];
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	(void)events;
+	if (getsockopt(check->socket, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		error = errno;
+	if (error == 0) {
+		check_is_up(check);
+		return;
+	}
+	(void)snprintf(why, sizeof(why), "%s at %s", strerror(error),
+		address_format_port(&target, check_config_of(check)->tcp_port, place));
+	check_is_down(check, why);
 }
 
 static int start(struct check *check)
