@@ -280,8 +280,8 @@ def in_switch(cluster, *command):
 def test_switch_that_snoops(cluster):
     """A switch that passes a group to its members only: both nodes are members of the address's, before they need it."""
     in_switch(cluster, "sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 0 >/proc/sys/net/ipv6/conf/client/disable_ipv6")
-    in_switch(cluster, "ip", "link", "set", "client", "type", "bridge", "mcast_query_response_interval", "100",
-              "mcast_startup_query_interval", "100", "mcast_querier", "1", "mcast_snooping", "1")
+    in_switch(cluster, "ip", "link", "set", "client", "type", "bridge", "mcast_query_response_interval", "50",
+              "mcast_query_interval", "200", "mcast_startup_query_interval", "100", "mcast_querier", "1", "mcast_snooping", "1")
     try:
         def are_members():
             shown = [line for line in in_switch(cluster, "bridge", "mdb", "show", "dev", "client").splitlines()

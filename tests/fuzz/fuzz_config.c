@@ -3,8 +3,9 @@
  *
  * Build and run:
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
- *		tests/fuzz/fuzz_config.c src/api/config*.c src/api/settings*.c src/base/address*.c -lyaml -o
- * /tmp/fuzz_config /tmp/fuzz_config -max_total_time=60 tests/fuzz/corpus/config
+ *		tests/fuzz/fuzz_config.c src/api/config*.c src/api/settings*.c src/platform/folders.c \
+ *		src/core/names.c src/base/*.c -lyaml -o /tmp/fuzz_config
+ *	/tmp/fuzz_config -max_total_time=60 tests/fuzz/corpus/config
  */
 #include <stdlib.h>
 #include <string.h>
