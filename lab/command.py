@@ -16,7 +16,7 @@ def do_up(options):
     lab = Lab.up(options.dir, options.prefix, None if options.bare else options.build,
                  options.nodes, options.size, options.fs)
     if not options.bare:
-        lab.configure(options.module, options.arbiter)
+        lab.configure(options.module, options.arbiter, family=options.family)
     do_status(options)
 
 
@@ -118,6 +118,7 @@ def add_arguments(parser, wants):
         parser.add_argument("--size", default="1G", help="of each data disk (1G)")
         parser.add_argument("--fs", choices=("ext4", "xfs", "btrfs"), default="ext4")
         parser.add_argument("--arbiter", choices=("ping", "operator"), default="ping")
+        parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="how the nodes know each other (4)")
         parser.add_argument("--module", action="append", default=[], metavar="DIR")
         parser.add_argument("--bare", action="store_true", help="nodes only, no cluster")
 

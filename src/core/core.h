@@ -229,7 +229,7 @@ enum action_type {
 	ACTION_RUN_SCRIPT,
 	ACTION_HOLD_ADDRESS,	/* add all of the module's addresses, announce, keep renewing */
 	ACTION_RELEASE_ADDRESS, /* remove, reset connections */
-	ACTION_PROBE_ADDRESS,	/* ARP for the service address: does somebody answer? */
+	ACTION_PROBE_ADDRESS,	/* does somebody answer at a service address? */
 	ACTION_ASK_ARBITER,	/* compare-and-swap; core/arbiter/arbiter.h */
 	ACTION_START_CHECKS,
 	ACTION_STOP_CHECKS,
