@@ -16,10 +16,10 @@
 #include "base/words.h"
 #include "core/core.h"
 
-/* Who may give a command. The socket is root's, who may all; consoles ask for a role. */
 #define ADMIN_ALIVE_NS NS_PER_S /* a subscription has a line at least so often */
 
 /* clang-format off */
+/* Who may give a command. The socket is root's, who may all; consoles ask for a role. */
 #define ROLES(X) \
 	X(ROLE_MONITOR, "Monitor", "sees") \
 	X(ROLE_CONTROL, "Control", "sees, starts, stops and moves modules") \

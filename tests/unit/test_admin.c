@@ -479,6 +479,16 @@ static int open_subscriber(void)
 	return fd;
 }
 
+static void expect_end_of_lines(int fd)
+{
+	char data[4096];
+	ssize_t size;
+	while ((size = recv(fd, data, sizeof(data), 0)) > 0)
+		;
+	assert_int_equal(size, 0);
+	close(fd);
+}
+
 static void change_module(bool is_running)
 {
 	the_module->runtime.is_application_running = is_running;
@@ -619,6 +629,27 @@ static void subscribers_that_vanish_disturb_nobody(void **state)
 	close(later);
 }
 
+/* 300 modules of 32 KiB each are more than an answer may have. */
+static void a_status_that_is_too_long_ends_the_connection(void **state)
+{
+	(void)state;
+	know_module();
+	int before = open_subscriber();
+	make_lines_long();
+	for (int i = 1; i < 300; i++)
+		the_daemon->modules[i] = the_module;
+	the_daemon->module_count = 300;
+	admin_changed(the_daemon);
+	turn(NS_PER_S);
+	expect_end_of_lines(before);
+	int fd = open_client();
+	say(fd, SUBSCRIBE);
+	expect_end(fd);
+	the_daemon->module_count = 1;
+	fd = open_subscriber();
+	close(fd);
+}
+
 static void a_hundred_subscribers_and_room_for_commands(void **state)
 {
 	(void)state;
@@ -674,6 +705,7 @@ int main(void)
 		TEST(a_subscriber_gives_no_commands),
 		TEST(a_slow_subscriber_is_told_that_it_lost_changes),
 		TEST(subscribers_that_vanish_disturb_nobody),
+		TEST(a_status_that_is_too_long_ends_the_connection),
 		TEST(a_hundred_subscribers_and_room_for_commands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,9 +36,20 @@ static bool has_line(const struct admin_client *client)
 	return memchr(client->in, '\n', client->in_size) != NULL;
 }
 
+/* It is told nothing more, because what it would have to be told first is too long, or there is no
+ * memory for it. */
+static bool is_cut_off(const struct admin_client *client)
+{
+	return client->is_subscriber && client->wants_snapshot && client->out == NULL;
+}
+
 static void watch_mood(struct admin_client *client)
 {
 	uint32_t events = 0;
+	if (is_cut_off(client)) {
+		client_close(client);
+		return;
+	}
 	if (client->out != NULL)
 		events = EPOLLOUT;
 	else if (client->request == 0) /* a line that is here already must not wait for another */

@@ -59,7 +59,8 @@ struct admin_line *admin_line_new(json_t *json);
 void admin_line_drop(struct admin_line *line);
 /* From now on the client gets a snapshot and changes. Errors: -EBUSY: as many as may do; -ENOMEM. */
 int subscribe_start(struct admin_client *client) MUST_CHECK;
-/* What the subscriber is sent next; NULL: nothing has changed. */
+/* What the subscriber is sent next; NULL: nothing has changed, or (if it still wants a snapshot) it
+ * cannot be told. */
 struct admin_line *subscribe_next(struct admin_client *client);
 void subscribe_end(struct admin_client *client);
 void subscribe_close(struct admin *admin);

@@ -260,7 +260,7 @@ struct admin_line *subscribe_next(struct admin_client *client)
 	struct subscriptions *all = client->admin->subscriptions;
 	if (client->wants_snapshot) {
 		struct admin_line *snapshot = snapshot_of(all, &client->next);
-		client->wants_snapshot = snapshot == NULL; /* out of memory: tried again */
+		client->wants_snapshot = snapshot == NULL;
 		return snapshot;
 	}
 	if (client->next < all->line_first) {
