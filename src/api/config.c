@@ -232,11 +232,22 @@ int config_read_self(const char *config_folder, const struct cluster_config *clu
 	return 0;
 }
 
+/* A colon means something to YAML where it ends a value: fd00:: is one. */
+static void print_value(const char *value, FILE *out)
+{
+	const char *quote = strchr(value, ':') != NULL ? "\"" : "";
+	fprintf(out, "%s%s%s", quote, value, quote);
+}
+
 static void print_node(const struct node_config *node, FILE *out)
 {
-	char addresses[LINKS_MAX * (ADDRESS_TEXT_SIZE + 2)];
-	settings_format(&node_rows[2], node, addresses, sizeof(addresses));
-	fprintf(out, "- name: %s\n  id: %u\n  addresses: [%s]\n", node->name, node->id, addresses);
+	char shown[ADDRESS_TEXT_SIZE];
+	fprintf(out, "- name: %s\n  id: %u\n  addresses: [", node->name, node->id);
+	for (uint8_t i = 0; i < node->address_count; i++) {
+		fprintf(out, "%s", i > 0 ? ", " : "");
+		print_value(address_format(&node->addresses[i], shown), out);
+	}
+	fprintf(out, "]\n");
 }
 
 int config_print_cluster(const struct cluster_config *cluster, FILE *out)
@@ -252,7 +263,9 @@ int config_print_cluster(const struct cluster_config *cluster, FILE *out)
 			settings_is_equal(row, cluster, &defaults))
 			continue;
 		settings_format(row, cluster, value, sizeof(value));
-		fprintf(out, "%s: %s\n", row->key, value);
+		fprintf(out, "%s: ", row->key);
+		print_value(value, out);
+		fprintf(out, "\n");
 	}
 	fprintf(out, "nodes:\n");
 	for (int i = 0; i < cluster->node_count; i++)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "api/config.h"
+#include "api/config_internal.h"
 #include "api/settings.h"
 
 #define CLUSTER_HEAD "cluster: demo\n"
@@ -53,13 +54,11 @@ static void a_cluster_is_read_with_its_defaults(void **state)
 	assert_null(config_node_by_name(&cluster, "c"));
 }
 
-static void what_is_printed_is_read_again(void **state)
+static void print_and_read_again(const char *text)
 {
-	(void)state;
 	struct cluster_config cluster, again;
 	struct config_error error;
 	char printed[2048] = "";
-	const char *text = CLUSTER_HEAD "epoch: 7\nport: 7700\n" CLUSTER_NODES;
 	assert_int_equal(config_read_cluster_text("c.yaml", text_bytes(text), &cluster, &error), 0);
 	FILE *out = fmemopen(printed, sizeof(printed), "w");
 	assert_non_null(out);
@@ -68,6 +67,36 @@ static void what_is_printed_is_read_again(void **state)
 	assert_int_equal(
 		config_read_cluster_text("c.yaml", text_bytes(printed), &again, &error), 0);
 	assert_memory_equal(&cluster, &again, sizeof(cluster));
+}
+
+static void what_is_printed_is_read_again(void **state)
+{
+	(void)state;
+	print_and_read_again(CLUSTER_HEAD "epoch: 7\nport: 7700\n" CLUSTER_NODES);
+	/* Colons mean something to YAML, at an end most of all. */
+	print_and_read_again(
+		CLUSTER_HEAD "arbiter: ping\nping_target: \"2001:db8::\"\nnodes:\n"
+			     "- {name: a, id: 1, addresses: [fd00:1::1, \"fd00:2::\", 10.0.0.1]}\n"
+			     "- {name: b, id: 2, addresses: [fd00:1::2, fd00:2::1, 10.0.0.2]}\n");
+}
+
+static void a_module_has_addresses_of_both_families(void **state)
+{
+	(void)state;
+	struct module_settings *settings = calloc(1, sizeof(*settings));
+	struct config_error error;
+	char shown[256];
+	const struct setting *row = &module_rows[MODULE_ADDRESSES];
+	const char *text =
+		MODULE_HEAD "addresses: [10.3.0.100, \"FD00:0::100\", fd00::101/64@eth0]\n";
+	assert_non_null(settings);
+	assert_int_equal(config_read_module_text("m.yaml", text_bytes(text), settings, &error), 0);
+	settings_format(row, settings, shown, sizeof(shown));
+	assert_string_equal(shown, "10.3.0.100, fd00::100, fd00::101/64@eth0");
+	assert_int_equal(settings->addresses[1].prefix, 0);
+	assert_int_equal(settings->addresses[2].prefix, 64);
+	assert_string_equal(settings->addresses[2].interface, "eth0");
+	free(settings);
 }
 
 static void a_module_is_read_with_its_defaults(void **state)
@@ -367,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cluster_is_read_with_its_defaults),
 		cmocka_unit_test(what_is_printed_is_read_again),
+		cmocka_unit_test(a_module_has_addresses_of_both_families),
 		cmocka_unit_test(a_module_is_read_with_its_defaults),
 		cmocka_unit_test(each_wrong_cluster_has_its_sentence),
 		cmocka_unit_test(a_single_has_one_node_and_no_directories),
