@@ -368,9 +368,9 @@ static void lose_ids(struct world *world)
 static void damage(struct world *world)
 {
 	int64_t count = chance_between(&world->chance, 0, 25);
-	for (uint8_t i = 0; i < count; i++) {
+	for (int64_t i = 0; i < count; i++) {
 		switch (chance_below(&world->chance, 4)) {
-		case 0: add_stranger(world, STRANGER_IDS + i); break;
+		case 0: add_stranger(world, (uint8_t)(STRANGER_IDS + i)); break;
 		case 1: damage_content(world); break;
 		default: damage_names(world); break;
 		}

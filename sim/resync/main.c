@@ -40,6 +40,7 @@ void promise_broken(struct world *world, const char *promise, const char *format
 		return;
 	world->broken = promise;
 	va_start(arguments, format);
+	/* NOLINTNEXTLINE: clang-tidy 14 does not see va_start() here */
 	(void)vsnprintf(world->detail, sizeof(world->detail), format, arguments);
 	va_end(arguments);
 }
@@ -51,7 +52,7 @@ void world_say(struct world *world, const char *format, ...)
 		return;
 	(void)printf("%6" PRIu64 " ", world->steps);
 	va_start(arguments, format);
-	(void)vprintf(format, arguments);
+	(void)vprintf(format, arguments); /* NOLINT: the same */
 	va_end(arguments);
 	(void)puts("");
 }

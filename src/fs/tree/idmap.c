@@ -45,8 +45,9 @@ static int move_to(struct idmap *map, size_t room, bool has_values)
 		if (has_values)
 			larger.values[place] = value;
 	}
-	idmap_done(map);
+	struct idmap old = *map;
 	*map = larger;
+	idmap_done(&old);
 	return 0;
 }
 
