@@ -10,6 +10,7 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -261,3 +262,28 @@ def test_four_writers_go_side_by_side(served):
         assert len(os.listdir(home)) == 101
         for step in (1, 50, 149):
             assert (home / f"renamed {step}").read_bytes() == bytes([number]) * (step * 517)
+
+
+def thread_count(server, at_most):
+    """How many threads it has; an errand may be under way, which ends."""
+    until = time.monotonic() + 5
+    while (count := len(os.listdir(f"/proc/{server.process.pid}/task"))) > at_most and time.monotonic() < until:
+        time.sleep(0.05)
+    return count
+
+
+def test_threads_are_started_when_there_is_something_to_wait_for(served):
+    server, directory = served
+    write(directory / "a")
+    # main, orders, link, tick, and who reads: two, and another as often as all were busy
+    idle = thread_count(server, 8)
+    assert idle <= 8
+    server.order("hold")  # no answer leaves: who writes keeps nobody who reads
+    writers = [threading.Thread(target=write, args=[directory / f"held {number}"], daemon=True) for number in range(8)]
+    for writer in writers:
+        writer.start()
+    assert in_time(lambda: (directory / "a").read_bytes()) == b"old"
+    server.order("resume")
+    for writer in writers:
+        in_time(writer.join)
+    assert thread_count(server, idle + 9) <= idle + 9  # one for each that was busy, and one that reads
