@@ -69,14 +69,26 @@ struct replica fs_replica(struct node *node)
 	return (struct replica){ .side = side, .sender = &fs->sender, .receiver = &fs->receiver };
 }
 
+void fs_store(struct node *node)
+{
+	node->standing = node->fs.standing;
+}
+
 struct hello fs_hello(const struct node *node)
 {
 	struct hello hello = { .version = STREAM_VERSION,
 		.epoch = node->fs.tenant.epoch,
-		.generation = node->fs.generation };
+		.generation = node->fs.generation,
+		.id_limit = node->fs.standing.id_limit };
 
 	memcpy(hello.set_id, node->fs.tenant.set_id, SET_ID_SIZE);
 	return hello;
+}
+
+void fs_raise_ids(struct node *node, uint64_t id_limit)
+{
+	if (standing_raise_ids(&node->fs.standing, id_limit))
+		fs_store(node);
 }
 
 void fs_mark(struct node *node, uint64_t barrier)
@@ -99,11 +111,6 @@ void fs_take_role(struct node *node, enum fs_role role, const struct action *ord
 	node->held.role = role;
 	node->held.is_muted = false;
 	node->held.has_logs = true;
-}
-
-void fs_store(struct node *node)
-{
-	node->standing = node->fs.standing;
 }
 
 /* As a process begins: where the disk is not mounted there is no mark. */

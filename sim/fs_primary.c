@@ -62,7 +62,8 @@ void primary_begin(struct world *world, struct node *node, const struct action *
 	barriers_begin(&fs->barriers, world->now);
 	watch_begin(&fs->sender);
 	record_role(node, false);
-	fs->is_draining = false;
+	fs->is_draining = fs->is_leasing = false;
+	fs->next_id = fs->lease_end = 0;
 	for (int i = 0; i < CLIENTS; i++)
 		node->held.ring[i].is_pending = false;
 	begin_tenure(world, node);
@@ -127,6 +128,39 @@ static struct op object_op(enum op_type type, uint8_t object, const uint32_t *va
 	};
 }
 
+/* ---- ids ---- */
+
+#define LEASE_IDS 8
+
+/* Durable here, then known to whoever could take over; only then used. */
+static void want_lease(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+	uint64_t first = MAX_OF(fs->standing.id_limit, (uint64_t)FIRST_OBJECT + OBJECTS);
+	struct op op = { .type = OP_LEASE, .offset = first + LEASE_IDS };
+
+	fs_raise_ids(node, op.offset);
+	fs->is_leasing = true;
+	fs->lease_first = first;
+	fs->lease_sequence = submit(world, node, &op);
+}
+
+static bool has_id(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+
+	if (fs->next_id < fs->lease_end)
+		return true;
+	if (!fs->is_leasing)
+		want_lease(world, node);
+	if (!sender_is_known_there(&fs->sender, fs->lease_sequence))
+		return false;
+	fs->is_leasing = false;
+	fs->next_id = fs->lease_first;
+	fs->lease_end = fs->lease_first + LEASE_IDS;
+	return true;
+}
+
 /* ---- requests of the application ---- */
 
 static void submit_sync(struct world *world, struct node *node, struct request *request)
@@ -154,6 +188,7 @@ static void request_write(struct world *world, struct node *node, struct request
 	uint32_t write = copy_write(world, node, object);
 	struct op op = object_op(OP_WRITE, object, &write);
 
+	promise_on_id_given(world, node, node->fs.next_id++);
 	request->is_sync = false;
 	request->write = write;
 	request->sequence = submit(world, node, &op);
@@ -170,6 +205,8 @@ bool primary_request(struct world *world, struct node *node, uint32_t client, bo
 
 	if (!primary_is_serving(node) || request->is_pending || !has_room(&node->fs) ||
 		world->write_count == WRITES_MAX)
+		return false;
+	if (!is_sync && !has_id(world, node))
 		return false;
 	request->is_pending = true;
 	request->since = world->now;
@@ -231,6 +268,7 @@ static void drained(struct world *world, struct node *node)
 		!sender_is_drained(&fs->sender, fs->drain_sequence))
 		return;
 	fs->is_draining = false;
+	promise_on_drained(world, node);
 	fs_report(world, node, FS_REPORT_DRAINED);
 }
 
@@ -305,6 +343,7 @@ static void begin_walk(struct world *world, struct node *node)
 static void on_hello(struct world *world, struct node *node, const struct hello *theirs)
 {
 	struct fs *fs = &node->fs;
+	fs_raise_ids(node, theirs->id_limit);
 	enum hello_outcome outcome =
 		session_on_hello(&fs->sender, &fs->said, theirs, true, world->now);
 
@@ -472,6 +511,7 @@ void primary_drain(struct world *world, struct node *node)
 	fs->drain_sequence = sender_needs_peer(&fs->sender) ? submit(world, node, &op) : 0;
 	fs->drain_to = fs->sender.next_sequence - 1;
 	fs->is_draining = true;
+	__builtin_memcpy(fs->draining, node->copy.cached, sizeof(fs->draining));
 	fs_sync(world, node);
 }
 

@@ -12,7 +12,7 @@ void secondary_begin(struct world *world, struct node *node, const struct action
 
 	fs_close(world, node);
 	fs_take_role(node, FS_SECONDARY, order);
-	fs->end_sequence = fs->sync_sequence = 0;
+	fs->sync_sequence = 0;
 	fs->is_promoting = false;
 	receiver_init(&fs->receiver, fs->tenant.epoch.number);
 	standing_follow(&fs->standing, &fs->tenant, false);
@@ -137,7 +137,6 @@ void secondary_serve(struct world *world, struct node *node)
 	if (!fs->is_promoting || fs->role != FS_SECONDARY)
 		return; /* told otherwise meanwhile */
 	fs->is_promoting = false;
-	oplog_cut(&fs->receiver.log, fs->receiver.received);
 	fs_close(world, node);
 	primary_begin(world, node, &fs->promotion);
 	barriers_want(&fs->barriers);
@@ -172,6 +171,8 @@ void secondary_promote(struct world *world, struct node *node, const struct acti
 
 static void apply_now(struct node *node, const struct op *op)
 {
+	if (op->type == OP_LEASE)
+		fs_raise_ids(node, op->offset);
 	if (op->type != OP_WRITE && op->type != OP_METADATA)
 		return;
 	CHECK(op->data.size == sizeof(uint32_t));
@@ -244,7 +245,7 @@ static bool begin_session(
 	__builtin_memcpy(fs->tenant.set_id, theirs->set_id, SET_ID_SIZE);
 	fs->tenant.epoch = theirs->epoch;
 	fs->generation = theirs->generation;
-	fs->end_sequence = fs->sync_sequence = 0;
+	fs->sync_sequence = 0;
 	fs->is_complete_owed = false;
 	*out_known = standing_begin_session(&fs->standing, &fs->tenant);
 	fs_store(node);
@@ -272,6 +273,7 @@ static void shake_hands(struct world *world, struct node *node, const struct fra
 	struct frame reply = { .kind = FRAME_HELLO, .connection = frame->connection };
 	uint64_t known = 0;
 
+	fs_raise_ids(node, theirs->id_limit);
 	if (theirs->wants != STREAM_CONTINUE && !begin_session(world, node, theirs, &known)) {
 		fail(world, node, frame->connection);
 		return;
@@ -338,11 +340,31 @@ static void on_applied(struct world *world, struct node *node, const struct op *
 	if (receiver_on_applied(&fs->receiver, op->sequence) < 0)
 		return; /* done already, by a planted bug */
 	if (op->type == OP_RESYNC_END)
-		fs->end_sequence = op->sequence;
+		receiver_on_end(&fs->receiver, op->sequence);
 	if (op->type == OP_SYNC)
 		fs->sync_sequence = op->sequence;
 	if (op->type == OP_SYNC || op->type == OP_RESYNC_END)
 		fs_sync(world, node);
+}
+
+/* Everything was applied: durable first, then remembered, then told (R4, grow). */
+static void adopt(struct world *world, struct node *node)
+{
+	struct fs *fs = &node->fs;
+
+	if (!receiver_can_complete(&fs->receiver))
+		return;
+	fs_mark(node, fs->receiver.end);
+	standing_adopt(&fs->standing, fs->receiver.end);
+	fs_store(node);
+	if (!receiver_complete(&fs->receiver)) {
+		(void)standing_drop_in_sync(&fs->standing);
+		fs_store(node);
+		return;
+	}
+	fs_report(world, node, FS_REPORT_ADOPTED);
+	fs->is_complete_owed = true;
+	send_complete(world, node);
 }
 
 void secondary_apply(struct world *world, struct node *node)
@@ -358,28 +380,11 @@ void secondary_apply(struct world *world, struct node *node)
 	CHECK(op_decode(encoded, &op, &size) == 0);
 	apply_now(node, &op);
 	on_applied(world, node, &op);
+	adopt(world, node);
 	send_ack(world, node);
 	finish_promotion(world, node);
 	if (fs->receiver.applied < fs->receiver.received)
 		schedule_apply(world, node);
-}
-
-/* Everything was applied: durable first, then remembered, then told (R4, grow). */
-static void adopt(struct world *world, struct node *node)
-{
-	struct fs *fs = &node->fs;
-
-	fs_mark(node, fs->end_sequence);
-	standing_adopt(&fs->standing, fs->end_sequence);
-	fs_store(node);
-	if (!receiver_complete(&fs->receiver)) {
-		(void)standing_drop_in_sync(&fs->standing);
-		fs_store(node);
-		return;
-	}
-	fs_report(world, node, FS_REPORT_ADOPTED);
-	fs->is_complete_owed = true;
-	send_complete(world, node);
 }
 
 void secondary_on_synced(struct world *world, struct node *node)
@@ -394,7 +399,5 @@ void secondary_on_synced(struct world *world, struct node *node)
 	send_ack(world, node);
 	if (fs->connection != 0 && fs->sync_sequence != 0 && fs->sync_sequence <= fs->barrier.up_to)
 		(void)network_send(world, node, &synced); /* the barrier says it too */
-	if (fs->end_sequence != 0 && fs->end_sequence <= fs->barrier.up_to &&
-		fs->receiver.phase == RECEIVER_FILLING)
-		adopt(world, node);
+	adopt(world, node);
 }

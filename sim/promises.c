@@ -97,10 +97,52 @@ static void check_quiet(struct world *world, struct node *node)
 			node->id, other->id);
 }
 
+/* R6: what was received without a gap is applied before it serves. */
+static void check_applied(struct world *world, struct node *node)
+{
+	const struct oplog_header *header = node->fs.receiver.log.header;
+
+	if (header->applied + 1 < header->next_sequence)
+		promise_broken(world, 4,
+			"node %d serves before it applied %llu operations that it had received",
+			node->id,
+			(unsigned long long)(header->next_sequence - 1 - header->applied));
+}
+
+/* R11: never twice, whoever serves. A person who insists makes two histories. */
+void promise_on_id_given(struct world *world, struct node *node, uint64_t id)
+{
+	uint64_t *word = &world->given_ids[id / 64 % (IDS_MAX / 64)];
+
+	if ((*word & BIT64(id % 64)) != 0 && !world->has_insisted)
+		promise_broken(world, 5, "node %d gives the id %llu away, which another object has",
+			node->id, (unsigned long long)id);
+	*word |= BIT64(id % 64);
+}
+
+/* What lay here when the drain was ordered is on the disks of both. */
+void promise_on_drained(struct world *world, struct node *node)
+{
+	const struct node *other = other_node(world, node);
+	uint64_t bit = BIT64(other->id - 1);
+	bool is_peer_good = (node->record.good & bit) != 0 && (other->record.good & bit) != 0;
+
+	if (!is_peer_good || world->now - other->power_cut_at < RECENT_NS)
+		return;
+	for (int i = 0; i < OBJECTS; i++)
+		if (!copy_contains(world, other->copy.durable[i], node->fs.draining[i]))
+			promise_broken(world, 1,
+				"node %d is drained, and write %u of object %d is not on the disk "
+				"of node %d",
+				node->id, node->fs.draining[i], i, other->id);
+}
+
 void promise_on_serving(struct world *world, struct node *node, bool is_promotion)
 {
-	if (is_promotion)
+	if (is_promotion) {
 		check_quiet(world, node);
+		check_applied(world, node);
+	}
 	SAY(world, "node %d: serves in epoch %llu%s", node->id,
 		(unsigned long long)node->fs.tenant.epoch.number, is_promotion ? ", promoted" : "");
 	for (int i = 0; i < OBJECTS; i++) {
@@ -275,6 +317,16 @@ void promise_on_overwritten(struct world *world, struct node *target, bool is_se
 			lose_announced(world, source, i);
 }
 
+/* The newest of an object that was synced and must not be missing. */
+static uint32_t synced_of(const struct world *world, int object)
+{
+	uint32_t write = world->promise.acknowledged[object];
+
+	while (write != 0 && !world->writes[write].is_synced)
+		write = world->writes[write].previous;
+	return write;
+}
+
 /* A node that is called good from now on has everything that was acknowledged. */
 void promise_on_record(struct world *world, struct node *node, const struct record *before)
 {
@@ -296,6 +348,12 @@ void promise_on_record(struct world *world, struct node *node, const struct reco
 			promise_broken(world, 1,
 				"node %d calls node %d good, which has not write %u of object %d",
 				node->id, other->id, world->promise.acknowledged[i], i);
+	for (int i = 0; i < OBJECTS; i++)
+		if (!copy_contains(world, other->copy.durable[i], synced_of(world, i)))
+			promise_broken(world, 1,
+				"node %d calls node %d good, on whose disk the synced write %u of "
+				"object %d is not",
+				node->id, other->id, synced_of(world, i), i);
 }
 
 /* ---- what is durable before it is used ---- */

@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/world.h"
 
@@ -97,6 +98,7 @@ static void reset(struct world *world, uint64_t seed)
 	world->writes[0] = (struct written){ 0 };
 	world->tenure_count = 0;
 	world->promise = (struct promise_state){ 0 };
+	memset(world->given_ids, 0, sizeof(world->given_ids));
 	world->counters = (struct counters){ 0 };
 	for (int link = 0; link < LINKS; link++)
 		for (int from = 0; from < NODES; from++)

@@ -47,6 +47,7 @@
 #define MODULE		1
 #define LOG_MEMORY_SIZE (OPLOG_HEADER_SIZE + OP_SIZE_MAX + 4096)
 #define FIRST_OBJECT	1024 /* object id of object 0 */
+#define IDS_MAX		(1 << 17)
 
 struct world;
 
@@ -213,13 +214,16 @@ struct fs {
 	int64_t applying_since, syncing_since;
 	struct barrier barrier; /* what the running sync will have made durable */
 	uint32_t syncing[OBJECTS];
+	uint64_t next_id, lease_end; /* ids of new objects that may be given away */
+	bool is_leasing;
+	uint64_t lease_first, lease_sequence; /* of the next lease, not known there yet */
 	bool is_draining;
 	uint64_t drain_to, drain_sequence;
+	uint32_t draining[OBJECTS]; /* what has to be durable then */
 	bool is_promoting;
 	struct action promotion; /* its order */
 	uint32_t resync_next;	 /* object to copy next */
 	uint64_t sync_sequence;	 /* of the last OP_SYNC that was applied */
-	uint64_t end_sequence;	 /* of OP_RESYNC_END: to be applied, synced and told */
 	bool is_complete_owed;
 };
 
@@ -349,6 +353,7 @@ struct world {
 	struct written writes[WRITES_MAX];
 	struct tenure tenures[TENURES_MAX];
 	struct promise_state promise;
+	uint64_t given_ids[IDS_MAX / 64]; /* a mask */
 	struct counters counters;
 	uint32_t heap_count, free_count;
 	uint32_t heap[EVENTS_MAX], free[EVENTS_MAX];
@@ -453,6 +458,8 @@ void fs_say_missed(struct world *world, struct node *node);
 /* A successor says where it stands; orders that waited for it follow. */
 void fs_say_hello(struct world *world, struct node *node);
 
+/* Somebody knows of ids up to here. */
+void fs_raise_ids(struct node *node, uint64_t id_limit);
 void primary_begin(struct world *world, struct node *node, const struct action *order);
 uint64_t primary_next_tenure(const struct node *node);
 void primary_resume(struct world *world, struct node *node);
@@ -508,6 +515,8 @@ void promise_on_overwritten(struct world *world, struct node *target, bool is_se
 void promise_on_asked(struct world *world, struct node *node, const struct action *question);
 /* What a node tells the other of its record is durable. */
 void promise_on_told(struct world *world, struct node *node, const struct record *told);
+void promise_on_id_given(struct world *world, struct node *node, uint64_t id);
+void promise_on_drained(struct world *world, struct node *node);
 void promise_on_record(struct world *world, struct node *node, const struct record *before);
 bool world_is_ready(struct world *world);
 bool world_is_converged(struct world *world);

@@ -23,9 +23,16 @@ enum {
 	PLANTED_SYNC_HERE_ONLY = 111,	 /* a sync is released when it is done here (R1) */
 	PLANTED_SYNC_IGNORES_HELD = 112, /* a sync is released although the peer is lost */
 	PLANTED_BARRIER_AT_END = 113, /* a barrier says what came while the disk was synced (R1) */
-	PLANTED_STALE_ALONE = 140,    /* answers alone in an epoch that is not new (R4) */
-	PLANTED_STRANGE_ACK = 141,    /* acknowledgements of another epoch count */
-	PLANTED_MIXTURE_SERVES = 142, /* a copy that is not in sync is promoted (R6) */
+	PLANTED_PROMOTED_UNAPPLIED = 114, /* serves before what was received is applied (R6) */
+	PLANTED_RESUMED_ALONE = 115,	  /* a successor answers what waited for the peer (R8) */
+	PLANTED_COMPLETE_UNSYNCED = 116,  /* complete is told before it is durable (R4) */
+	PLANTED_DRAINED_HERE_ONLY = 117,  /* drained, although the peer has not synced */
+	PLANTED_LEASE_UNTOLD = 118, /* ids are given away before the peer knows of them (R11) */
+	PLANTED_HELD_NEEDS_NOBODY = 119, /* what is sequenced while the peer is lost is done (R1) */
+	PLANTED_OTHER_SESSION = 122,	 /* goes on with whatever session the peer has */
+	PLANTED_STALE_ALONE = 140,	 /* answers alone in an epoch that is not new (R4) */
+	PLANTED_STRANGE_ACK = 141,	 /* acknowledgements of another epoch count */
+	PLANTED_MIXTURE_SERVES = 142,	 /* a copy that is not in sync is promoted (R6) */
 	/* bringing a copy up to date: found by sim/resync */
 	PLANTED_RESYNC_UNLINK_AS_IS = 150,   /* an object dies there although it has names here */
 	PLANTED_RESYNC_LINK_UNSHOWN = 151,   /* a name for what the target does not have */

@@ -5,30 +5,25 @@
 
 static const struct phase_rule {
 	const char *name;
-	uint32_t next;	 /* phases that may follow; RECEIVER_IDLE always may: a new role */
+	uint32_t next;	 /* phases that may follow */
 	bool is_open;	 /* its operations are applied */
 	bool is_heard;	 /* and taken, and acknowledged */
 	bool is_in_sync; /* everything acknowledged is here */
 } rules[RECEIVER_PHASE_COUNT] = {
 	/* clang-format off */
 	[RECEIVER_IDLE]     = { "idle",
-				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),
-				false, false, false },
+		BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),    false, false, false },
 	[RECEIVER_QUIET]    = { "quiet",
-				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FILLING) | BIT(RECEIVER_FAILED),
-				false, false, false },
+		BIT(RECEIVER_QUIET) | BIT(RECEIVER_FILLING) | BIT(RECEIVER_FAILED),     false, false, false },
 	[RECEIVER_FILLING]  = { "filling",
-				BIT(RECEIVER_QUIET) | BIT(RECEIVER_IN_SYNC) | BIT(RECEIVER_FAILED),
-				true,  true,  false },
+		BIT(RECEIVER_IDLE) | BIT(RECEIVER_QUIET) | BIT(RECEIVER_IN_SYNC) |
+		BIT(RECEIVER_FAILED), true,  true,  false },
 	[RECEIVER_IN_SYNC]  = { "in_sync",
-				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),
-				true,  true,  true },
+		BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED) | BIT(RECEIVER_PROMOTED),    true,  true,  true },
 	[RECEIVER_FAILED]   = { "failed",
-				BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED),
-				false, false, false },
+		BIT(RECEIVER_QUIET) | BIT(RECEIVER_FAILED),                             false, false, false },
 	[RECEIVER_PROMOTED] = { "promoted",
-				BIT(RECEIVER_PROMOTED) | BIT(RECEIVER_FAILED),
-				true,  false, true },
+		BIT(RECEIVER_PROMOTED) | BIT(RECEIVER_FAILED),                          true,  false, true },
 	/* clang-format on */
 };
 
@@ -202,8 +197,7 @@ void receiver_on_disconnected(struct receiver *receiver)
 	if (receiver->phase != RECEIVER_FILLING)
 		return;
 	receiver->log.header->session = 0;
-	receiver->phase = RECEIVER_IDLE;
-	receiver_verify(receiver);
+	receiver_move(receiver, RECEIVER_IDLE);
 }
 
 void receiver_fail(struct receiver *receiver)
@@ -214,7 +208,7 @@ void receiver_fail(struct receiver *receiver)
 
 /* ---- operations ---- */
 
-enum verdict receiver_on_arrived(struct receiver *receiver, uint64_t epoch, uint64_t sequence)
+enum arrival receiver_on_arrived(struct receiver *receiver, uint64_t epoch, uint64_t sequence)
 {
 	bool is_heard =
 		rules[receiver->phase].is_heard ||
@@ -282,9 +276,23 @@ bool receiver_acknowledgeable(
 
 /* ---- in sync, and promotion ---- */
 
+void receiver_on_end(struct receiver *receiver, uint64_t sequence)
+{
+	CHECK(sequence <= receiver->applied);
+	receiver->end = sequence;
+}
+
+bool receiver_can_complete(const struct receiver *receiver)
+{
+	bool is_durable =
+		receiver->durable >= receiver->end || IS_PLANTED(PLANTED_COMPLETE_UNSYNCED);
+
+	return receiver->phase == RECEIVER_FILLING && receiver->end != 0 && is_durable;
+}
+
 bool receiver_complete(struct receiver *receiver)
 {
-	if (receiver->phase != RECEIVER_FILLING)
+	if (!receiver_can_complete(receiver))
 		return false;
 	receiver_move(receiver, RECEIVER_IN_SYNC);
 	return true;
@@ -315,7 +323,10 @@ int receiver_promote(struct receiver *receiver, uint64_t epoch)
 
 bool receiver_is_finished(const struct receiver *receiver)
 {
-	return receiver->phase == RECEIVER_PROMOTED && receiver->applied >= receiver->received;
+	bool is_applied =
+		receiver->applied >= receiver->received || IS_PLANTED(PLANTED_PROMOTED_UNAPPLIED);
+
+	return receiver->phase == RECEIVER_PROMOTED && is_applied;
 }
 
 void receiver_verify(const struct receiver *receiver)

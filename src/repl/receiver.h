@@ -2,12 +2,15 @@
  * What the secondary decides: whom it listens to, what becomes of each operation that arrives, what
  * it may acknowledge, when it counts as in sync, and what remains of it when it is promoted. Pure.
  *
- * Which phase may follow which is drawn from the table in docs/states.md. receiver_begin_session() leads
- * to FILLING, receiver_complete() to IN_SYNC, receiver_promote() to PROMOTED, receiver_fail() to FAILED.
+ *	IDLE		no session that could go on; each role begins here
+ *	QUIET		a new session is to begin: nothing more of the one before is taken or begun
+ *	FILLING		being brought up to date; when the connection ends it begins again from the start
+ *	IN_SYNC		everything acknowledged is here; a connection may end and come back
+ *	FAILED		could not do what the primary did
+ *	PROMOTED	nothing more arrives, the rest is applied, then it serves
  *
- * IN_SYNC without a session can go on when its primary connects again; FILLING begins again from the
- * start. The log is what was received and is not applied; it outlives the process (R6). Nobody
- * outside of src/repl changes a field. Not for: doing the operation (fs/replicator/applier.c). Under
+ * Which may follow which is drawn from the table in docs/states.md. The log is what was received and
+ * is not applied; it outlives the process (R6). Nobody outside of src/repl changes a field. Not for: doing the operation (fs/replicator/applier.c). Under
  * the replicator's lock.
  */
 #ifndef EVENKEEL_REPL_RECEIVER_H
@@ -22,12 +25,12 @@
 #include "repl/session.h"
 
 enum receiver_phase {
-	RECEIVER_IDLE,	   /* no session that could go on; what lies here may miss something */
-	RECEIVER_FILLING,  /* being brought up to date */
-	RECEIVER_IN_SYNC,  /* everything acknowledged is here */
-	RECEIVER_QUIET,	   /* nothing more is begun, until the next session */
-	RECEIVER_FAILED,   /* could not do what the primary did */
-	RECEIVER_PROMOTED, /* was in sync; nothing more arrives */
+	RECEIVER_IDLE,
+	RECEIVER_QUIET,
+	RECEIVER_FILLING,
+	RECEIVER_IN_SYNC,
+	RECEIVER_FAILED,
+	RECEIVER_PROMOTED,
 	RECEIVER_PHASE_COUNT
 };
 
@@ -37,6 +40,7 @@ struct receiver {
 	uint64_t received; /* all up to here are in the log */
 	uint64_t applied;  /* all up to here are applied: their system calls returned */
 	uint64_t durable;  /* all up to here are durable */
+	uint64_t end;	   /* FILLING: the sequence of OP_RESYNC_END, applied; 0: not yet */
 	struct oplog log;
 	struct oplog_cursor cursor; /* stands before what was not applied */
 	/* A predecessor had applied everything and recorded itself as primary of this one; number 0:
@@ -44,7 +48,7 @@ struct receiver {
 	struct epoch promoted_epoch;
 };
 
-enum verdict { VERDICT_TAKE, VERDICT_DUPLICATE, VERDICT_GAP, VERDICT_STALE_EPOCH, VERDICT_DROP };
+enum arrival { VERDICT_TAKE, VERDICT_DUPLICATE, VERDICT_GAP, VERDICT_STALE_EPOCH, VERDICT_DROP };
 
 /* Nobody yet; borrows the log's memory for as long as it lives. */
 void receiver_open(struct receiver *receiver, const struct oplog *log);
@@ -93,7 +97,7 @@ void receiver_fail(struct receiver *receiver);
 /* ---- operations ---- */
 
 /* What to do with an operation of this epoch and sequence. TAKE has moved `received`. */
-enum verdict receiver_on_arrived(struct receiver *receiver, uint64_t epoch, uint64_t sequence);
+enum arrival receiver_on_arrived(struct receiver *receiver, uint64_t epoch, uint64_t sequence);
 /* Puts what was taken into the log. Errors: those of oplog_append_encoded(). */
 int receiver_append(
 	struct receiver *receiver, const struct op *op, struct bytes encoded) MUST_CHECK;
@@ -110,8 +114,12 @@ bool receiver_acknowledgeable(
 
 /* ---- in sync, and promotion ---- */
 
-/* OP_RESYNC_END was applied and is durable, and the state says so, durably. False: the session ended
- * before, so this is not to be told, and the state must take it back. */
+/* OP_RESYNC_END, of this sequence, was applied. */
+void receiver_on_end(struct receiver *receiver, uint64_t sequence);
+/* Everything up to that is durable: the state may say so. */
+bool receiver_can_complete(const struct receiver *receiver);
+/* The state says so, durably. False: the session ended before, so this is not to be told, and the
+ * state must take it back. */
 bool receiver_complete(struct receiver *receiver);
 bool receiver_is_in_sync(const struct receiver *receiver);
 /* Not everything that was acknowledged is here, so a promotion would be refused. */

@@ -98,7 +98,7 @@ enum resumption sender_resume(struct sender *sender, uint64_t epoch, uint64_t kn
 	const struct oplog_header *header = sender->log.header;
 	bool had_session = header->session != 0;
 
-	if (!can_go_on(header, epoch)) {
+	if (!can_go_on(header, epoch) || IS_PLANTED(PLANTED_RESUMED_ALONE)) {
 		sender_init(sender, epoch, sender_next_tenure(known));
 		return had_session ? RESUMED_LOST : RESUMED_ALONE;
 	}
@@ -185,19 +185,22 @@ uint64_t sender_answerable(const struct sender *sender)
 
 bool sender_needs_peer(const struct sender *sender)
 {
+	if (sender->mode == SENDER_HELD && IS_PLANTED(PLANTED_HELD_NEEDS_NOBODY))
+		return false;
 	return rules[sender->mode].is_peer_needed;
 }
 
 bool sender_is_known_there(const struct sender *sender, uint64_t sequence)
 {
-	return !sender_needs_peer(sender) || sender->acked >= sequence;
+	return !sender_needs_peer(sender) || sender->acked >= sequence ||
+	       IS_PLANTED(PLANTED_LEASE_UNTOLD);
 }
 
 /* `durable` reaches what stood before the sync when it is done; the sync itself counts as applied a
  * moment later. */
 bool sender_is_drained(const struct sender *sender, uint64_t sequence)
 {
-	return !sender_needs_peer(sender) ||
+	return !sender_needs_peer(sender) || IS_PLANTED(PLANTED_DRAINED_HERE_ONLY) ||
 	       (sender->peer_barrier + 1 >= sequence && sender->acked >= sequence);
 }
 

@@ -98,6 +98,8 @@ static void only_a_copy_in_sync_is_promoted(void **state)
 
 	assert_int_equal(receiver_promote(&receiver, 4), -ERROR_INVALID);
 	assert_int_equal(receiver.phase, RECEIVER_FILLING);
+	assert_false(receiver_complete(&receiver));
+	receiver_on_end(&receiver, 10);
 	assert_true(receiver_complete(&receiver));
 	assert_int_equal(receiver_on_arrived(&receiver, 3, 11), VERDICT_TAKE);
 	assert_int_equal(receiver_promote(&receiver, 4), 0);

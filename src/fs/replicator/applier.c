@@ -72,16 +72,29 @@ static void run_hash(struct replicator *r, const struct job *job)
 		replicator_apply_failed(r, error, "the secondary cannot read its own copy");
 }
 
+/* All was synced after it had been applied. */
+static bool is_end_durable(struct replicator *r, uint64_t sequence)
+{
+	lock_take(&r->lock);
+	while (receiver_is_open(&r->receiver) && r->receiver.applied < sequence)
+		replicator_wait(r, &r->changed, TICK_NS); /* its thread is about to say so */
+	bool is_open = receiver_is_open(&r->receiver);
+	if (is_open) {
+		receiver_on_end(&r->receiver, sequence);
+		is_open = receiver_on_durable(&r->receiver, sequence) == 0;
+	}
+	bool is_durable = is_open && receiver_can_complete(&r->receiver);
+	lock_give(&r->lock);
+	return is_durable;
+}
+
 /* Everything was applied: durable first, then remembered, then told (R4, grow). */
 static int finish_resync(struct replicator *r, uint64_t sequence)
 {
 	int error = resync_target_finish(r->target);
 	if (error != 0)
 		return error;
-	lock_take(&r->lock);
-	bool is_open = receiver_is_open(&r->receiver);
-	lock_give(&r->lock);
-	if (!is_open)
+	if (!is_end_durable(r, sequence))
 		return -ECANCELED;
 	error = replicator_mark_roots(r, sequence);
 	if (error != 0)
