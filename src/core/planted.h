@@ -22,7 +22,8 @@
  *
  * One more breaks no promise that the simulator checks, and is not among its numbers:
  *
- *	12  the lateness guard is ignored (needless failovers)
+ *	12  the lateness guard is ignored (covered by: what lies in a late node's socket counts as heard,
+ *	    and the first question to the arbiter is asked before `silence` or not at all)
  */
 #ifndef EVENKEEL_CORE_PLANTED_H
 #define EVENKEEL_CORE_PLANTED_H
