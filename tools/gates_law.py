@@ -1,6 +1,5 @@
 """Gates of the law: what the pages say is so, and what the code refers to is on the pages."""
 import re
-import subprocess
 
 from house import ROOT, files, only_comments, pages, run, shown, without_comments
 
@@ -126,17 +125,14 @@ ELSEWHERE = {"errno.h", "linux/fuse.h", "fs/attr.c"}  # of the C library and the
 
 
 class Names:
-    """Finds a file by what a sentence calls it: from the root, from src or tests, beside the sentence, or by its end."""
+    """Finds a file by the end of its path, however much of it a sentence says."""
 
     def __init__(self):
-        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, cwd=ROOT,
-                                check=False).stdout.split("\n")
-        self.paths = {f"/{path}" for path in listed if path} or \
-                     {f"/{shown(path)}" for path in ROOT.rglob("*") if path.is_file()}
         self.ends = set()
-        for path in self.paths:
-            words = path.split("/")
-            self.ends |= {"/".join(words[at:]) for at in range(1, len(words))}
+        for path in ROOT.rglob("*"):
+            words = path.relative_to(ROOT).parts
+            if words[0] not in ("build", ".git"):
+                self.ends |= {"/".join(words[at:]) for at in range(len(words))}
 
     def has(self, name):
         return PLACEHOLDER.search(name) or name in ELSEWHERE or name.lstrip("./") in self.ends
