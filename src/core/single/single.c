@@ -283,6 +283,7 @@ static void on_command(struct core *core, struct instance *instance, const struc
 		break;
 	case COMMAND_COUNT: CHECK(false);
 	}
+	tidy(core, single); /* before the answer: who has it may kill us */
 }
 
 static bool advance(struct core *core, struct instance *instance)
