@@ -313,45 +313,10 @@ static void show(const struct instance *instance, struct summary *out)
 	out->is_failed = instance->application.is_failed;
 }
 
-static void say_failed(struct status *status, const char *now)
-{
-	text_add(&status->now, now);
-	text_add(&status->to_do, "look at the application's logs, repair it, then `evenkeel "
-				 "start` (the counter begins anew)");
-}
-
-static void say_up(const struct instance *instance, struct status *status)
-{
-	text_add(&status->now, application_is_settled(instance)
-				       ? "this node serves"
-				       : "the application is being started");
-	text_add(&status->if_dies, "if this node dies, the service stops until it is back: the "
-				   "module runs on this node alone");
-}
-
 static void say(const struct core *core, const struct instance *instance, struct status *status)
 {
 	(void)core;
-	switch (single_seen(instance)->step) {
-	case SINGLE_STOPPED:
-		text_add(&status->now, "stopped");
-		text_add(&status->to_do, "`evenkeel start` starts it");
-		break;
-	case SINGLE_PRESTART: text_add(&status->now, "starting"); break;
-	case SINGLE_UP: say_up(instance, status); break;
-	case SINGLE_STOPPING:
-	case SINGLE_CLOSING:
-		if (instance->wants_stop)
-			text_add(&status->now, "stopping");
-		else
-			say_failed(status, "the application failed too often: it is being stopped");
-		break;
-	case SINGLE_FAILED:
-		say_failed(
-			status, "the application failed too often and is not started again here");
-		break;
-	case SINGLE_STEP_COUNT: CHECK(false);
-	}
+	single_say(single_seen(instance), status);
 }
 
 static bool is_stopped(const struct instance *instance)

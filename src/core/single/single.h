@@ -35,4 +35,7 @@ enum module_state single_step_state(enum single_step step);
 enum readiness single_step_readiness(enum single_step step);
 bool single_step_may_follow(enum single_step step, enum single_step next);
 
+/* status.c */
+void single_say(const struct single *single, struct status *status);
+
 #endif
