@@ -1,7 +1,4 @@
-/*
- * The application: makes, links, renames, removes, writes; now and then it removes what it holds open.
- * And the copy as it is found at first.
- */
+/* The application: makes, links, renames, removes, writes; now and then it removes what it holds open. */
 #include <string.h>
 
 #include "sim/resync/world.h"
@@ -15,40 +12,7 @@ static struct bytes letter(uint8_t name)
 	return (struct bytes){ .data = &letters[name], .size = 1 };
 }
 
-/* ---- choosing ---- */
-
-static uint8_t any_of(struct chance *chance, const struct tree *tree, enum kind kind)
-{
-	uint8_t found[OBJECTS];
-	size_t count = 0;
-	for (int i = 1; i < OBJECTS; i++)
-		if (tree->objects[i].kind == kind)
-			found[count++] = (uint8_t)i;
-	return count > 0 ? found[chance_below(chance, count)] : 0;
-}
-
-static struct place any_name(struct chance *chance, const struct tree *tree)
-{
-	struct place found[OBJECTS * 2];
-	size_t count = 0;
-	for (int i = 1; i < OBJECTS; i++)
-		for (uint8_t name = 0; name < NAMES && count < ARRAY_COUNT(found); name++)
-			if (tree->objects[i].names[name] != 0)
-				found[count++] = (struct place){ (uint8_t)i, name };
-	return count > 0 ? found[chance_below(chance, count)] : (struct place){ 0 };
-}
-
-static struct place any_place(struct chance *chance, const struct tree *tree)
-{
-	struct place place = { .directory = any_of(chance, tree, KIND_DIRECTORY) };
-	place.name = (uint8_t)chance_below(chance, NAMES);
-	return place;
-}
-
-static uint8_t *at(struct tree *tree, struct place place)
-{
-	return &tree->objects[place.directory].names[place.name];
-}
+/* ---- locks ---- */
 
 /* A piece of its list is being sent: who changes its names waits for its lock. */
 static bool is_locked(const struct world *world, uint64_t directory)
@@ -73,15 +37,15 @@ static uint8_t new_id(struct world *world)
 static void create(struct world *world)
 {
 	struct tree *tree = &world->source.tree;
-	struct place place = any_place(&world->chance, tree);
+	struct place place = tree_any_place(&world->chance, tree);
 	enum kind kind = chance_is(&world->chance, 400) ? KIND_DIRECTORY : KIND_FILE;
-	if (*at(tree, place) != 0 || is_locked(world, place.directory))
+	if (*tree_name(tree, place) != 0 || is_locked(world, place.directory))
 		return;
 	uint8_t object = new_id(world);
 	if (object == 0)
 		return;
 	tree->objects[object] = (struct object){ .kind = kind, .owner = world->next_value++ };
-	*at(tree, place) = object;
+	*tree_name(tree, place) = object;
 	struct op op = { .type = OP_CREATE,
 		.object = object,
 		.parent = place.directory,
@@ -93,13 +57,13 @@ static void create(struct world *world)
 static void link_again(struct world *world)
 {
 	struct tree *tree = &world->source.tree;
-	struct place from = any_name(&world->chance, tree);
-	struct place to = any_place(&world->chance, tree);
-	uint8_t object = from.directory != 0 ? *at(tree, from) : 0;
-	if (object == 0 || *at(tree, to) != 0 || tree_is_directory(tree, object) ||
+	struct place from = tree_any_name(&world->chance, tree);
+	struct place to = tree_any_place(&world->chance, tree);
+	uint8_t object = from.directory != 0 ? *tree_name(tree, from) : 0;
+	if (object == 0 || *tree_name(tree, to) != 0 || tree_is_directory(tree, object) ||
 		is_locked(world, to.directory))
 		return;
-	*at(tree, to) = object;
+	*tree_name(tree, to) = object;
 	struct op op = { .type = OP_LINK,
 		.object = object,
 		.new_parent = to.directory,
@@ -119,8 +83,8 @@ static bool becomes_orphan(struct world *world, uint64_t object)
 static void remove_name(struct world *world)
 {
 	struct tree *tree = &world->source.tree;
-	struct place place = any_name(&world->chance, tree);
-	uint8_t object = place.directory != 0 ? *at(tree, place) : 0;
+	struct place place = tree_any_name(&world->chance, tree);
+	uint8_t object = place.directory != 0 ? *tree_name(tree, place) : 0;
 	if (object == 0 || is_locked(world, place.directory))
 		return;
 	bool is_directory = tree_is_directory(tree, object);
@@ -142,7 +106,7 @@ static void remove_name(struct world *world)
 static void exchange(struct world *world, struct place from, struct place to)
 {
 	struct tree *tree = &world->source.tree;
-	uint8_t object = *at(tree, from), other = *at(tree, to);
+	uint8_t object = *tree_name(tree, from), other = *tree_name(tree, to);
 	if (tree_is_below(tree, to.directory, object) || tree_is_below(tree, from.directory, other))
 		return;
 	struct op op = { .type = OP_RENAME,
@@ -154,8 +118,8 @@ static void exchange(struct world *world, struct place from, struct place to)
 		.new_parent = to.directory,
 		.new_name = letter(to.name),
 		.attributes = tree_attributes(tree, object) };
-	*at(tree, to) = object;
-	*at(tree, from) = other;
+	*tree_name(tree, to) = object;
+	*tree_name(tree, from) = other;
 	source_submit(world, &op);
 }
 
@@ -165,7 +129,7 @@ static void leave_whiteout(struct world *world, struct place from, struct op *op
 	if (object == 0)
 		return;
 	world->source.tree.objects[object] = (struct object){ .kind = KIND_FILE };
-	*at(&world->source.tree, from) = object;
+	*tree_name(&world->source.tree, from) = object;
 	op->mask |= OP_RENAME_WHITEOUT;
 	op->whiteout.object = object;
 }
@@ -179,7 +143,7 @@ static bool may_replace(const struct tree *tree, uint8_t object, uint8_t there)
 static void move(struct world *world, struct place from, struct place to)
 {
 	struct tree *tree = &world->source.tree;
-	uint8_t object = *at(tree, from), there = *at(tree, to);
+	uint8_t object = *tree_name(tree, from), there = *tree_name(tree, to);
 	if (tree_is_below(tree, to.directory, object) ||
 		(there != 0 && !may_replace(tree, object, there)))
 		return;
@@ -197,8 +161,8 @@ static void move(struct world *world, struct place from, struct place to)
 		tree->objects[there].is_orphan = true;
 	}
 	tree_drop_name(tree, to.directory, to.name);
-	*at(tree, from) = 0;
-	*at(tree, to) = object;
+	*tree_name(tree, from) = 0;
+	*tree_name(tree, to) = object;
 	leave_whiteout(world, from, &op);
 	source_submit(world, &op);
 }
@@ -206,17 +170,17 @@ static void move(struct world *world, struct place from, struct place to)
 static void rename_name(struct world *world)
 {
 	struct tree *tree = &world->source.tree;
-	struct place from = any_name(&world->chance, tree);
-	struct place to = any_place(&world->chance, tree);
-	uint8_t object = from.directory != 0 ? *at(tree, from) : 0;
-	if (object == 0 || *at(tree, to) == object)
+	struct place from = tree_any_name(&world->chance, tree);
+	struct place to = tree_any_place(&world->chance, tree);
+	uint8_t object = from.directory != 0 ? *tree_name(tree, from) : 0;
+	if (object == 0 || *tree_name(tree, to) == object)
 		return;
 	bool is_all_wanted =
-		tree_is_directory(tree, object) || tree_is_directory(tree, *at(tree, to));
+		tree_is_directory(tree, object) || tree_is_directory(tree, *tree_name(tree, to));
 	if (is_all_wanted ? is_any_locked(world)
 			  : is_locked(world, from.directory) || is_locked(world, to.directory))
 		return;
-	if (*at(tree, to) != 0 && chance_is(&world->chance, 300))
+	if (*tree_name(tree, to) != 0 && chance_is(&world->chance, 300))
 		exchange(world, from, to);
 	else
 		move(world, from, to);
@@ -225,7 +189,7 @@ static void rename_name(struct world *world)
 static void write_blocks(struct world *world)
 {
 	struct tree *tree = &world->source.tree;
-	uint8_t object = any_of(&world->chance, tree, KIND_FILE);
+	uint8_t object = tree_any_object(&world->chance, tree, KIND_FILE);
 	struct object *it = &tree->objects[object];
 	if (object == 0)
 		return;
@@ -248,7 +212,8 @@ static void change_attributes(struct world *world)
 {
 	struct tree *tree = &world->source.tree;
 	bool is_of_file = chance_is(&world->chance, 700);
-	uint8_t object = any_of(&world->chance, tree, is_of_file ? KIND_FILE : KIND_DIRECTORY);
+	uint8_t object =
+		tree_any_object(&world->chance, tree, is_of_file ? KIND_FILE : KIND_DIRECTORY);
 	struct object *it = &tree->objects[object];
 	struct op op = { .type = OP_SET_ATTRIBUTES, .object = object, .mask = ATTRIBUTE_UID };
 	if (object == 0)
@@ -265,7 +230,7 @@ static void change_attributes(struct world *world)
 static void punch(struct world *world)
 {
 	struct tree *tree = &world->source.tree;
-	uint8_t object = any_of(&world->chance, tree, KIND_FILE);
+	uint8_t object = tree_any_object(&world->chance, tree, KIND_FILE);
 	if (object == 0)
 		return;
 	uint64_t block = chance_below(&world->chance, BLOCKS);
@@ -304,101 +269,4 @@ void application_change(struct world *world)
 	case 10: forget(world); break;
 	default: write_blocks(world); break;
 	}
-}
-
-/* ---- the copy, as it is found ---- */
-
-static void add_stranger(struct world *world, uint8_t object)
-{
-	struct tree *tree = &world->target.tree;
-	struct place place = any_place(&world->chance, tree);
-	enum kind kind = chance_is(&world->chance, 300) ? KIND_DIRECTORY : KIND_FILE;
-	if (*at(tree, place) != 0)
-		return;
-	tree->objects[object] = (struct object){ .kind = kind, .owner = world->next_value++ };
-	*at(tree, place) = object;
-}
-
-static void damage_content(struct world *world)
-{
-	uint8_t object = any_of(&world->chance, &world->target.tree, KIND_FILE);
-	struct object *it = &world->target.tree.objects[object];
-	if (object == 0)
-		return;
-	tree_set_size(it, chance_below(&world->chance, BLOCKS + 1));
-	if (it->size > 0)
-		it->blocks[chance_below(&world->chance, it->size)] = world->next_value++;
-}
-
-static void damage_names(struct world *world)
-{
-	struct tree *tree = &world->target.tree;
-	struct place from = any_name(&world->chance, tree);
-	struct place to = any_place(&world->chance, tree);
-	if (from.directory == 0)
-		return;
-	uint8_t object = *at(tree, from);
-	if (*at(tree, to) == 0 && !tree_is_below(tree, to.directory, object)) {
-		*at(tree, from) = 0;
-		*at(tree, to) = object;
-	} else if (chance_is(&world->chance, 500)) {
-		tree_drop_name(tree, from.directory, from.name);
-	}
-}
-
-/* As after a restored backup: the same names, and no ids. */
-static void lose_ids(struct world *world)
-{
-	struct tree old = world->target.tree, *tree = &world->target.tree;
-	uint8_t new_ids[OBJECTS] = { 0 };
-	uint8_t next = NAMELESS;
-	new_ids[ROOT] = ROOT;
-	for (int i = ROOT + 1; i < OBJECTS && next < OBJECTS; i++)
-		if (old.objects[i].kind != KIND_NONE)
-			new_ids[i] = next++;
-	*tree = (struct tree){ 0 };
-	for (int i = 1; i < OBJECTS; i++)
-		if (new_ids[i] != 0)
-			tree->objects[new_ids[i]] = old.objects[i];
-	for (int i = 1; i < OBJECTS; i++)
-		for (int name = 0; name < NAMES; name++)
-			tree->objects[i].names[name] = new_ids[tree->objects[i].names[name]];
-}
-
-static void damage(struct world *world)
-{
-	int64_t count = chance_between(&world->chance, 0, 25);
-	for (int64_t i = 0; i < count; i++) {
-		switch (chance_below(&world->chance, 4)) {
-		case 0: add_stranger(world, (uint8_t)(STRANGER_IDS + i)); break;
-		case 1: damage_content(world); break;
-		default: damage_names(world); break;
-		}
-	}
-}
-
-static void change_often(struct world *world, int64_t least, int64_t most)
-{
-	int64_t count = chance_between(&world->chance, least, most);
-	for (int64_t i = 0; i < count; i++)
-		application_change(world);
-}
-
-void application_prepare(struct world *world)
-{
-	struct tree *tree = &world->source.tree, *copy = &world->target.tree;
-	tree->objects[ROOT] = (struct object){ .kind = KIND_DIRECTORY };
-	change_often(world, 5, 80);
-	uint64_t state = chance_below(&world->chance, 4);
-	*copy = *tree;
-	tree_drop_orphans(copy);
-	if (state == 0) {
-		*copy = (struct tree){ 0 };
-		copy->objects[ROOT] = (struct object){ .kind = KIND_DIRECTORY };
-	}
-	if (state >= 2)
-		damage(world);
-	if (state == 3)
-		lose_ids(world);
-	change_often(world, 0, 40);
 }

@@ -79,7 +79,7 @@ static void begin(struct world *world, uint64_t seed, bool is_verbose)
 		.chance = { seed }, .next_id = SOURCE_IDS, .next_value = 1, .is_verbose = is_verbose
 	};
 	open_log(&world->source.sender);
-	application_prepare(world);
+	copy_prepare(world);
 	world->changes_left = (int)chance_between(&world->chance, 0, 120);
 	world->cuts_left = (int)chance_below(&world->chance, 3);
 	source_begin(world, any_plan(world));

@@ -12,8 +12,6 @@
 #define ROOM_OPS    16 /* free on the wire before anybody begins to fill it */
 #define LIST_BYTES  256
 
-static const struct resync_limits limits = { .block = 1, .ask = 4, .send = 2 };
-
 /* ---- the wire ---- */
 
 static uint64_t append(struct world *world, struct op *op)
@@ -41,7 +39,7 @@ static void append_nothing(struct world *world)
 	(void)append(world, &op);
 }
 
-static void append_counted(struct world *world, struct op *op)
+void source_append(struct world *world, struct op *op)
 {
 	uint64_t sequence = append(world, op);
 	resync_window_add(&world->source.window, sequence, op_encoded_size(op));
@@ -130,7 +128,7 @@ void source_begin(struct world *world, uint32_t plan)
 	source->is_running = true;
 	connect(&source->sender, plan);
 	resync_walk_init(&source->walk, &memory);
-	append_counted(world, &op);
+	source_append(world, &op);
 	resync_walk_shown(&source->walk, ROOT, true);
 	for (int i = 1; i < OBJECTS; i++)
 		source->absent[i] = source->tree.objects[i].is_orphan;
@@ -236,7 +234,7 @@ static void send_piece(struct world *world)
 		.offset = 1 + listing->sent,
 		.data = { .data = bytes, .size = writer.size } };
 	if (listing->fresh_count > 0)
-		append_counted(world, &op);
+		source_append(world, &op);
 	listing->sent += (uint64_t)listing->fresh_count;
 }
 
@@ -266,7 +264,7 @@ static void list_step(struct world *world)
 	} else if (!listing->is_begun && !tree_is_directory(&source->tree, listing->directory)) {
 		end_list(source);
 	} else if (!listing->is_begun) {
-		append_counted(world, &begin);
+		source_append(world, &begin);
 		resync_walk_begin_list(&source->walk, listing->directory);
 		listing->is_begun = true;
 	} else if (!resync_walk_is_present(&source->walk, listing->directory)) {
@@ -274,160 +272,17 @@ static void list_step(struct world *world)
 	} else if (listing->next < NAMES) {
 		send_piece(world);
 	} else {
-		append_counted(world, &end);
+		source_append(world, &end);
 		resync_walk_end_list(&source->walk, listing->directory);
 		end_list(source);
 	}
 }
 
-/* ---- contents ---- */
-
-static void send_metadata(struct world *world, uint64_t object)
+void source_send_metadata(struct world *world, uint64_t object)
 {
 	struct source *source = &world->source;
 	if (tree_has(&source->tree, object) && resync_walk_is_present(&source->walk, object))
 		append_metadata(world, object, object);
-}
-
-static struct file *free_file(struct source *source)
-{
-	for (int i = 0; i < FILES_MAX; i++)
-		if (!source->files[i].is_used)
-			return &source->files[i];
-	return NULL;
-}
-
-static void open_file(struct world *world, uint64_t object)
-{
-	struct source *source = &world->source;
-	struct file *file = free_file(source);
-	struct op op = { .type = OP_SET_ATTRIBUTES,
-		.object = object,
-		.mask = ATTRIBUTE_SIZE,
-		.attributes = tree_attributes(&source->tree, object) };
-	if (!tree_has(&source->tree, object))
-		return;
-	*file = (struct file){ .is_used = true, .object = object };
-	file->content.size = op.attributes.size;
-	source->current = file;
-	if (resync_walk_is_present(&source->walk, object))
-		append_counted(world, &op);
-}
-
-static void end_file(struct world *world, struct file *file)
-{
-	file->is_used = false;
-	send_metadata(world, file->object);
-}
-
-static uint64_t next_block(const struct object *it, uint64_t from, uint64_t size, bool is_data)
-{
-	while (from < size && (it->blocks[from] != 0) != is_data)
-		from++;
-	return from;
-}
-
-static void punch(struct world *world, struct file *file, const struct resync_span *span)
-{
-	struct op op = { .type = OP_ALLOCATE,
-		.object = file->object,
-		.offset = span->from,
-		.length = span->length };
-	if (tree_has(&world->source.tree, file->object))
-		append_counted(world, &op);
-	resync_content_punched(&file->content, span);
-}
-
-static struct request *free_request(struct source *source)
-{
-	for (int i = 0; i < REQUESTS_MAX; i++)
-		if (!source->requests[i].is_used)
-			return &source->requests[i];
-	return NULL;
-}
-
-static void ask_step(struct world *world)
-{
-	struct source *source = &world->source;
-	struct file *file = source->current;
-	const struct object *it = &source->tree.objects[file->object];
-	const struct resync_content *content = &file->content;
-	struct resync_span span = resync_content_next(content, &limits,
-		next_block(it, content->asked, content->size, true),
-		next_block(it, content->asked, content->size, false));
-	struct op op = { .type = OP_HASH_WANTED,
-		.object = file->object,
-		.offset = span.from,
-		.length = span.length };
-	struct request *request = free_request(source);
-	switch (span.kind) {
-	case RESYNC_SPAN_HOLE: punch(world, file, &span); break;
-	case RESYNC_SPAN_ASK:
-		*request = (struct request){ .is_used = true, .file = file, .span = span };
-		resync_content_asked(&file->content, &span);
-		append_counted(world, &op);
-		break;
-	case RESYNC_SPAN_END:
-		source->current = NULL;
-		if (content->waiting == 0)
-			end_file(world, file);
-		break;
-	}
-}
-
-static bool is_different(const struct object *it, const struct request *request, uint32_t block)
-{
-	uint64_t at = request->span.from + block;
-	bool is_here = at < it->size, is_there = block < request->count;
-	if (!is_here || !is_there)
-		return is_here != is_there;
-	return it->blocks[at] != request->hashes[block];
-}
-
-/* Without a lock: whatever is written meanwhile goes its own way. */
-static void compare(struct source *source, struct request *request)
-{
-	const struct object *it = &source->tree.objects[request->file->object];
-	struct resync_run run = { 0 }, sent;
-	for (uint32_t i = 0; i <= request->span.length; i++) {
-		bool is_unlike = i < request->span.length && is_different(it, request, i);
-		if (resync_run_block(&run, &limits, is_unlike, &sent))
-			request->runs[request->run_count++] = sent;
-	}
-	request->is_compared = true;
-}
-
-/* The blocks as they are now. */
-static void send_run(struct world *world, struct request *request, const struct resync_run *run)
-{
-	const struct object *it = &world->source.tree.objects[request->file->object];
-	uint64_t from = request->span.from + run->first;
-	uint64_t end = MIN_OF(request->span.from + run->next, it->size);
-	struct op op = { .type = OP_WRITE, .object = request->file->object, .offset = from };
-	if (end <= from)
-		return;
-	op.length = end - from;
-	op.data.data = (const uint8_t *)&it->blocks[from];
-	op.data.size = op.length * sizeof(it->blocks[0]);
-	append_counted(world, &op);
-}
-
-static void answer_step(struct world *world, struct request *request)
-{
-	struct source *source = &world->source;
-	struct file *file = request->file;
-	if (!request->is_compared) {
-		compare(source, request);
-		return;
-	}
-	if (request->run_next < request->run_count) {
-		send_run(world, request, &request->runs[request->run_next++]);
-		return;
-	}
-	request->is_used = false;
-	resync_content_answered(&file->content);
-	if (file->content.waiting == 0 && file != source->current)
-		end_file(world, file);
 }
 
 /* ---- the walk ---- */
@@ -444,8 +299,8 @@ static struct resync_load load_of(struct source *source)
 {
 	struct resync_load load = { .has_answer = answered_request(source) != NULL,
 		.has_file = source->current != NULL,
-		.has_request_room = free_request(source) != NULL,
-		.has_file_room = free_file(source) != NULL };
+		.has_request_room = content_free_request(source) != NULL,
+		.has_file_room = content_free_file(source) != NULL };
 	for (int i = 0; i < REQUESTS_MAX; i++)
 		load.is_question_there = load.is_question_there || source->requests[i].is_used;
 	return load;
@@ -469,12 +324,12 @@ static bool take(struct world *world, const struct resync_todo *todo)
 {
 	struct source *source = &world->source;
 	switch (todo->task) {
-	case RESYNC_TAKE_ANSWER: answer_step(world, answered_request(source)); return true;
-	case RESYNC_ASK: ask_step(world); return true;
-	case RESYNC_OPEN: open_file(world, todo->object); return true;
+	case RESYNC_TAKE_ANSWER: content_take_answer(world, answered_request(source)); return true;
+	case RESYNC_ASK: content_ask(world); return true;
+	case RESYNC_OPEN: content_open(world, todo->object); return true;
 	case RESYNC_LIST: source->listing.directory = (uint8_t)todo->object; return true;
 	case RESYNC_WAIT: return false;
-	case RESYNC_FINISH: send_metadata(world, todo->object); return true;
+	case RESYNC_FINISH: source_send_metadata(world, todo->object); return true;
 	case RESYNC_SYNC: sync_there(world); return true;
 	case RESYNC_END: end(world); return true;
 	}

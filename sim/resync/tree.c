@@ -136,3 +136,38 @@ const char *tree_difference(const struct tree *tree, const struct tree *copy, co
 	}
 	return NULL;
 }
+
+/* ---- by chance ---- */
+
+uint8_t tree_any_object(struct chance *chance, const struct tree *tree, enum kind kind)
+{
+	uint8_t found[OBJECTS];
+	size_t count = 0;
+	for (int i = 1; i < OBJECTS; i++)
+		if (tree->objects[i].kind == kind)
+			found[count++] = (uint8_t)i;
+	return count > 0 ? found[chance_below(chance, count)] : 0;
+}
+
+struct place tree_any_name(struct chance *chance, const struct tree *tree)
+{
+	struct place found[OBJECTS * 2];
+	size_t count = 0;
+	for (int i = 1; i < OBJECTS; i++)
+		for (uint8_t name = 0; name < NAMES && count < ARRAY_COUNT(found); name++)
+			if (tree->objects[i].names[name] != 0)
+				found[count++] = (struct place){ (uint8_t)i, name };
+	return count > 0 ? found[chance_below(chance, count)] : (struct place){ 0 };
+}
+
+struct place tree_any_place(struct chance *chance, const struct tree *tree)
+{
+	struct place place = { .directory = tree_any_object(chance, tree, KIND_DIRECTORY) };
+	place.name = (uint8_t)chance_below(chance, NAMES);
+	return place;
+}
+
+uint8_t *tree_name(struct tree *tree, struct place place)
+{
+	return &tree->objects[place.directory].names[place.name];
+}

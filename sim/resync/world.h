@@ -188,12 +188,22 @@ void tree_set_size(struct object *object, uint64_t size);
 const char *tree_difference(const struct tree *tree, const struct tree *copy, const bool *is_absent,
 	char *out, size_t size);
 
+/* By chance; 0, or a place nowhere: there is none. */
+uint8_t tree_any_object(struct chance *chance, const struct tree *tree, enum kind kind);
+struct place tree_any_name(struct chance *chance, const struct tree *tree);
+/* Where there may be a name, or not. */
+struct place tree_any_place(struct chance *chance, const struct tree *tree);
+uint8_t *tree_name(struct tree *tree, struct place place);
+
 /* ---- application.c ---- */
 
 /* One thing that an application does, or does not, as it finds the tree. */
 void application_change(struct world *world);
+
+/* ---- copy.c ---- */
+
 /* The tree, and the state that the copy is in at first. */
-void application_prepare(struct world *world);
+void copy_prepare(struct world *world);
 
 /* ---- source.c ---- */
 
@@ -207,6 +217,21 @@ bool source_step(struct world *world);
 bool source_hear(struct world *world);
 /* The stream broke: the session is over. */
 void source_lose(struct world *world);
+
+/* Puts an operation of the walk onto the wire; there is room. */
+void source_append(struct world *world, struct op *op);
+/* All about the object but its content, if the target knows it. */
+void source_send_metadata(struct world *world, uint64_t object);
+
+/* ---- content.c: one step of the walk each ---- */
+
+/* NULL: all are in use. */
+struct file *content_free_file(struct source *source);
+struct request *content_free_request(struct source *source);
+void content_open(struct world *world, uint64_t object);
+/* About the next blocks of the current file. */
+void content_ask(struct world *world);
+void content_take_answer(struct world *world, struct request *request);
 
 /* ---- target.c ---- */
 

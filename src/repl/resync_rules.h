@@ -13,7 +13,7 @@
 #include "repl/op.h"
 
 struct resync_facts { /* of the operation's objects, after it was done here */
-	bool is_object_present, is_replaced_present;
+	bool is_object_present;
 	bool is_parent_listed, is_new_parent_listed;
 	bool is_parent_begun, is_new_parent_begun; /* being listed just now */
 	bool is_object_listed, is_replaced_listed; /* directories only */

@@ -141,7 +141,6 @@ static struct resync_facts find_facts(
 {
 	return (struct resync_facts){
 		.is_object_present = has(walk, RESYNC_PRESENT, op->object),
-		.is_replaced_present = has(walk, RESYNC_PRESENT, op->replaced),
 		.is_parent_listed = is_listed(walk, op->parent),
 		.is_new_parent_listed = is_listed(walk, op->new_parent),
 		.is_parent_begun = is_begun(walk, op->parent),

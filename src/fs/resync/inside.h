@@ -41,7 +41,6 @@ struct resync_request {
 	struct resync_file *file;
 	uint64_t object;
 	struct resync_span span;
-	uint64_t size_there;
 	uint32_t count;
 	uint8_t hashes[HASHES_MAX * HASH_SIZE];
 };

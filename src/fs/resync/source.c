@@ -141,7 +141,6 @@ void resync_source_on_hashes(struct resync_source *source, const struct digest *
 	struct resync_request *request = find_request(source, digest->object, digest->offset);
 	if (request != NULL) {
 		request->is_answered = true;
-		request->size_there = digest->size;
 		request->count = digest->count;
 		memcpy(request->hashes, digest->hashes.data, digest->hashes.size);
 		condition_wake_all(&source->answered);
