@@ -102,7 +102,13 @@ static void put_in_order(struct world *world)
 	if (!is_waiting)
 		is_one_newer = state == STATE_ALONE || state == STATE_PRIM;
 	world->counters.helped++;
-	ask_prim(world, is_one_newer ? one : two);
+	struct node *other = is_one_newer ? two : one;
+	/* What its sentence says when the word for the primary changed nothing. */
+	if (world->now - world->calm_since >= 2 * HELP_AFTER_NS && !is_waiting &&
+		state_of(other) == STATE_WAIT)
+		daemon_command(world, other, COMMAND_SECOND, true);
+	else
+		ask_prim(world, is_one_newer ? one : two);
 }
 
 void person_acts(struct world *world, const struct happening *happening)

@@ -88,7 +88,9 @@ static void check_quiet(struct world *world, struct node *node)
 	bool was_awake = other->daemon.is_running && world->now - other->woken_at > RECENT_NS &&
 			 world->now - other->daemon.started_at > RECENT_NS;
 
-	bool has_peer = sender->mode == SENDER_PAIRED || sender->mode == SENDER_HELD;
+	/* One that a person stops takes its application down, and answers to nobody meanwhile. */
+	bool has_peer = sender->mode == SENDER_PAIRED ||
+			(sender->mode == SENDER_HELD && other->record.should_run);
 
 	if (was_awake && primary_is_serving(other) && has_peer && !sender->is_muted &&
 		other->record.holder == other->id && !world->has_insisted)
