@@ -130,13 +130,13 @@ static struct oplog open_log(void *memory, bool is_fresh)
 	return log;
 }
 
-static void open_logs(struct node *node)
+static void open_logs(const struct world *world, struct node *node)
 {
 	struct fs *fs = &node->fs;
 	bool is_fresh = !node->held.has_logs;
 	struct oplog log = open_log(node->held.send_memory, is_fresh);
 
-	sender_open(&fs->sender, &log, DURABILITY_CALL);
+	sender_open(&fs->sender, &log, world->durability);
 	log = open_log(node->held.receive_memory, is_fresh);
 	receiver_open(&fs->receiver, &log);
 	node->held.has_logs = true;
@@ -154,7 +154,7 @@ void fs_start(struct world *world, struct node *node)
 	fs->generation = node->held.generation;
 	memcpy(fs->tenant.set_id, node->held.set_id, SET_ID_SIZE);
 	look_at_disks(node);
-	open_logs(node);
+	open_logs(world, node);
 	if (node->held.role == FS_PRIMARY)
 		primary_resume(world, node);
 	else if (node->held.role == FS_SECONDARY)

@@ -239,15 +239,6 @@ static void check_writer(struct world *world, struct node *node, const struct re
 	}
 }
 
-static void note_synced(struct world *world, const struct request *request)
-{
-	for (int i = 0; i < OBJECTS; i++)
-		for (uint32_t id = request->values[i]; id != 0 && !world->writes[id].is_synced;
-			id = world->writes[id].previous)
-			world->writes[id].is_synced = true;
-	world->counters.syncs++;
-}
-
 static void note_written(struct world *world, struct node *node, uint32_t write)
 {
 	uint32_t *acknowledged = &world->promise.acknowledged[world->writes[write].object];
@@ -267,15 +258,29 @@ static void note_written(struct world *world, struct node *node, uint32_t write)
 	world->counters.acknowledged++;
 }
 
+static void note_synced(struct world *world, struct node *node, const struct request *request)
+{
+	for (int i = 0; i < OBJECTS; i++) {
+		for (uint32_t id = request->values[i]; id != 0 && !world->writes[id].is_synced;
+			id = world->writes[id].previous)
+			world->writes[id].is_synced = true;
+		if (world->durability == DURABILITY_FSYNC && request->values[i] != 0)
+			note_written(world, node, request->values[i]);
+	}
+	world->counters.syncs++;
+}
+
 void promise_on_acknowledged(struct world *world, struct node *node, uint32_t client)
 {
 	const struct request *request = &node->held.ring[client];
 
 	world_hash(world, (uint64_t)request->write << 8 | node->id);
+	if (world->durability == DURABILITY_FSYNC && !request->is_sync)
+		return; /* what is not synced is not promised */
 	check_good(world, node, request);
 	check_writer(world, node, request);
 	if (request->is_sync)
-		note_synced(world, request);
+		note_synced(world, node, request);
 	else
 		note_written(world, node, request->write);
 }

@@ -12,9 +12,10 @@
  *	RARE_ARBITER	the arbiter takes its time
  */
 
-#define RARE_PERMILLE 120
-#define LOOK_AGAIN_NS (30 * NS_PER_MS)
-#define SIDE_KEPT_NS  (5 * NS_PER_S)
+#define RARE_PERMILLE  120
+#define FSYNC_PERMILLE 150 /* runs with durability: fsync */
+#define LOOK_AGAIN_NS  (30 * NS_PER_MS)
+#define SIDE_KEPT_NS   (5 * NS_PER_S)
 
 void rare_draw(struct world *world, int64_t from)
 {
@@ -27,6 +28,8 @@ void rare_draw(struct world *world, int64_t from)
 	}
 	if (has_any)
 		happen(world, from, HAPPEN_RARE);
+	world->durability =
+		chance_is(&world->rare, FSYNC_PERMILLE) ? DURABILITY_FSYNC : DURABILITY_CALL;
 }
 
 /* ---- each of them; false: the moment has not come ---- */

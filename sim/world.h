@@ -329,6 +329,7 @@ struct world {
 	int64_t now;
 	uint64_t steps, order, hash;
 	enum arbiter_kind arbiter;
+	enum durability durability; /* of the module */
 	struct weather weather;
 	bool has_fault[FAULT_COUNT];
 	struct chance rare; /* its own, see rare.c */
@@ -497,7 +498,7 @@ void fault_heal(struct world *world, const struct happening *happening);
 void fault_turn(struct world *world, struct node *node, int64_t first, int64_t second);
 void fault_turn_round(struct world *world, const struct happening *happening);
 void faults_end(struct world *world);
-/* The first rare trouble strikes after so long. */
+/* The first rare trouble strikes after so long; also draws what is seldom configured. */
 void rare_draw(struct world *world, int64_t from);
 void rare_strike(struct world *world);
 void rare_record(struct world *world, struct node *from, const struct happening *beat);
