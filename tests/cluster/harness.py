@@ -27,7 +27,7 @@ TREEDIFF = ROOT / "tools" / "treediff"
 MODULE = HERE / "modules" / "counter"
 ADDRESS, ADDRESS6, PORT = "10.77.3.100", "fd00:77:3::100", 7000
 MAIN_BUILD = os.environ.get("EVENKEEL_BUILD", str(ROOT / "build" / "main"))
-READY_SECONDS = 20
+READY_SECONDS, FAILOVER_SECONDS, RETURN_SECONDS = 20, 15, 45
 
 
 def make_module(folder, name="counter", address=ADDRESS, port=PORT, directories=None, durability="call", nodes=("node1", "node2"),
@@ -328,6 +328,32 @@ class Cluster:
             if node.state.get("is_frozen"):
                 node.thaw()
         self.lab.down()
+
+
+def lose_primary(cluster, how):
+    """Clients at work, the primary's node lost. Gives (clients, sniffer, lost node, the other, when)."""
+    lost = cluster.wait_pair(seconds=RETURN_SECONDS)
+    other = cluster.other(lost)
+    sniffer, clients = Sniffer(cluster), Clients(cluster)
+    clients.wait_served()
+    wait_for("300 acknowledged requests", lambda: len(clients.requests()) > 300, 20)
+    at_ns = time.time_ns()
+    getattr(cluster.node(lost), how)()
+    clients.wait_served(at_ns, FAILOVER_SECONDS, [other])
+    cluster.wait_state(other, "ALONE Ready")
+    return clients, sniffer, lost, other, at_ns
+
+
+def judge_failover(cluster, clients, sniffer, lost, other, at_ns):
+    cluster.wait_pair(other, RETURN_SECONDS)
+    clients.wait_served(nodes=[other])
+    requests, packets = clients.stop(), sniffer.stop()
+    assert workload.in_flight(requests, at_ns) > 0, "nothing was in flight: the case proves nothing"
+    assert [node for node, *_ in workload.tenures(requests)] == [lost, other]
+    assert [node for node, *_ in packets] == [lost, other], "two nodes sent from the service's address"
+    assert not workload.errors(requests)
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
 
 
 OWN_CRASH = re.compile(r"(evenkeel-fs|evenkeeld) was ended by signal (4|6|7|8|11)\b|evenkeel-hold ended: -(4|6|7|8|11)\b"

@@ -14,7 +14,7 @@ import pytest
 import workload
 
 pytestmark = pytest.mark.deadline(150)
-FAILOVER_SECONDS, RETURN_SECONDS, LIFETIME_SECONDS = 15, 45, 3
+RETURN_SECONDS, LIFETIME_SECONDS = harness.RETURN_SECONDS, 3
 BOTH = [harness.ADDRESS6, harness.ADDRESS]
 
 
@@ -83,29 +83,13 @@ def test_the_kernel_ends_it(cluster):
 
 
 def lose_primary(cluster, how):
-    lost = cluster.wait_pair(seconds=RETURN_SECONDS)
-    other = cluster.other(lost)
-    sniffer, clients = harness.Sniffer(cluster), harness.Clients(cluster)
-    clients.wait_served()
-    clients.wait_busy()
-    at_ns = time.time_ns()
-    getattr(cluster.node(lost), how)()
-    clients.wait_served(at_ns, FAILOVER_SECONDS, [other])
-    cluster.wait_state(other, "ALONE Ready")
-    assert set(entries(cluster, other)) == set(BOTH)
-    return clients, sniffer, lost, other, at_ns
+    lost = harness.lose_primary(cluster, how)
+    assert set(entries(cluster, lost[3])) == set(BOTH)
+    return lost
 
 
 def judge(cluster, clients, sniffer, lost, other, at_ns):
-    cluster.wait_pair(other, RETURN_SECONDS)
-    clients.wait_served(nodes=[other])
-    requests, packets = clients.stop(), sniffer.stop()
-    assert workload.in_flight(requests, at_ns) > 0, "nothing was in flight: the case proves nothing"
-    assert [node for node, *_ in workload.tenures(requests)] == [lost, other]
-    assert [node for node, *_ in packets] == [lost, other], "two nodes sent from the service's address"
-    assert not workload.errors(requests)
-    cluster.assert_nothing_missing(requests)
-    cluster.assert_equal()
+    harness.judge_failover(cluster, clients, sniffer, lost, other, at_ns)
     wait_served_over_both(cluster, other)
 
 
@@ -292,7 +276,7 @@ def test_switch_that_snoops(cluster):
         clients = harness.Clients(cluster)
         clients.wait_served()
         cluster.node(old).crash()       # its kernel goes on answering: asked through the switch
-        clients.wait_served(time.time_ns(), FAILOVER_SECONDS, [cluster.other(old)])
+        clients.wait_served(time.time_ns(), harness.FAILOVER_SECONDS, [cluster.other(old)])
         cluster.boot(old)
         cluster.wait_pair(cluster.other(old), RETURN_SECONDS)
         assert not workload.errors(clients.stop())

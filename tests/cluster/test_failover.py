@@ -9,7 +9,6 @@ import pytest
 import workload
 
 pytestmark = pytest.mark.deadline(150)
-FAILOVER_SECONDS = 15
 RETURN_SECONDS = 45
 
 
@@ -20,50 +19,24 @@ def cluster(make_cluster):
     return made
 
 
-def lose_primary(cluster, how):
-    """Clients at work, the primary's node lost. Gives (clients, sniffer, lost node, the other, when)."""
-    lost = cluster.wait_pair(seconds=RETURN_SECONDS)
-    other = cluster.other(lost)
-    sniffer, clients = harness.Sniffer(cluster), harness.Clients(cluster)
-    clients.wait_served()
-    harness.wait_for("300 acknowledged requests", lambda: len(clients.requests()) > 300, 20)
-    at_ns = time.time_ns()
-    getattr(cluster.node(lost), how)()
-    clients.wait_served(at_ns, FAILOVER_SECONDS, [other])
-    cluster.wait_state(other, "ALONE Ready")
-    return clients, sniffer, lost, other, at_ns
-
-
-def judge(cluster, clients, sniffer, lost, other, at_ns):
-    cluster.wait_pair(other, RETURN_SECONDS)
-    clients.wait_served(nodes=[other])
-    requests, packets = clients.stop(), sniffer.stop()
-    assert workload.in_flight(requests, at_ns) > 0, "nothing was in flight: the case proves nothing"
-    assert [node for node, *_ in workload.tenures(requests)] == [lost, other]
-    assert [node for node, *_ in packets] == [lost, other], "two nodes sent from the service's address"
-    assert not workload.errors(requests)
-    cluster.assert_nothing_missing(requests)
-    cluster.assert_equal()
-
-
 def test_power_cut(cluster):
-    clients, sniffer, lost, other, at_ns = lose_primary(cluster, "kill")
+    clients, sniffer, lost, other, at_ns = harness.lose_primary(cluster, "kill")
     cluster.boot(lost)
-    judge(cluster, clients, sniffer, lost, other, at_ns)
+    harness.judge_failover(cluster, clients, sniffer, lost, other, at_ns)
 
 
 def test_crash_of_all_processes(cluster):
     """The node's network stack still answers for a while: the address must not be in two places."""
-    clients, sniffer, lost, other, at_ns = lose_primary(cluster, "crash")
+    clients, sniffer, lost, other, at_ns = harness.lose_primary(cluster, "crash")
     cluster.boot(lost)
-    judge(cluster, clients, sniffer, lost, other, at_ns)
+    harness.judge_failover(cluster, clients, sniffer, lost, other, at_ns)
 
 
 def test_frozen_node_wakes_up(cluster):
     """A primary that is mute on every network, and alive: no second writer when it wakes."""
-    clients, sniffer, lost, other, at_ns = lose_primary(cluster, "freeze")
+    clients, sniffer, lost, other, at_ns = harness.lose_primary(cluster, "freeze")
     cluster.node(lost).thaw()
-    judge(cluster, clients, sniffer, lost, other, at_ns)
+    harness.judge_failover(cluster, clients, sniffer, lost, other, at_ns)
 
 
 def test_secondary_lost(cluster):
