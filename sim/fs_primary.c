@@ -335,6 +335,9 @@ static void begin_walk(struct world *world, struct node *node)
 
 	node->fs.resync_next = 0;
 	submit(world, node, &op);
+	/* HELLO said what was leased then; a lease since was nobody's to hear. */
+	op = (struct op){ .type = OP_LEASE, .offset = node->fs.standing.id_limit };
+	submit(world, node, &op);
 	happen_to(world, node, PROCESS_FS, HAPPEN_RESYNC, NS_PER_MS)->number =
 		node->fs.said.session;
 	world->counters.resyncs++;
