@@ -1,11 +1,5 @@
 /*
- * One thread reads, one reading after the other:
- *
- *	daemon's thread		reader
- *	reading_ask() --------> jobs ------> cluster.yaml, modules/NAME/module.yaml
- *	on_read() <------------ done <------
- *
- * If it takes LIMIT_NS, who waits is told so; what the thread brings later is thrown away. It stays
+ * One worker reads, one reading after the other: cluster.yaml, modules/NAME/module.yaml. If it takes LIMIT_NS, who waits is told so; what the thread brings later is thrown away. It stays
  * where it hangs, and the few jobs that there may be fill up: then reading_ask() refuses.
  */
 #include "daemon/reading.h"
@@ -15,20 +9,17 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "platform/clock.h"
 #include "platform/folders.h"
-#include "platform/lock.h"
+#include "platform/worker.h"
 
 #define JOBS_MAX      8
 #define LIMIT_NS      (5 * NS_PER_S)
 #define CLOSE_LIMIT_S 1
 
 struct job {
-	struct job *next; /* in jobs or done */
+	struct worker_job job; /* first */
 	struct daemon *daemon;
 	enum reading_kind kind;
 	uint32_t request;
@@ -37,39 +28,11 @@ struct job {
 	struct reading reading; /* the reader's, until it is done */
 };
 
-struct job_list {
-	struct job *first, **end;
-};
-
 struct daemon_reading {
 	struct daemon *daemon;
-	pthread_t thread;
-	struct lock lock; /* guards jobs, done, is_closing */
-	struct condition changed;
-	struct job_list jobs, done;
-	bool is_closing;
-	int count;	    /* of jobs that there are */
-	struct watch watch; /* eventfd: something is done */
+	struct worker reader;
+	int count; /* of jobs that there are */
 };
-
-static void list_push(struct job_list *list, struct job *job)
-{
-	job->next = NULL;
-	*list->end = job;
-	list->end = &job->next;
-}
-
-static struct job *list_pop(struct job_list *list)
-{
-	struct job *job = list->first;
-
-	if (job == NULL)
-		return NULL;
-	list->first = job->next;
-	if (list->first == NULL)
-		list->end = &list->first;
-	return job;
-}
 
 static void job_free(struct job *job)
 {
@@ -100,8 +63,9 @@ static void set_priority(enum reading_kind kind)
 		(void)pthread_setschedparam(pthread_self(), SCHED_OTHER, &usual);
 }
 
-static void read_for(struct job *job)
+static void read_for(struct worker_job *given)
 {
+	struct job *job = (struct job *)given;
 	const struct daemon *daemon = job->daemon;
 	struct reading *reading = &job->reading;
 
@@ -114,49 +78,18 @@ static void read_for(struct job *job)
 					   daemon->paths.run, &reading->modules, &reading->wrong);
 }
 
-static void *run_reader(void *owner)
-{
-	struct daemon_reading *readings = owner;
-	const uint64_t one = 1;
-
-	lock_take(&readings->lock);
-	while (!readings->is_closing) {
-		struct job *job = list_pop(&readings->jobs);
-		if (job == NULL) {
-			condition_wait(&readings->changed, &readings->lock);
-			continue;
-		}
-		lock_give(&readings->lock);
-		read_for(job);
-		lock_take(&readings->lock);
-		list_push(&readings->done, job);
-		(void)!write(readings->watch.fd, &one, sizeof(one)); /* full: it is readable */
-	}
-	lock_give(&readings->lock);
-	return NULL;
-}
-
 /* ---- the daemon's thread ---- */
 
-static void on_done(void *owner, uint32_t events)
+static void on_done(void *owner, struct worker_job *done)
 {
 	struct daemon_reading *readings = owner;
-	uint64_t count;
+	struct job *job = (struct job *)done;
 
-	(void)events;
-	(void)!read(readings->watch.fd, &count, sizeof(count)); /* only to quieten it */
-	for (;;) {
-		lock_take(&readings->lock);
-		struct job *job = list_pop(&readings->done);
-		lock_give(&readings->lock);
-		if (job == NULL)
-			return;
-		readings->count--;
-		loop_disarm(&readings->daemon->loop, &job->limit);
-		if (job->on_read != NULL)
-			job->on_read(readings->daemon, job->request, &job->reading);
-		job_free(job);
-	}
+	readings->count--;
+	loop_disarm(&readings->daemon->loop, &job->limit);
+	if (job->on_read != NULL)
+		job->on_read(readings->daemon, job->request, &job->reading);
+	job_free(job);
 }
 
 /* The job itself stays the reader's. */
@@ -192,10 +125,7 @@ int reading_ask(
 	if (kind != READING_AT_START)
 		loop_arm(&daemon->loop, &job->limit, clock_boot_ns() + LIMIT_NS);
 	readings->count++;
-	lock_take(&readings->lock);
-	list_push(&readings->jobs, job);
-	condition_wake_one(&readings->changed);
-	lock_give(&readings->lock);
+	worker_give(&readings->reader, &job->job);
 	return 0;
 }
 
@@ -205,19 +135,14 @@ int reading_open(struct daemon *daemon)
 	if (readings == NULL)
 		return -ENOMEM;
 	readings->daemon = daemon;
-	readings->jobs.end = &readings->jobs.first;
-	readings->done.end = &readings->done.first;
-	lock_init_inheriting(&readings->lock, RANK_READING);
-	condition_init(&readings->changed);
-	readings->watch = (struct watch){ .owner = readings, .on_ready = on_done };
-	readings->watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int error = readings->watch.fd < 0 ? -errno
-					   : loop_add(&daemon->loop, &readings->watch, EPOLLIN);
-	if (error == 0)
-		error = -pthread_create(&readings->thread, NULL, run_reader, readings);
+	const struct worker_config config = {
+		.rank = RANK_READING,
+		.owner = readings,
+		.work = read_for,
+		.on_done = on_done,
+	};
+	int error = worker_open(&readings->reader, &config, &daemon->loop);
 	if (error != 0) {
-		if (readings->watch.fd >= 0)
-			close(readings->watch.fd);
 		free(readings);
 		return error;
 	}
@@ -225,33 +150,19 @@ int reading_open(struct daemon *daemon)
 	return 0;
 }
 
-static void free_jobs(struct daemon_reading *readings, struct job_list *list)
-{
-	for (struct job *job; (job = list_pop(list)) != NULL;) {
-		loop_disarm(&readings->daemon->loop, &job->limit);
-		job_free(job);
-	}
-}
-
 void reading_close(struct daemon *daemon)
 {
 	struct daemon_reading *readings = daemon->readings;
-	struct timespec limit;
 
 	if (readings == NULL)
 		return;
-	lock_take(&readings->lock);
-	readings->is_closing = true;
-	condition_wake_one(&readings->changed);
-	lock_give(&readings->lock);
-	(void)clock_gettime(CLOCK_REALTIME, &limit);
-	limit.tv_sec += CLOSE_LIMIT_S;
-	loop_remove(&daemon->loop, &readings->watch);
 	daemon->readings = NULL;
-	if (pthread_timedjoin_np(readings->thread, NULL, &limit) != 0)
+	if (worker_close(&readings->reader, CLOSE_LIMIT_S) != 0)
 		return; /* it hangs; the memory stays its own until the process ends */
-	free_jobs(readings, &readings->jobs);
-	free_jobs(readings, &readings->done);
-	close(readings->watch.fd);
+	for (struct worker_job *left; (left = worker_left(&readings->reader)) != NULL;) {
+		struct job *job = (struct job *)left;
+		loop_disarm(&daemon->loop, &job->limit);
+		job_free(job);
+	}
 	free(readings);
 }
