@@ -427,8 +427,10 @@ static void on_core(struct world *world, struct node *node, const struct happeni
 	struct event event = happening->core.event;
 	struct summary summary = happening->core.summary;
 
-	if (event.type == EVENT_BEAT_HEARD)
+	if (event.type == EVENT_BEAT_HEARD) {
 		event.beat.summaries = &summary;
+		node->told_epoch = MAX_OF(node->told_epoch, summary.record.epoch.number);
+	}
 	step(world, node, &event);
 }
 

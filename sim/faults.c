@@ -126,6 +126,18 @@ static uint64_t one_way_cut(struct world *world)
 	return mask;
 }
 
+/*
+ * The gap of the guess (docs/promises.md): a primary that went on alone while the other could not
+ * hear of it, and falls silent before it could, is taken for one that did nothing.
+ */
+bool fault_is_untold(const struct world *world, const struct node *node)
+{
+	const struct node *other = &world->nodes[node->id == 1 ? 1 : 0];
+
+	return world->arbiter == ARBITER_PING && node->record.holder == node->id &&
+	       node->record.epoch.number > other->told_epoch;
+}
+
 static void end_node(struct world *world, struct node *node, enum fault fault)
 {
 	bool is_power = fault == FAULT_POWER || fault == FAULT_DISK;
@@ -134,7 +146,7 @@ static void end_node(struct world *world, struct node *node, enum fault fault)
 			       ? chance_between(&world->chance, 50 * NS_PER_MS, 1500 * NS_PER_MS)
 			       : draw_duration(world);
 
-	if (!node->is_up)
+	if (!node->is_up || fault_is_untold(world, node))
 		return;
 	if (is_power)
 		node_cut_power(world, node);
@@ -143,6 +155,13 @@ static void end_node(struct world *world, struct node *node, enum fault fault)
 	if (fault == FAULT_DISK)
 		disturb(world, UNMOUNTED(node->id - 1), down + draw_duration(world));
 	happen(world, down, HAPPEN_NODE_STARTS)->node = node->id;
+}
+
+static void freeze(struct world *world, struct node *node, enum fault fault, int64_t duration)
+{
+	if (!fault_is_untold(world, node))
+		node_freeze(world, node, fault == FAULT_FREEZE ? PROCESS_NONE : PROCESS_DAEMON,
+			duration);
 }
 
 static void kill_daemon(struct world *world, struct node *node)
@@ -214,8 +233,8 @@ static void strike(struct world *world, enum fault fault)
 	case FAULT_FAST_CRASH: end_node(world, node, fault); break;
 	case FAULT_KILL_DAEMON: kill_daemon(world, node); break;
 	case FAULT_KILL_FS: kill_fs(world, node); break;
-	case FAULT_FREEZE: node_freeze(world, node, PROCESS_NONE, duration); break;
-	case FAULT_FREEZE_DAEMON: node_freeze(world, node, PROCESS_DAEMON, duration); break;
+	case FAULT_FREEZE:
+	case FAULT_FREEZE_DAEMON: freeze(world, node, fault, duration); break;
 	case FAULT_FREEZE_FS: node_freeze(world, node, PROCESS_FS, duration); break;
 	case FAULT_STREAM: break_stream(world, node); break;
 	case FAULT_GATEWAY: disturb(world, GATEWAY, duration); break;

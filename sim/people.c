@@ -77,7 +77,7 @@ static void act_at_random(struct world *world)
 		command = COMMAND_PRIM;
 	if (command == COMMAND_PRIM)
 		ask_prim(world, node);
-	else
+	else if (command == COMMAND_START || !fault_is_untold(world, node))
 		daemon_command(world, node, command, false);
 }
 

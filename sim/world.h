@@ -268,6 +268,7 @@ struct node {
 	int64_t woken_at; /* end of its last freeze */
 	uint64_t boots;
 	uint32_t tenure;		    /* while it serves */
+	uint64_t told_epoch;		    /* newest that a beat of the other has told it */
 	bool is_loss_announced;		    /* an operator was told, and insisted */
 	struct action pending[PENDING_MAX]; /* orders for an evenkeel-fs that is not there */
 	int pending_count;
@@ -492,6 +493,7 @@ void secondary_serve(struct world *world, struct node *node);
 void client_wake(struct world *world, uint32_t client);
 void faults_draw(struct world *world);
 void fault_strike(struct world *world);
+bool fault_is_untold(const struct world *world, const struct node *node);
 void fault_heal(struct world *world, const struct happening *happening);
 /* No way from this node for so long; then, without a moment between, none to it. The other is off
  * the client network all the time. */
