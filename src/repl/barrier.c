@@ -18,7 +18,7 @@ static uint64_t done_here(const struct replica *replica)
 
 void barriers_begin(struct barriers *barriers, int64_t now_ns)
 {
-	barriers->taken_ns = now_ns;
+	*barriers = (struct barriers){ .taken_ns = now_ns };
 }
 
 void barriers_want(struct barriers *barriers)

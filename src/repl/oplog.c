@@ -87,7 +87,7 @@ void oplog_format(
 	store(&header->first_sequence, first_sequence);
 	store(&header->next_sequence, first_sequence);
 	store(&header->applied, first_sequence - 1);
-	store(&header->is_paired, 0);
+	store(&header->pairing, OPLOG_UNPAIRED);
 	store(&header->magic, MAGIC);
 }
 

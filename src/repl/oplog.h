@@ -26,6 +26,12 @@
 
 #define OPLOG_HEADER_SIZE 4096
 
+enum oplog_pairing {
+	OPLOG_UNPAIRED,
+	OPLOG_PAIRED, /* answers wait for the peer */
+	OPLOG_BROKEN, /* likewise, and operations are missing here: the session cannot go on */
+};
+
 struct oplog_header { /* at the start of the memory; host byte order: it never leaves the machine */
 	uint64_t magic;
 	uint64_t version;
@@ -37,7 +43,7 @@ struct oplog_header { /* at the start of the memory; host byte order: it never l
 	uint64_t next_sequence;	 /* of the record that would be appended */
 	uint64_t applied;	 /* receiver: all up to here are applied; sender: all up to here are
 				    acknowledged */
-	uint64_t is_paired;	 /* sender: answers wait for the peer */
+	uint64_t pairing;	 /* sender: enum oplog_pairing */
 };
 
 struct oplog {

@@ -89,8 +89,8 @@ uint64_t sender_next_tenure(uint64_t known)
 
 static bool can_go_on(const struct oplog_header *header, uint64_t epoch)
 {
-	return header->session != 0 && header->is_paired != 0 && header->epoch == epoch &&
-	       header->applied < header->next_sequence;
+	return header->session != 0 && header->pairing != OPLOG_UNPAIRED &&
+	       header->epoch == epoch && header->applied < header->next_sequence;
 }
 
 enum resumption sender_resume(struct sender *sender, uint64_t epoch, uint64_t known, int64_t now_ns)
@@ -102,12 +102,17 @@ enum resumption sender_resume(struct sender *sender, uint64_t epoch, uint64_t kn
 		sender_init(sender, epoch, sender_next_tenure(known));
 		return had_session ? RESUMED_LOST : RESUMED_ALONE;
 	}
-	reset(sender, epoch, header->next_sequence);
+	/* Of a broken session more sequences were given than the log knows of: none of them again. */
+	bool is_broken = header->pairing == OPLOG_BROKEN;
+	uint64_t next = is_broken ? sender_next_tenure(MAX_OF(known, header->next_sequence))
+				  : header->next_sequence;
+	reset(sender, epoch, next);
 	sender->mode = SENDER_HELD;
 	sender->acked = header->applied;
 	sender->cursor.position = header->tail;
 	sender->sent = last_given(sender);
-	sender->session.want = LINK_CONTINUE;
+	sender->session.is_broken = is_broken;
+	sender->session.want = is_broken ? LINK_IDLE : LINK_CONTINUE;
 	sender->watch.lost_ns = now_ns;
 	sender_verify(sender);
 	return RESUMED_HELD;
@@ -123,7 +128,7 @@ uint64_t sender_give(struct sender *sender, struct op *op)
 	op->epoch = sender->epoch;
 	if (sender_is_sending(sender) &&
 		(sender->session.is_broken || oplog_append(&sender->log, op) != 0))
-		sender->session.is_broken = true;
+		session_break(sender);
 	return op->sequence;
 }
 
@@ -256,7 +261,7 @@ int sender_pair(struct sender *sender)
 {
 	if (sender->mode != SENDER_CATCHING_UP)
 		return -ERROR_INVALID;
-	sender->log.header->is_paired = 1;
+	sender->log.header->pairing = OPLOG_PAIRED;
 	return sender_move(sender, SENDER_PAIRED);
 }
 

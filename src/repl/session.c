@@ -115,8 +115,8 @@ static enum hello_outcome begin(
 	if (theirs->durable >= SEQUENCE_MAX || theirs->session != ours->session ||
 		!is_same_copy(ours, theirs))
 		return HELLO_WRONG;
-	if (sender->mode != SENDER_ALONE)
-		return HELLO_AGAIN;
+	if (sender->mode != SENDER_ALONE || ours->epoch.number != sender->epoch)
+		return HELLO_AGAIN; /* or the core has gone on meanwhile */
 	if (theirs->durable > ours->received) {
 		sender->next_sequence = MAX_OF(sender->next_sequence, theirs->durable + 1);
 		return HELLO_AGAIN;
@@ -193,13 +193,23 @@ bool session_on_disconnected(struct sender *sender, int64_t now_ns)
 	return false;
 }
 
+void session_break(struct sender *sender)
+{
+	struct oplog_header *header = sender->log.header;
+
+	sender->session.is_broken = true;
+	if (header->pairing == OPLOG_PAIRED) /* for a successor */
+		header->pairing = OPLOG_BROKEN;
+}
+
 bool session_drop(struct sender *sender, enum loss loss)
 {
 	struct session *session = &sender->session;
 	bool is_new = !session->is_loss_told && sender_is_sending(sender);
 
 	session->is_loss_told = true;
-	session->is_broken = session->is_broken || loss == LOSS_FAILED;
+	if (loss == LOSS_FAILED)
+		session_break(sender);
 	if (session->is_broken || loss == LOSS_OVER || sender->mode == SENDER_CATCHING_UP)
 		want_move(sender, LINK_IDLE);
 	sender_peer_lost(sender);
@@ -211,9 +221,4 @@ bool session_drop(struct sender *sender, enum loss loss)
 void session_let_go(struct sender *sender, bool is_left)
 {
 	sender->session.is_let_go = is_left && sender->mode == SENDER_HELD;
-}
-
-void session_break(struct sender *sender)
-{
-	sender->session.is_broken = true;
 }

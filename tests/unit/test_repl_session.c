@@ -251,6 +251,29 @@ static void a_primary_goes_on_holding(void **state)
 	assert_int_equal(sender_resume(&sender, 4, last, 9), RESUMED_ALONE);
 }
 
+/* What came after the session broke is not in the log: a successor gives none of its sequences again,
+ * and waits as its predecessor did. */
+static void a_successor_leaves_a_broken_session_alone(void **state)
+{
+	(void)state;
+	become_pair();
+	give(OP_LEASE);
+	assert_true(session_drop(&sender, LOSS_FAILED));
+	give(OP_LEASE);
+	give(OP_LEASE);
+	uint64_t last = sender.next_sequence - 1, known = sender.log.header->next_sequence - 1;
+	assert_true(known < last);
+	const struct oplog log = sender.log;
+	sender_open(&sender, &log, DURABILITY_CALL);
+	assert_int_equal(sender_resume(&sender, 3, known, 9), RESUMED_HELD);
+	assert_true(sender.next_sequence > last);
+	assert_true(sender.session.is_broken);
+	assert_int_equal(sender.session.want, LINK_IDLE);
+	assert_int_equal(sender_answerable(&sender), 0);
+	assert_int_equal(sender_go_alone(&sender, 4), 0);
+	assert_true(sender_answerable(&sender) >= last);
+}
+
 static void a_secondary_goes_on_only_with_its_log(void **state)
 {
 	(void)state;
@@ -484,6 +507,7 @@ int main(void)
 		cmocka_unit_test(half_a_resynchronisation_begins_again),
 		cmocka_unit_test(an_objection_has_its_reason),
 		cmocka_unit_test(a_primary_goes_on_holding),
+		cmocka_unit_test(a_successor_leaves_a_broken_session_alone),
 		cmocka_unit_test(a_secondary_goes_on_only_with_its_log),
 		cmocka_unit_test(a_promotion_is_said_again),
 		cmocka_unit_test(a_sync_waits_for_both),
