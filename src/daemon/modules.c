@@ -340,8 +340,8 @@ static int accept_cluster(
 		return error;
 	daemon_log(daemon, NULL, SEVERITY_INFO, "config.cluster_changed",
 		"cluster.yaml has changed; evenkeeld starts anew with it.");
-	loop_disarm(&daemon->loop, &daemon->restart_timer); /* a second change may follow at once */
-	daemon->restart_timer = (struct timer){ .owner = daemon, .on_due = on_restart };
+	daemon->restart_timer.owner = daemon; /* a second change at once only moves it */
+	daemon->restart_timer.on_due = on_restart;
 	loop_arm(&daemon->loop, &daemon->restart_timer, clock_boot_ns() + RESTART_NS);
 	return 0;
 }
