@@ -234,21 +234,6 @@ void oplog_trim(struct oplog *log, uint64_t up_to_sequence)
 	store(&header->first_sequence, first);
 }
 
-void oplog_cut(struct oplog *log, uint64_t after_sequence)
-{
-	struct oplog_header *header = log->header;
-	struct oplog_cursor cursor = { .position = header->head };
-	uint64_t next = header->first_sequence;
-	struct bytes encoded;
-
-	while (next <= after_sequence && oplog_next(log, &cursor, &encoded))
-		next++;
-	CHECK(next <= header->next_sequence);
-	CHECK(cursor.position <= header->tail);
-	store(&header->next_sequence, next);
-	store(&header->tail, cursor.position);
-}
-
 int oplog_seek(const struct oplog *log, uint64_t sequence, struct oplog_cursor *out_cursor)
 {
 	struct oplog_cursor cursor = { .position = log->header->head };

@@ -68,8 +68,6 @@ int oplog_append(struct oplog *log, const struct op *op) MUST_CHECK;
 int oplog_append_encoded(struct oplog *log, const struct op *op, struct bytes encoded) MUST_CHECK;
 /* Forgets everything up to and with this sequence. */
 void oplog_trim(struct oplog *log, uint64_t up_to_sequence);
-/* Forgets everything after this sequence (promotion: what comes after a gap). */
-void oplog_cut(struct oplog *log, uint64_t after_sequence);
 
 /* Reads in order. A cursor stays valid across appends; it must not stand before head. */
 struct oplog_cursor {

@@ -205,8 +205,10 @@ void session_break(struct sender *sender)
 bool session_drop(struct sender *sender, enum loss loss)
 {
 	struct session *session = &sender->session;
-	bool is_new = !session->is_loss_told && sender_is_sending(sender);
+	bool is_new = !session->is_loss_told;
 
+	if (!sender_is_sending(sender))
+		return false; /* of a session that is over; another may be wanted by now */
 	session->is_loss_told = true;
 	if (loss == LOSS_FAILED)
 		session_break(sender);

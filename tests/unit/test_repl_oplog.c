@@ -183,27 +183,6 @@ static void seeking_finds_what_is_there(void **state)
 	assert_true(oplog_next(&log, &cursor, &encoded));
 }
 
-static void a_cut_forgets_what_comes_after(void **state)
-{
-	(void)state;
-	struct oplog log;
-
-	oplog_format(&log, memory, sizeof(memory), 1, 1);
-	for (uint64_t sequence = 1; sequence <= 10; sequence++)
-		assert_int_equal(append(&log, sequence, 100), 0);
-	oplog_cut(&log, 10);
-	assert_holds(&log, 1, 10);
-	oplog_cut(&log, 7);
-	assert_holds(&log, 1, 7);
-	assert_int_equal(append(&log, 8, 100), 0);
-	oplog_trim(&log, 5);
-	oplog_cut(&log, 2);
-	assert_holds(&log, 6, 5);
-	assert_int_equal(append(&log, 6, 100), 0);
-	oplog_trim(&log, 100);
-	assert_holds(&log, 7, 6);
-}
-
 static void what_is_no_log_is_refused(void **state)
 {
 	(void)state;
@@ -293,16 +272,6 @@ static void work_trim_all(struct oplog *log)
 	oplog_trim(log, 3);
 }
 
-static void work_cut_one(struct oplog *log)
-{
-	oplog_cut(log, 2);
-}
-
-static void work_cut_all(struct oplog *log)
-{
-	oplog_cut(log, 0);
-}
-
 static void work_rewind(struct oplog *log)
 {
 	struct op op = { .type = OP_LEASE, .sequence = 4 };
@@ -322,8 +291,6 @@ static void a_kill_at_any_instruction_leaves_it_valid(void **state)
 		{ work_append, false, { 1, 1, 3, 4 } },
 		{ work_append, true, { 1, 1, 3, 4 } },
 		{ work_trim_all, false, { 1, 4, 3, 3 } },
-		{ work_cut_one, false, { 1, 1, 2, 3 } },
-		{ work_cut_all, false, { 1, 1, 0, 3 } },
 		{ work_rewind, true, { 1, 4, 3, 4 } },
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -352,7 +319,6 @@ int main(void)
 		cmocka_unit_test(the_largest_always_fits_an_empty_log),
 		cmocka_unit_test(it_goes_round_for_ever),
 		cmocka_unit_test(seeking_finds_what_is_there),
-		cmocka_unit_test(a_cut_forgets_what_comes_after),
 		cmocka_unit_test(what_is_no_log_is_refused),
 		cmocka_unit_test(a_kill_at_any_instruction_leaves_it_valid),
 	};

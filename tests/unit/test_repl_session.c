@@ -178,6 +178,19 @@ static void a_session_that_is_gone_is_over(void **state)
 	assert_int_equal(sender_answerable(&sender), 0);
 }
 
+static void what_ends_late_costs_nothing_that_is_wanted_since(void **state)
+{
+	(void)state;
+	become_pair();
+	assert_false(session_on_disconnected(&sender, 5));
+	assert_int_equal(sender_go_alone(&sender, 4), 0);
+	assert_int_equal(session_connect(&sender, STREAM_COMPARE, 6), 0);
+	assert_false(session_drop(&sender, LOSS_OVER));
+	assert_false(session_drop(&sender, LOSS_FAILED));
+	assert_int_equal(sender.session.want, LINK_RESYNC);
+	assert_false(sender.session.is_broken);
+}
+
 static void another_copy_is_not_gone_on_with(void **state)
 {
 	(void)state;
@@ -503,6 +516,7 @@ int main(void)
 		cmocka_unit_test(complete_is_not_told_before_it_is_durable),
 		cmocka_unit_test(a_connection_that_ends_costs_no_session),
 		cmocka_unit_test(a_session_that_is_gone_is_over),
+		cmocka_unit_test(what_ends_late_costs_nothing_that_is_wanted_since),
 		cmocka_unit_test(another_copy_is_not_gone_on_with),
 		cmocka_unit_test(half_a_resynchronisation_begins_again),
 		cmocka_unit_test(an_objection_has_its_reason),

@@ -52,7 +52,7 @@ static uint64_t ask_peer_to_sync(struct replicator *r)
 	uint64_t sequence = 0;
 	lock_take(&r->lock);
 	replicator_wait_for_room(r, WINDOW_OPS, WINDOW_BYTES);
-	if (sender_needs_peer(&r->sender))
+	if (r->role == FS_PRIMARY && sender_needs_peer(&r->sender))
 		sequence = replicator_append(r, &sync);
 	lock_give(&r->lock);
 	return sequence;
@@ -65,9 +65,10 @@ static void drain(struct replicator *r)
 	lock_take(&r->lock);
 	while (!sender_is_drained(&r->sender, sequence) && !r->is_leaving)
 		replicator_wait(r, &r->changed, TICK_NS);
-	bool is_leaving = r->is_leaving;
+	/* Asked for again meanwhile: what was done since is not drained, and the next round says so. */
+	bool is_stale = r->is_leaving || r->barriers.is_drain_wanted;
 	lock_give(&r->lock);
-	if (is_leaving)
+	if (is_stale)
 		return;
 	if (error != 0)
 		replicator_say_simple(

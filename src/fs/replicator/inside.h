@@ -102,13 +102,13 @@ struct replicator {
 	struct generation generation;
 	struct stream *stream; /* stands, HELLO is done; holds a reference */
 	bool is_stream_broken; /* whoever met the error says so here, and signals */
+	bool is_keep_due;      /* primary: the link thread says KEEP when it has nothing else */
 	pthread_t link_thread, tick_thread;
 	struct errand errands[ERRAND_COUNT];
 	bool has_threads;
 
 	/* primary */
 	struct sender sender;
-	enum resync_plan plan;
 	struct resync_source *resync; /* in CATCHING_UP, and a while longer */
 	struct absent absent;	      /* what the peer never got */
 	struct syncs syncs;

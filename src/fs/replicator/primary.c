@@ -61,7 +61,9 @@ static int start_walk(struct replicator *r)
 {
 	absent_clear(&r->absent); /* of another session */
 	const struct resync_site site = replicator_site(r);
-	int error = resync_source_start(&site, r->plan, &r->resync);
+	enum resync_plan plan =
+		r->sender.session.plan == STREAM_SET_ASIDE ? RESYNC_SET_ASIDE : RESYNC_COMPARE;
+	int error = resync_source_start(&site, plan, &r->resync);
 	if (error != 0)
 		session_abandon(&r->sender);
 	return error;

@@ -256,12 +256,9 @@ static enum stream_wants wanted_by(enum resync_plan plan)
 int replicator_connect(struct replicator *r, enum resync_plan plan)
 {
 	lock_take(&r->lock);
-	bool is_alone = r->role == FS_PRIMARY && r->sender.mode == SENDER_ALONE;
 	int error = r->role == FS_PRIMARY
 			    ? session_connect(&r->sender, wanted_by(plan), clock_boot_ns())
 			    : -EINVAL;
-	if (is_alone)
-		r->plan = plan;
 	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
 	return error == 0 ? 0

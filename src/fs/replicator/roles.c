@@ -75,6 +75,7 @@ static int start_threads(struct replicator *r, void *(*link_run)(void *))
 {
 	lock_take(&r->lock);
 	r->is_leaving = false;
+	r->is_lease_wanted = r->is_keep_due = false;
 	barriers_begin(&r->barriers, clock_boot_ns());
 	watch_begin(&r->sender);
 	lock_give(&r->lock);

@@ -169,6 +169,17 @@ static size_t gather(struct replicator *r, uint8_t *batch)
 	return size;
 }
 
+/* The sign of life of a primary that has nothing to say: from this thread, as any other would wait
+ * behind a connection that is full. Under lock. */
+static size_t put_keep(struct replicator *r, uint8_t *batch)
+{
+	const struct frame keep = { .kind = FRAME_KEEP, .complete.sequence = r->sender.acked };
+	size_t size = 0;
+	int error = frame_encode(&keep, batch, BATCH_BYTES, &size);
+	CHECK(error == 0);
+	return size;
+}
+
 static void send_all(struct replicator *r, uint8_t *batch)
 {
 	lock_take(&r->lock);
@@ -176,11 +187,15 @@ static void send_all(struct replicator *r, uint8_t *batch)
 		sender_is_sending(&r->sender)) {
 		bool was_idle = r->sender.acked >= r->sender.sent;
 		size_t size = gather(r, batch);
+		bool is_keep = size == 0 && r->is_keep_due;
+		r->is_keep_due = false;
+		if (is_keep)
+			size = put_keep(r, batch);
 		if (size == 0) {
 			replicator_wait(r, &r->to_send, NS_PER_S);
 			continue;
 		}
-		watch_on_writing(&r->sender, was_idle, clock_boot_ns());
+		watch_on_writing(&r->sender, was_idle && !is_keep, clock_boot_ns());
 		lock_give(&r->lock);
 		int error = stream_send_encoded(r->stream, batch, size);
 		lock_take(&r->lock);

@@ -30,20 +30,19 @@ static void tick_secondary(struct replicator *r)
 
 static void tick_primary(struct replicator *r)
 {
-	struct frame keep = { .kind = FRAME_KEEP };
 	lock_take(&r->lock);
 	struct watch_findings findings =
 		watch_look(&r->sender, clock_boot_ns(), r->config.module->peer_timeout_ns);
 	if (findings.should_hang_up && r->stream != NULL)
 		stream_end(r->stream);
-	keep.complete.sequence = r->sender.acked;
+	r->is_keep_due = r->is_keep_due || findings.should_keep;
+	if (findings.should_keep)
+		condition_wake_one(&r->to_send);
 	lock_give(&r->lock);
 	if (findings.complaint != COMPLAINT_NONE)
 		replicator_drop_peer(r,
 			findings.complaint == COMPLAINT_BROKEN ? LOSS_FAILED : LOSS_SILENT,
 			-ETIMEDOUT, complaint_sentence(findings.complaint));
-	else if (findings.should_keep)
-		replicator_send(r, &keep);
 }
 
 /* ---- errands ---- */
