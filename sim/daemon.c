@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "core/overtaking.h"
 #include "sim/world.h"
 
 /*
@@ -113,6 +114,7 @@ static void renew(struct world *world, struct node *node)
 	if (!node->daemon.is_renewing)
 		return;
 	node->address_until = world->now + LIFETIME_NS;
+	promise_on_time(world);
 	happen_to(world, node, PROCESS_DAEMON, HAPPEN_RENEW, RENEW_NS);
 }
 
@@ -181,16 +183,66 @@ static void perform(struct world *world, struct node *node, const struct action 
 	}
 }
 
+static struct action *queued_at(struct daemon *daemon, uint32_t place)
+{
+	return &daemon->queued[(daemon->queued_first + place) % QUEUED_MAX];
+}
+
+static struct action unqueue(struct daemon *daemon, uint32_t place)
+{
+	struct action action = *queued_at(daemon, place);
+
+	for (; place + 1 < daemon->queued_count; place++)
+		*queued_at(daemon, place) = *queued_at(daemon, place + 1);
+	daemon->queued_count--;
+	return action;
+}
+
+static void take_back(struct world *world, struct node *node, const struct action *action)
+{
+	struct event event = {
+		.type = EVENT_SCRIPT_ENDED,
+		.module = MODULE,
+		.script = { .script = action->script.script,
+			.is_forced = action->script.is_forced,
+			.outcome = SCRIPT_FAILED },
+	};
+
+	if (action->type == ACTION_RUN_SCRIPT)
+		daemon_post(world, node, &event);
+}
+
+/* What gives something up goes before the record that is being written. */
+static void overtake(struct world *world, struct node *node)
+{
+	struct daemon *daemon = &node->daemon;
+
+	for (uint32_t i = 0; i < daemon->queued_count; i++) {
+		if (!action_overtakes(queued_at(daemon, i)))
+			continue;
+		struct action action = unqueue(daemon, i);
+		for (uint32_t j = i; j-- > 0;) {
+			if (!action_takes_back(&action, queued_at(daemon, j)))
+				continue;
+			struct action undone = unqueue(daemon, j);
+			take_back(world, node, &undone);
+			i--;
+		}
+		perform(world, node, &action);
+		i--;
+	}
+}
+
 static void perform_queue(struct world *world, struct node *node)
 {
 	struct daemon *daemon = &node->daemon;
 
 	while (daemon->queued_count > 0 && !daemon->is_writing) {
-		struct action action = daemon->queued[daemon->queued_first];
-		daemon->queued_first = (daemon->queued_first + 1) % QUEUED_MAX;
-		daemon->queued_count--;
+		struct action action = unqueue(daemon, 0);
 		perform(world, node, &action);
 	}
+	if (daemon->is_writing)
+		overtake(world, node);
 }
 
 static void send_beat(struct world *world, struct node *node)
@@ -352,10 +404,14 @@ void daemon_command(struct world *world, struct node *node, enum command command
 
 /* ---- what happens to it ---- */
 
-static void on_record(struct world *world, struct node *node)
+static void on_record(struct world *world, struct node *node, const struct happening *happening)
 {
 	struct event event = { .type = EVENT_RECORD_WRITTEN, .module = MODULE };
 
+	if (world->now < node->state_disk_until) {
+		queue_postpone(world, happening, node->state_disk_until);
+		return;
+	}
 	struct record before = node->record;
 	node->record = node->daemon.writing;
 	node->daemon.is_writing = false;
@@ -442,7 +498,7 @@ void daemon_handle(struct world *world, struct node *node, const struct happenin
 	else if (happening->kind == HAPPEN_DEADLINE)
 		on_deadline(world, node, happening);
 	else if (happening->kind == HAPPEN_RECORD)
-		on_record(world, node);
+		on_record(world, node, happening);
 	else if (happening->kind == HAPPEN_RENEW)
 		renew(world, node);
 	else if (happening->kind == HAPPEN_TRY_TARGET)

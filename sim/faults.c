@@ -138,6 +138,16 @@ bool fault_is_untold(const struct world *world, const struct node *node)
 	       node->record.epoch.number > other->told_epoch;
 }
 
+/* The other node says that its copy does not count any more, and its disk hangs over it: by the time
+ * that it is said, what this one had not synced is gone. Two servers at once. */
+static bool is_resigned_to(struct world *world, const struct node *node)
+{
+	const struct node *other = other_node(world, node);
+
+	return other->daemon.is_writing && other->state_disk_until > world->now &&
+	       (other->daemon.writing.good & BIT64(other->id - 1)) == 0;
+}
+
 static void end_node(struct world *world, struct node *node, enum fault fault)
 {
 	bool is_power = fault == FAULT_POWER || fault == FAULT_DISK;
@@ -146,7 +156,8 @@ static void end_node(struct world *world, struct node *node, enum fault fault)
 			       ? chance_between(&world->chance, 50 * NS_PER_MS, 1500 * NS_PER_MS)
 			       : draw_duration(world);
 
-	if (!node->is_up || fault_is_untold(world, node))
+	if (!node->is_up || fault_is_untold(world, node) ||
+		(is_power && is_resigned_to(world, node)))
 		return;
 	if (is_power)
 		node_cut_power(world, node);
@@ -279,6 +290,17 @@ void fault_turn_round(struct world *world, const struct happening *happening)
 		disturb(world, happening->number, (int64_t)happening->extra);
 }
 
+/* A node that nobody hears, on no network; not where another split keeps the other side away. */
+void fault_cut_off(struct world *world, struct node *node, int64_t duration)
+{
+	uint64_t side = node->id - 1u;
+
+	if (world->detached_side != side && world->now < world->detached_until + SIDE_KEPT_NS)
+		return;
+	world->detached_side = side;
+	disturb(world, CUT_BOTH(0) | CUT_BOTH(1) | DETACHED(side), duration);
+}
+
 /* Who is frozen wakes in its own time: what lies in its sockets keeps its order. */
 void faults_end(struct world *world)
 {
@@ -294,6 +316,7 @@ void faults_end(struct world *world)
 	for (int i = 0; i < NODES; i++) {
 		struct node *node = &world->nodes[i];
 		node->detached = 0;
+		node->state_disk_until = 0;
 		node->unmounted = 0;
 		if (!node->is_up)
 			node_start(world, node);

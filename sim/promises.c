@@ -9,13 +9,15 @@
  *
  *	1  acknowledged is on every node that is called good   promise_on_acknowledged, _on_record
  *	2  a stale copy never serves by itself                 promise_on_serving
- *	3  one writer                                          promise_on_acknowledged
+ *	3  one writer, one place                               promise_on_acknowledged, _on_time
  *	4  promoted: a prefix with all that was acknowledged   promise_on_serving
  *	5  what the winner never had is kept                   promise_on_overwritten
  */
 
-#define RECENT_NS      (15 * NS_PER_S)
-#define RESIGN_RACE_NS (1700 * NS_PER_MS)
+#define RECENT_NS	    (15 * NS_PER_S)
+#define RESIGN_RACE_NS	    (1700 * NS_PER_MS)
+#define TWO_ADDRESSES_NS    (4 * NS_PER_S) /* more than it takes to hear the other, or to be cut off */
+#define TWO_APPLICATIONS_NS (20 * NS_PER_S) /* being cut off ends with FREEZE_MAX_NS and a script */
 
 void promise_broken(struct world *world, int promise, const char *format, ...)
 {
@@ -165,6 +167,42 @@ void promise_on_serving(struct world *world, struct node *node, bool is_promotio
 		promise_broken(
 			world, 4, "node %d serves a state that no primary ever had", node->id);
 	world->tenure_count++;
+}
+
+/* ---- what runs at two places ---- */
+
+/* Since when something is so, or 0. */
+static int64_t since(const struct world *world, bool is_so, int64_t was_since)
+{
+	return !is_so ? 0 : was_since != 0 ? was_since : world->now;
+}
+
+static bool is_awake_for_long(const struct world *world, const struct node *node)
+{
+	return node->daemon.is_running && world->now - node->woken_at > RECENT_NS &&
+	       world->now - node->daemon.started_at > RECENT_NS;
+}
+
+/*
+ * R7, R10: who is awake and was cut off lets go of its address, then of its application, whatever its
+ * disks do. Under `operator` a person decides, and a person who insists was told.
+ */
+void promise_on_time(struct world *world)
+{
+	struct node *nodes = world->nodes;
+	bool has_two = node_has_address(world, &nodes[0]) && node_has_address(world, &nodes[1]);
+	bool run_two = nodes[0].is_application_running && nodes[1].is_application_running;
+	bool is_awake = is_awake_for_long(world, &nodes[0]) && is_awake_for_long(world, &nodes[1]);
+	bool is_judged = is_awake && !world->has_insisted && world->arbiter == ARBITER_PING;
+
+	world->two_addresses_since = since(world, has_two && is_judged, world->two_addresses_since);
+	world->two_applications_since =
+		since(world, run_two && is_judged, world->two_applications_since);
+	if (has_two && is_judged && world->now - world->two_addresses_since > TWO_ADDRESSES_NS)
+		promise_broken(world, 3, "both nodes have the service address, awake");
+	if (run_two && is_judged &&
+		world->now - world->two_applications_since > TWO_APPLICATIONS_NS)
+		promise_broken(world, 3, "the application runs on both nodes, awake");
 }
 
 /* ---- answers ---- */

@@ -88,6 +88,7 @@ static void reset(struct world *world, uint64_t seed)
 	world->hash = UINT64_C(0xcbf29ce484222325);
 	world->is_calm = world->is_quiet = false;
 	world->commanded = 0;
+	world->two_addresses_since = world->two_applications_since = 0;
 	world->has_insisted = false;
 	world->calm_since = world->steady_since = 0;
 	world->gateway_cuts = 0;
@@ -180,6 +181,8 @@ static void handle(struct world *world, const struct happening *happening)
 		fault_strike(world);
 	else if (happening->kind == HAPPEN_RARE)
 		rare_strike(world);
+	else if (happening->kind == HAPPEN_DISK)
+		disk_strike(world);
 	else if (happening->kind == HAPPEN_TURN)
 		fault_turn_round(world, happening);
 	else if (happening->kind == HAPPEN_HEAL)
@@ -262,6 +265,7 @@ bool world_run(struct world *world, uint64_t seed)
 	int64_t trouble = chance_between(&world->chance, TROUBLE_MIN_NS, TROUBLE_MAX_NS);
 	begin(world);
 	rare_draw(world, TROUBLE_FROM_NS);
+	disks_draw(world, TROUBLE_FROM_NS);
 	play(world, TROUBLE_FROM_NS + trouble);
 	if (!world->promise.is_broken) {
 		faults_end(world);

@@ -13,7 +13,7 @@
  *
  * Files: run.c plays one seed; queue.c orders what happens; node.c crashes, cuts, freezes; daemon.c
  * performs actions; fs*.c play evenkeel-fs; network.c loses and delays; copy.c knows what lies
- * where; clients.c write; faults.c, rare.c and people.c make trouble; promises.c judges. Time is in
+ * where; clients.c write; faults.c, rare.c, disks.c and people.c make trouble; promises.c judges. Time is in
  * nanoseconds of the world's own clock; each node's boot clock is derived from it.
  */
 #ifndef EVENKEEL_SIM_WORLD_H
@@ -76,6 +76,7 @@ enum happening_kind {
 	HAPPEN_CLIENT,
 	HAPPEN_FAULT, /* the next trouble */
 	HAPPEN_RARE,  /* the next rare one */
+	HAPPEN_DISK,  /* the next state disk that hangs */
 	HAPPEN_TURN,  /* the other way breaks */
 	HAPPEN_HEAL,  /* a trouble ends */
 	HAPPEN_PERSON,
@@ -263,7 +264,8 @@ struct node {
 	uint64_t script_end;   /* the happening that ends it */
 	int64_t address_until; /* the kernel's lifetime of the service address */
 	int unmounted;	       /* troubles that keep its data disk away: the directory is empty */
-	int detached;	       /* troubles that keep it off the client network */
+	int64_t state_disk_until; /* it hangs: no record is written before */
+	int detached;		  /* troubles that keep it off the client network */
 	int64_t power_cut_at;
 	int64_t woken_at; /* end of its last freeze */
 	uint64_t boots;
@@ -334,6 +336,7 @@ struct world {
 	struct weather weather;
 	bool has_fault[FAULT_COUNT];
 	struct chance rare; /* its own, see rare.c */
+	struct chance disk; /* its own, see disks.c */
 	bool has_rare[RARE_COUNT];
 	struct recorded recorded[NODES];
 	int64_t fault_gap_min, fault_gap_max;
@@ -348,7 +351,8 @@ struct world {
 	struct node nodes[NODES];
 	struct channel channels[NODES]; /* from this node */
 	uint64_t last_connection, last_session, last_life, last_request;
-	bool has_insisted; /* a person has, in this run */
+	int64_t two_addresses_since, two_applications_since; /* 0: not so */
+	bool has_insisted;				     /* a person has, in this run */
 	uint32_t insisted_prim[NODES];
 	uint32_t asked_prim[NODES]; /* request number of an unforced `prim`; 0: none */
 	uint32_t write_count, tenure_count;
@@ -488,12 +492,14 @@ void secondary_tick(struct world *world, struct node *node);
 /* What was promoted is recorded, and serves now. */
 void secondary_serve(struct world *world, struct node *node);
 
-/* ---- clients.c, faults.c, rare.c, people.c ---- */
+/* ---- clients.c, faults.c, rare.c, disks.c, people.c ---- */
 
 void client_wake(struct world *world, uint32_t client);
 void faults_draw(struct world *world);
 void fault_strike(struct world *world);
 bool fault_is_untold(const struct world *world, const struct node *node);
+/* Cuts a node off from everybody, unless a split keeps the other side off. */
+void fault_cut_off(struct world *world, struct node *node, int64_t duration);
 void fault_heal(struct world *world, const struct happening *happening);
 /* No way from this node for so long; then, without a moment between, none to it. The other is off
  * the client network all the time. */
@@ -503,8 +509,11 @@ void faults_end(struct world *world);
 /* The first rare trouble strikes after so long; also draws what is seldom configured. */
 void rare_draw(struct world *world, int64_t from);
 void rare_strike(struct world *world);
+
 void rare_record(struct world *world, struct node *from, const struct happening *beat);
 int64_t rare_arbiter_delay(struct world *world);
+void disks_draw(struct world *world, int64_t from);
+void disk_strike(struct world *world);
 void person_acts(struct world *world, const struct happening *happening);
 void person_on_answer(struct world *world, struct node *node, const struct action *action);
 
@@ -520,6 +529,8 @@ void promise_on_asked(struct world *world, struct node *node, const struct actio
 void promise_on_told(struct world *world, struct node *node, const struct record *told);
 void promise_on_id_given(struct world *world, struct node *node, uint64_t id);
 void promise_on_drained(struct world *world, struct node *node);
+/* The address, or the application, at both nodes for too long (R7, R10). */
+void promise_on_time(struct world *world);
 void promise_on_record(struct world *world, struct node *node, const struct record *before);
 bool world_is_ready(struct world *world);
 bool world_is_converged(struct world *world);

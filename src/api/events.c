@@ -78,9 +78,10 @@ const struct event_row event_rows[] = {
 	/* the mirror */
 	{ "peer.dropped", WARNING, "the copy on the other node cannot follow: answers wait until it is recorded as stale", "the sentence says why; look at the disk there" },
 	{ "prim.late", WARNING, "the other node began to serve before this one could: `prim` is dropped", "`evenkeel swap` moves the service here" },
+	{ "record.answered", INFO, "the disk of the state folder, which hung over a record, has answered", "" },
 	{ "record.failed", ERROR, "the module's record could not be written: nothing is decided here before it can", "free or repair the disk that holds the state folder" },
 	{ "record.slow", WARNING, "writing 4 KiB to the state folder took long, and failovers wait for it", "give the state folder a faster disk" },
-	{ "record.stuck", ERROR, "a record is still being written: that disk is stuck", "repair the disk that holds the state folder" },
+	{ "record.stuck", ERROR, "a record has been on its way to the state folder for seconds: that disk hangs, and nothing that rests on the record is done before it answers; address, application and directory are let go without it", "look at that disk (`dmesg`), end what holds it up, or cut the node's power" },
 	{ "record.unreadable", ERROR, "the module's record cannot be used: nobody knows how fresh its copy is, so it stays out here", "if the other node serves, remove the file that the sentence names and run `evenkeel apply`" },
 	{ "resync.ended", WARNING, "bringing the other copy up to date ended early; it is tried again", "the sentence says why" },
 	{ "runtime.failed", WARNING, "what runs could not be noted in the run folder", "free the file system of the run folder" },

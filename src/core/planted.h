@@ -19,6 +19,7 @@
  *	15  the arbiter is asked with an intent that is not durable (R4)
  *	16  a tree that holds what the primary never had is overwritten, not set aside (R12)
  *	17  a secondary counts the primary's silence from its last echo, not from its last beat (R7)
+ *	18  what gives something up waits for a record that is being written (R10)
  *
  * One more breaks no promise that the simulator checks, and is not among its numbers:
  *
@@ -48,6 +49,7 @@ enum {
 	PLANTED_VOLATILE_INTENT = 15,
 	PLANTED_OVERWRITTEN = 16,
 	PLANTED_ECHO_SILENCE = 17,
+	PLANTED_SAFETY_QUEUES = 18,
 };
 
 static inline bool planted(int number)

@@ -11,7 +11,8 @@ static void say_look_at_state(struct text *to_do)
 void status_fill(
 	const struct core *core, const struct instance *instance, struct status *out_status)
 {
-	bool is_in_trouble = instance->writing.is_in_trouble;
+	bool is_stuck = instance->writing.is_stuck_said;
+	bool is_in_trouble = instance->writing.is_in_trouble || is_stuck;
 	struct summary summary = { 0 };
 
 	instance->kind->show(instance, &summary);
@@ -20,8 +21,14 @@ void status_fill(
 		.readiness = summary.readiness,
 		.record = instance->record,
 	};
-	if (is_in_trouble)
+	if (is_stuck) {
+		text_add(&out_status->now, "the disk of the state directory does not answer, for ");
+		text_add_u64(&out_status->now,
+			(uint64_t)((core->now_ns - instance->writing.begun_ns) / NS_PER_S));
+		text_add(&out_status->now, " s; ");
+	} else if (is_in_trouble) {
 		text_add(&out_status->now, "the state file cannot be written; ");
+	}
 	instance->kind->say(core, instance, out_status);
 	if (is_in_trouble)
 		say_look_at_state(&out_status->to_do);

@@ -11,6 +11,7 @@ static void write(struct core *core, struct instance *instance)
 
 	action->write_record.record = instance->writing.record;
 	action->write_record.is_awaited = instance->kind->awaits_record;
+	instance->writing.begun_ns = core->now_ns;
 }
 
 void writing_begin(struct core *core, struct instance *instance, const struct record *next)
@@ -22,6 +23,7 @@ void writing_begin(struct core *core, struct instance *instance, const struct re
 	writing->record = *next;
 	writing->is_open = true;
 	writing->is_failed = false;
+	writing->first_ns = core->now_ns;
 	write(core, instance);
 }
 
@@ -39,7 +41,32 @@ static void on_failed(struct core *core, struct instance *instance)
 				  "the state directory");
 	writing->is_failed = true;
 	writing->is_in_trouble = true;
-	instance->since_ns = core->now_ns;
+	writing->begun_ns = core->now_ns;
+}
+
+bool writing_is_stuck(struct core *core, struct instance *instance)
+{
+	struct writing *writing = &instance->writing;
+
+	if (!writing->is_open || writing->is_failed ||
+		!has_passed(core, instance, writing->begun_ns, WRITING_STUCK_NS))
+		return false;
+	if (!writing->is_stuck_said)
+		text_add(log_add(core, instance, "record.stuck", SEVERITY_ERROR),
+			"the record of this module has been on its way to the disk of the state "
+			"directory for seconds: that disk hangs; nothing that rests on the record "
+			"is done here before it answers: look at that disk (dmesg), end what "
+			"holds it up, or cut this node's power");
+	writing->is_stuck_said = true;
+	return true;
+}
+
+static void on_answered(struct core *core, struct instance *instance)
+{
+	if (instance->writing.is_stuck_said)
+		text_add(log_add(core, instance, "record.answered", SEVERITY_INFO),
+			"the disk of the state directory has answered");
+	instance->writing.is_stuck_said = false;
 }
 
 void writing_on_written(struct core *core, struct instance *instance, int error)
@@ -48,6 +75,7 @@ void writing_on_written(struct core *core, struct instance *instance, int error)
 
 	if (!writing->is_open)
 		return;
+	on_answered(core, instance);
 	if (error != 0) {
 		on_failed(core, instance);
 		return;
@@ -55,6 +83,7 @@ void writing_on_written(struct core *core, struct instance *instance, int error)
 	writing->is_open = false;
 	writing->is_failed = false;
 	writing->is_in_trouble = false;
+	writing->took_ns = core->now_ns - writing->first_ns;
 	instance->record = writing->record;
 	writing->stamp++;
 }
@@ -64,9 +93,8 @@ bool writing_retry(struct core *core, struct instance *instance)
 	struct writing *writing = &instance->writing;
 
 	CHECK(writing->is_open && writing->is_failed);
-	if (!has_passed(core, instance, instance->since_ns, WRITE_RETRY_NS))
+	if (!has_passed(core, instance, writing->begun_ns, WRITE_RETRY_NS))
 		return false;
-	instance->since_ns = core->now_ns;
 	writing->is_failed = false;
 	write(core, instance);
 	return true;

@@ -111,27 +111,43 @@ static void perform(struct module *module, const struct action *action)
 	}
 }
 
-void daemon_perform_queue(struct module *module)
+/* The core waits for the end of a script that it ordered. */
+static void take_back(struct module *module, const struct action *action)
 {
-	while (module->queue != NULL && !(module->is_writing && module->is_write_awaited)) {
-		struct queued_action *first = module->queue;
-		module->queue = first->next;
-		if (module->queue == NULL)
-			module->queue_end = &module->queue;
-		module->writing_step = first->step;
-		perform(module, &first->action);
-		free(first);
+	if (action->type != ACTION_RUN_SCRIPT)
+		return;
+	daemon_post(module->daemon, &(struct event){ .type = EVENT_SCRIPT_ENDED,
+					    .module = module->settings.number,
+					    .script = { .script = action->script.script,
+						    .is_forced = action->script.is_forced,
+						    .outcome = SCRIPT_FAILED } });
+}
+
+/* One that overtakes the record under way is not followed by what it undoes. */
+static void overtake(struct module *module, const struct action *action)
+{
+	struct queued_action *undone;
+
+	while ((undone = queue_take_back(&module->queue, action)) != NULL) {
+		take_back(module, &undone->action);
+		free(undone);
 	}
 }
 
-static void enqueue(struct daemon *daemon, struct module *module, const struct action *action)
+void daemon_perform_queue(struct module *module)
 {
-	struct queued_action *queued = malloc(sizeof(*queued));
-
-	CHECK(queued != NULL); /* out of memory: stop, and be started again */
-	*queued = (struct queued_action){ .step = daemon->steps, .action = *action };
-	*module->queue_end = queued;
-	module->queue_end = &queued->next;
+	for (;;) {
+		bool is_waiting = module->is_writing && module->is_write_awaited;
+		struct queued_action *next = queue_pop(&module->queue, is_waiting);
+		if (next == NULL)
+			return;
+		if (next->action.type == ACTION_WRITE_RECORD)
+			module->writing_step = next->step;
+		if (is_waiting)
+			overtake(module, &next->action);
+		perform(module, &next->action);
+		free(next);
+	}
 }
 
 static void perform_without_module(struct daemon *daemon, const struct action *action)
@@ -156,7 +172,7 @@ static void take_action(struct daemon *daemon, const struct action *action)
 		perform_without_module(daemon, action);
 		return;
 	}
-	enqueue(daemon, module, action);
+	queue_push(&module->queue, daemon->steps, action);
 	daemon_perform_queue(module);
 }
 
@@ -201,27 +217,6 @@ void daemon_post(struct daemon *daemon, const struct event *event)
 		drain(daemon);
 }
 
-/* What the same step ordered after a record that could not be written must not happen; what it
- * says to people may. */
-static void drop_rest_of_step(struct module *module)
-{
-	struct queued_action **at = &module->queue;
-	uint64_t step_number = module->writing_step;
-
-	while (*at != NULL) {
-		struct queued_action *queued = *at;
-		bool is_said = queued->action.type == ACTION_LOG ||
-			       queued->action.type == ACTION_ANSWER_COMMAND;
-		if (queued->step != step_number || is_said) {
-			at = &queued->next;
-			continue;
-		}
-		*at = queued->next;
-		free(queued);
-	}
-	module->queue_end = at;
-}
-
 void daemon_record_written(struct module *module, int error)
 {
 	struct daemon *daemon = module->daemon;
@@ -236,8 +231,9 @@ void daemon_record_written(struct module *module, int error)
 			module->is_write_awaited
 				? "nothing is decided here"
 				: "what was commanded last is kept in memory only");
+	/* What the same step ordered after it must not happen. */
 	if (error != 0 && module->is_write_awaited)
-		drop_rest_of_step(module);
+		queue_drop_step(&module->queue, module->writing_step);
 	/* Nothing is handled before all that waited has been performed: as while stepping. */
 	daemon->is_stepping = true;
 	daemon_post(daemon, &(struct event){ .type = EVENT_RECORD_WRITTEN,

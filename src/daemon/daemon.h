@@ -5,6 +5,7 @@
  * with actions, and each action is performed by the file or wing named after what it touches:
  *
  *	daemon.c     events in, actions out  (main.c: start and end; shutdown.c: a planned exit)
+ *	queue.c      actions that wait for their turn
  *	modules.c    the set of modules, and each one's way in and out
  *	reading.c    cluster.yaml, module.yaml  (a reader thread, likewise)
  *	records.c    their durable records   WRITE_RECORD    (a writer thread: a stuck disk must not
@@ -26,7 +27,8 @@
  *	admin/       admin.sock              ANSWER_COMMAND
  *
  * Actions of one module are performed in order: those after a WRITE_RECORD wait until it is
- * durable, and are dropped if it cannot be. Actions without a module (beats) never wait.
+ * durable, and are dropped if it cannot be; but what only gives something up never waits
+ * (core/overtaking.h). Actions without a module (beats) never wait.
  *
  * Not for: decisions about roles; those are the core's. All functions: the daemon's thread only.
  */
@@ -40,6 +42,7 @@
 #include "api/control.h"
 #include "core/core.h"
 #include "daemon/events.h"
+#include "daemon/queue.h"
 #include "platform/loop.h"
 
 #define DAEMON_QUEUE_MAX    4096	   /* events that wait to be handled */
@@ -52,13 +55,6 @@ struct paths {
 	char state[PATH_SIZE_MAX];    /* --state, /var/lib/evenkeel */
 	char run[PATH_SIZE_MAX];      /* --run, /run/evenkeel */
 	char programs[PATH_SIZE_MAX]; /* where this program lies, and the others beside it */
-};
-
-/* One action that waits for its module's turn. */
-struct queued_action {
-	struct queued_action *next;
-	uint64_t step; /* the core_step() it came from */
-	struct action action;
 };
 
 /* What runs now, as run/NAME.runtime says it to a successor. */
@@ -76,10 +72,10 @@ struct module {
 	bool is_added;		    /* the core knows it */
 	struct record first_record; /* as it was found at the start */
 	struct runtime runtime;
-	struct queued_action *queue, **queue_end; /* actions not yet performed */
-	bool is_writing;			  /* a record is with the writer thread */
-	bool is_write_awaited;			  /* and later actions wait for it */
-	uint64_t writing_step;			  /* the step that ordered it */
+	struct action_queue queue; /* actions not yet performed */
+	bool is_writing;	   /* a record is with the writer thread */
+	bool is_write_awaited;	   /* and later actions wait for it */
+	uint64_t writing_step;	   /* the step that ordered it */
 	/* mesh/modules.c: in what the other node's configuration differs, and when that was heard */
 	char disagreement[SENTENCE_SIZE_MAX];
 	int64_t disagreement_ns;

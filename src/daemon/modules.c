@@ -93,11 +93,7 @@ static void free_module(struct module *module)
 	addresses_remove(module);
 	scripts_remove(module);
 	records_remove(module);
-	while (module->queue != NULL) {
-		struct queued_action *first = module->queue;
-		module->queue = first->next;
-		free(first);
-	}
+	queue_done(&module->queue);
 	free(module);
 }
 
@@ -118,7 +114,7 @@ static int add_module(struct daemon *daemon, const struct module_settings *setti
 		return -ENOMEM;
 	module->daemon = daemon;
 	module->settings = *settings;
-	module->queue_end = &module->queue;
+	queue_init(&module->queue);
 	int error = records_add(module, &module->first_record);
 	if (error != 0)
 		say_no_record(module, error);

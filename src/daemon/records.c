@@ -22,6 +22,7 @@
 struct module_record {
 	struct worker_job job; /* first */
 	struct module *module;
+	bool is_under_way; /* the memory is the thread's */
 	struct slotfile file;
 	uint8_t bytes[RECORD_SIZE_MAX];
 	size_t size;
@@ -47,6 +48,7 @@ static void on_done(void *owner, struct worker_job *done)
 	struct daemon_records *records = owner;
 	struct module_record *job = (struct module_record *)done;
 
+	job->is_under_way = false;
 	if (job->took_ns >= SLOW_WRITE_NS)
 		daemon_log(records->daemon, job->module, SEVERITY_WARNING, "record.slow",
 			"Writing this module's record of 4 KiB to %s took %lld ms: that disk is "
@@ -134,12 +136,16 @@ int records_add(struct module *module, struct record *out_record)
 
 void records_remove(struct module *module)
 {
-	if (module->record == NULL)
+	struct module_record *record = module->record;
+
+	if (record == NULL)
 		return;
 	CHECK(!module->is_writing);
-	slotfile_close(&module->record->file);
-	free(module->record);
 	module->record = NULL;
+	if (record->is_under_way)
+		return; /* its disk is stuck, and we end: it stays the thread's */
+	slotfile_close(&record->file);
+	free(record);
 }
 
 void records_write(struct module *module, const struct record *record)
@@ -150,5 +156,6 @@ void records_write(struct module *module, const struct record *record)
 	int error = record_encode(record, job->bytes, sizeof(job->bytes), &job->size);
 	CHECK(error == 0); /* RECORD_SIZE_MAX holds any record */
 	job->started_ns = clock_boot_ns();
+	job->is_under_way = true;
 	worker_give(&module->daemon->records->writer, &job->job);
 }

@@ -28,7 +28,7 @@
  *	fail a SCRIPT N                the next N runs fail
  *	check a down|up
  *	address a gone|taken|failed
- *	disk a failing|good            the state file
+ *	disk a failing|stuck|good      the state file: cannot be written | a write does not end
  *	wipe a                         the record is gone (a replaced disk)
  */
 #include <stdlib.h>
@@ -257,8 +257,12 @@ static bool play_switch_line(struct world *world, const struct line *line, int n
 		self->is_fs_behind = true;
 	else if (strcmp(verb, "slow") == 0)
 		self->is_resync_slow = is_on(line);
+	else if (strcmp(verb, "disk") == 0 && strcmp(line->words[2], "stuck") == 0)
+		self->is_disk_stuck = true;
+	else if (strcmp(verb, "disk") == 0 && is_on(line))
+		self->is_disk_failing = true;
 	else if (strcmp(verb, "disk") == 0)
-		self->is_disk_failing = is_on(line);
+		world_free_disk(world, node);
 	else if (strcmp(verb, "fail") == 0)
 		self->script_failures[name_index(line->words[2], script_at, SCRIPT_COUNT)] =
 			(uint8_t)strtoul(line->words[3], NULL, 10);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/overtaking.h"
+
 #define EPOCH_NS   (1000 * NS_PER_S) /* the machines run for a while already; printed as 0 */
 #define NET_NS	   (1 * NS_PER_MS)
 #define WRITE_NS   (2 * NS_PER_MS)
@@ -14,6 +16,7 @@
 #define PEER_NS	   (1 * NS_PER_S) /* evenkeel-fs tries so long to reconnect */
 #define ADDRESS_NS (3 * NS_PER_S) /* lifetime in the kernel */
 #define SLOW_NS	   (5 * NS_PER_S)
+#define NEVER_NS   (1000000 * NS_PER_S)
 
 void world_say(struct world *world, int node, const char *format, ...)
 {
@@ -105,9 +108,10 @@ static void do_write(struct world *world, int node, const struct action *action)
 {
 	const struct record *record = &action->write_record.record;
 	struct story_node *self = &world->nodes[node];
-	struct story_item *item = push(world, node, WRITE_NS);
+	struct story_item *item = push(world, node, self->is_disk_stuck ? NEVER_NS : WRITE_NS);
 
 	say_record(world, node, record);
+	self->is_record_awaited = self->is_disk_stuck && action->write_record.is_awaited;
 	if (!action->write_record.is_awaited) {
 		self->is_told_to_run = record->should_run;
 		self->is_told_to_stop = !record->should_run;
@@ -328,6 +332,48 @@ static void do_action(struct world *world, int node, const struct action *action
 	}
 }
 
+static void drop_waiting(struct story_node *self, int at)
+{
+	self->waiting_count--;
+	for (int i = at; i < self->waiting_count; i++)
+		self->waiting[i] = self->waiting[i + 1];
+}
+
+/* What waits and is undone by an action that does not. */
+static void take_back(struct world *world, int node, const struct action *action)
+{
+	struct story_node *self = &world->nodes[node];
+
+	for (int i = self->waiting_count; i-- > 0;) {
+		struct action undone = self->waiting[i];
+		if (!action_takes_back(action, &undone))
+			continue;
+		drop_waiting(self, i);
+		world_say(world, node, "taken back");
+		if (undone.type != ACTION_RUN_SCRIPT)
+			continue;
+		struct story_item *item = push(world, node, 0);
+		item->event.type = EVENT_SCRIPT_ENDED;
+		item->event.script.script = undone.script.script;
+		item->event.script.outcome = SCRIPT_FAILED;
+	}
+}
+
+static void take_action(struct world *world, int node, const struct action *action)
+{
+	struct story_node *self = &world->nodes[node];
+	bool is_waiting = self->is_record_awaited && action->type != ACTION_SEND_BEAT;
+
+	if (is_waiting && !action_overtakes(action)) {
+		CHECK(self->waiting_count < WAITING_MAX);
+		self->waiting[self->waiting_count++] = *action;
+		return;
+	}
+	if (is_waiting)
+		take_back(world, node, action);
+	do_action(world, node, action);
+}
+
 void world_event(struct world *world, int node, struct event event)
 {
 	static struct actions actions;
@@ -339,7 +385,22 @@ void world_event(struct world *world, int node, struct event event)
 	core_step(self->core, &event, &actions);
 	struct actions taken = actions;
 	for (uint16_t i = 0; i < taken.count; i++)
-		do_action(world, node, &taken.list[i]);
+		take_action(world, node, &taken.list[i]);
+}
+
+void world_free_disk(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+
+	self->is_disk_stuck = self->is_disk_failing = self->is_record_awaited = false;
+	for (int i = 0; i < world->count; i++)
+		if (world->queue[i].node == node && world->queue[i].is_record)
+			world->queue[i].time_ns = MIN_OF(world->queue[i].time_ns, world->now_ns);
+	while (self->waiting_count > 0 && !self->is_record_awaited) {
+		struct action action = self->waiting[0];
+		drop_waiting(self, 0);
+		do_action(world, node, &action);
+	}
 }
 
 /* ---- time ---- */
@@ -560,6 +621,8 @@ void world_kill_daemon(struct world *world, int node)
 {
 	world_say(world, node, "-- the daemon is killed");
 	world->nodes[node].is_up = false;
+	world->nodes[node].waiting_count = 0;
+	world->nodes[node].is_record_awaited = false;
 }
 
 void world_kill(struct world *world, int node)
@@ -568,6 +631,8 @@ void world_kill(struct world *world, int node)
 
 	world_say(world, node, "-- power cut");
 	self->is_up = false;
+	self->waiting_count = 0;
+	self->is_record_awaited = false;
 	self->powers++;
 	self->is_powered = false;
 	self->is_frozen = false;

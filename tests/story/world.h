@@ -18,6 +18,7 @@
 #define STORY_NODES  2
 #define STORY_MODULE 1
 #define QUEUE_MAX    4096
+#define WAITING_MAX  64
 
 struct story_node {
 	uint8_t id;
@@ -40,6 +41,10 @@ struct story_node {
 	bool is_resync_slow;
 	bool has_foreign_address;
 	bool is_disk_failing;
+	bool is_disk_stuck;	/* a record that is begun now is not written before it is good */
+	bool is_record_awaited; /* such a one is under way: actions wait */
+	int waiting_count;
+	struct action waiting[WAITING_MAX];
 	bool is_address_held;
 	bool is_told_to_run, is_told_to_stop;  /* until the next power cut */
 	uint8_t scripts_up;		       /* start scripts less stop scripts */
@@ -91,6 +96,8 @@ void world_run(struct world *world, int64_t duration_ns);
 /* Runs until the node shows this, or not within the limit. */
 bool world_until(struct world *world, int node, enum module_state state, enum readiness readiness,
 	int64_t limit_ns);
+/* The disk of the state folder answers again: what waited for it is done. */
+void world_free_disk(struct world *world, int node);
 void world_status(struct world *world, int node);
 void world_say(struct world *world, int node, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -47,6 +47,48 @@ bool fence(struct core *core, struct mirror *mirror, enum wait_reason reason)
 	return leave(core, mirror);
 }
 
+/* The other node serves, or this one's own parts have failed: nothing of the service goes on here. */
+static bool give_up_unrecorded(struct core *core, struct mirror *mirror)
+{
+	if (peer_outranks(core, mirror)) {
+		mirror->tenure.is_unused = mirror->step == STEP_SHRINKING;
+		return give_way(core, mirror);
+	}
+	if (has_fs_failed(core, mirror))
+		return fence(core, mirror, fs_failure(mirror));
+	return mirror->loss.is_held && step_down_slowly(core, mirror);
+}
+
+/* All is handed over but for the record. The other node takes the service when this one has let go. */
+static bool leave_unyielded(struct core *core, struct mirror *mirror)
+{
+	mirror->wants.swap = false;
+	if (mirror->tenure.is_fenced)
+		mirror_block(core, mirror, fs_failure(mirror));
+	return leave(core, mirror);
+}
+
+/*
+ * A disk that hangs keeps the record on its way, perhaps for good. What rests on the record waits for
+ * it; what gives up does not, and goes as far as closing, which writes the next one.
+ */
+bool step_aside(struct core *core, struct mirror *mirror)
+{
+	bool is_stuck = writing_is_stuck(core, &mirror->common);
+
+	if (mirror->step == STEP_STOPPING || mirror->step == STEP_UNMOUNTING)
+		return step_advance(core, mirror);
+	if (step_has(mirror->step, STEP_IS_HOLDER) && give_up_unrecorded(core, mirror))
+		return true;
+	if (mirror->step == STEP_YIELDING && is_stuck)
+		return leave_unyielded(core, mirror);
+	bool is_late = is_stuck || mirror->common.writing.is_in_trouble;
+	bool is_stop_due = mirror->common.wants_stop && step_has(mirror->step, STEP_IS_HOLDER);
+	if (!is_late || !is_stop_due)
+		return false;
+	return mirror->loss.is_held ? fence(core, mirror, WAIT_NONE) : leave(core, mirror);
+}
+
 bool stopping_advance(struct core *core, struct mirror *mirror)
 {
 	if (!application_is_down(&mirror->common))

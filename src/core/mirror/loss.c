@@ -92,6 +92,7 @@ bool go_alone(struct core *core, struct mirror *mirror)
 	if (mirror->loss.wants_drop && peer_has_resigned(core, mirror))
 		note_drop(core, mirror);
 	mirror->tenure.is_handed = false;
+	mirror->loss.is_granted = false;
 	mirror_tell(core, mirror, TELL_ALONE);
 	tenure_shrink(core, mirror);
 	mirror->wants.forced_prim = false;
@@ -182,7 +183,9 @@ bool asking_advance(struct core *core, struct mirror *mirror)
 	if (!is_granted(core, mirror))
 		return mirror_move(core, mirror, trouble_of(mirror));
 	mirror_tell(core, mirror, TELL_GRANTED);
-	return go_alone(core, mirror);
+	bool has_gone = go_alone(core, mirror);
+	mirror->loss.is_granted = true;
+	return has_gone;
 }
 
 /* ---- held and dropping ---- */
@@ -194,7 +197,7 @@ static void let_go_of_address(struct core *core, struct mirror *mirror)
 }
 
 /* Cut off for good: no answer leaves, and from `silence` on nothing else of the service either. */
-static bool step_down_slowly(struct core *core, struct mirror *mirror)
+bool step_down_slowly(struct core *core, struct mirror *mirror)
 {
 	/* A person may yet say that this node goes on: it stays as it is until then. */
 	bool is_person_awaited = !arbiter_promise(core->config.arbiter)->is_asked;
@@ -249,8 +252,23 @@ bool dropping_advance(struct core *core, struct mirror *mirror)
 	return core->members[mirror->common.config.peer].two_way_ns != 0 && ask(core, mirror);
 }
 
+/*
+ * A grant is good for as long as the other node, silent, could not have been granted the service as
+ * well; the disk took longer. Nothing was answered by it: the service begins anew from the record,
+ * which asks first who is at the address.
+ */
+static bool is_grant_old(const struct core *core, const struct mirror *mirror)
+{
+	uint8_t peer = mirror->common.config.peer;
+
+	return mirror->loss.is_granted && mirror->loss.is_held && !core->members[peer].is_gone &&
+	       mirror->common.writing.took_ns >= core->config.silence_ns;
+}
+
 bool shrinking_advance(struct core *core, struct mirror *mirror)
 {
+	if (is_grant_old(core, mirror))
+		return fence(core, mirror, WAIT_NONE);
 	bool was_ordered = planted(PLANTED_RECORD_AFTER) &&
 			   mirror->fs.epoch.number == mirror->common.record.epoch.number;
 

@@ -102,10 +102,10 @@ static bool mirror_advance(struct core *core, struct mirror *mirror)
 	step_guard(core, mirror);
 	if (writing->is_failed && mirror->step == STEP_YIELDING)
 		return yielding_unrecorded(core, mirror);
-	if (writing->is_failed && !writing_retry(core, &mirror->common))
-		return false;
+	if (writing->is_failed)
+		(void)writing_retry(core, &mirror->common);
 	if (writing->is_open)
-		return false;
+		return step_aside(core, mirror);
 	if (step_advance(core, mirror))
 		return true;
 	tenure_tidy(core, mirror);

@@ -20,7 +20,8 @@
  *	tell.c         what decisions tell the log
  *	wait_words.c   why it waits, in words; status.c: all that `status` shows
  *
- * While a record is being written a mirror makes no other move (but silence is noted: step_guard()).
+ * While a record is being written a mirror makes no move that rests on it: silence is noted
+ * (step_guard()), and what must be given up is (step_aside()).
  */
 #ifndef EVENKEEL_CORE_MIRROR_MIRROR_H
 #define EVENKEEL_CORE_MIRROR_MIRROR_H
@@ -133,10 +134,11 @@ struct wants {
 
 /* One time as holder, or on the way to it. */
 struct tenure {
-	struct record before_claim; /* what a claim can be undone to */
+	struct record before_claim; /* what a claim, or going on alone, can be undone to */
 	bool is_handed;		    /* it began by an orderly handover */
 	bool has_lost;		    /* the other serves other data: not good any more */
 	bool is_fenced;		    /* on the way down: nothing may run on */
+	bool is_unused;		    /* it began with a record that came too late to go on by */
 };
 
 /* The good peer is silent, or its stream is lost. */
@@ -145,6 +147,7 @@ struct loss {
 	int64_t held_ns;
 	int64_t returned_ns; /* while held: since when the peer is heard again; 0: it is not */
 	bool wants_drop;     /* the peer is asked to record itself stale */
+	bool is_granted;     /* it goes on alone by the arbiter's word */
 	int64_t suspect_ns;  /* since when the silent primary is suspected */
 };
 
@@ -227,6 +230,8 @@ enum wait_reason fs_failure(const struct mirror *mirror);
 bool yielding_unrecorded(struct core *core, struct mirror *mirror);
 
 /* loss.c */
+/* Held: lets go of the address, then of everything, as time goes by. True if it moved. */
+bool step_down_slowly(struct core *core, struct mirror *mirror);
 /* Records that the peer is stale, then tells evenkeel-fs. */
 bool go_alone(struct core *core, struct mirror *mirror);
 
@@ -259,6 +264,8 @@ void probe_on_ended(struct mirror *mirror, const struct event *event);
 
 /* leave.c */
 bool leave(struct core *core, struct mirror *mirror);
+/* While a record is on its way: gives up what may not wait for it. True if it moved. */
+bool step_aside(struct core *core, struct mirror *mirror);
 bool fence(struct core *core, struct mirror *mirror, enum wait_reason reason);
 void mirror_block(struct core *core, struct mirror *mirror, enum wait_reason reason);
 

@@ -62,7 +62,7 @@ static const struct step_rule {
 	[STEP_CONNECTING]     = { "connecting",     GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | LACKS | SOLE, connecting_advance, S(RESYNCING) | LOSING },
 	[STEP_RESYNCING]      = { "resyncing",      GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | LACKS | SOLE, resyncing_advance, S(COMPLETE) | LOSING },
 	[STEP_COMPLETE]       = { "complete",       GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | LACKS | SOLE, complete_advance, S(GROWING) | LOSING },
-	[STEP_GROWING]        = { "growing",        GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | SOLE | REC | GUARD, growing_advance, S(PAIRED) },
+	[STEP_GROWING]        = { "growing",        GROUP_SERVING,    STATE_ALONE,  READY,     HOLDER | SOLE | REC | GUARD, growing_advance, S(PAIRED) | LEAVING },
 	[STEP_PAIRED]         = { "paired",         GROUP_SERVING,    STATE_PRIM,   READY,     HOLDER | HAS | GUARD, paired_advance, S(HELD) | S(DROPPING) | S(QUIETING) | S(YIELDING) | LOSING },
 	[STEP_HELD]           = { "held",           GROUP_LOSING,     STATE_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | SAFER, held_advance, S(PAIRED) | S(DROPPING) | S(INTENDING) | S(ASKING) | LOSING },
 	[STEP_DROPPING]       = { "dropping",       GROUP_LOSING,     STATE_PRIM,   TRANSIENT, HOLDER | HAS | GUARD | TROUBLE | SAFER | DISTURB, dropping_advance, S(HELD) | S(INTENDING) | S(ASKING) | LOSING },

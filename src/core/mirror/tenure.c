@@ -120,6 +120,7 @@ void tenure_shrink(struct core *core, struct mirror *mirror)
 	uint64_t epoch = MAX_OF(next.epoch.number + 1, epoch_seen(mirror));
 
 	CHECK(next.holder == core->config.self);
+	mirror->tenure.before_claim = next;
 	if (is_insisted(core, mirror))
 		epoch += INSISTED_EPOCHS;
 	if (mirror->wants.overrule) {
@@ -279,9 +280,23 @@ bool tenure_is_clean(const struct mirror *mirror)
 	       !mirror->fs.is_torn;
 }
 
+/* Nothing was answered since it was to go on alone: what lies here is what both held. */
+static void undo_unused(const struct mirror *mirror, struct record *record)
+{
+	const struct record *before = &mirror->tenure.before_claim;
+
+	record->generation = before->generation;
+	record->history_count = before->history_count;
+	for (int i = 0; i < GENERATION_HISTORY; i++)
+		record->history[i] = before->history[i];
+	record->good = before->good;
+}
+
 void tenure_close(struct core *core, struct mirror *mirror)
 {
 	struct record next = next_record(mirror);
+	if (mirror->tenure.is_unused)
+		undo_unused(mirror, &next);
 	next.role = RECORD_ROLE_NONE;
 	next.is_clean = tenure_is_clean(mirror);
 	if (mirror->tenure.has_lost)

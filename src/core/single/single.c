@@ -291,6 +291,7 @@ static bool advance(struct core *core, struct instance *instance)
 	struct single *single = single_of(instance);
 
 	application_advance(core, instance);
+	(void)writing_is_stuck(core, instance);
 	if (instance->writing.is_failed)
 		(void)writing_retry(core, instance);
 	if (step_advance(core, single))
