@@ -18,6 +18,7 @@ uint32_t copy_write(struct world *world, struct node *node, uint8_t object)
 		.node = node->id,
 	};
 	node->copy.cached[object] = id;
+	node->copy.changed_at[object] = world->now;
 	return id;
 }
 

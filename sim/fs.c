@@ -256,6 +256,7 @@ static void stop(struct world *world, struct node *node)
 	fs_close(world, node);
 	if (fs->role != FS_NONE) {
 		fs->role = FS_NONE;
+		byhand_let_go(world, node);
 		const struct replica replica = fs_replica(node);
 		fs->barrier = barrier_begin(&replica);
 		memcpy(node->copy.durable, node->copy.cached, sizeof(node->copy.cached));
@@ -351,6 +352,7 @@ static void tick(struct world *world, struct node *node)
 	struct fs *fs = &node->fs;
 
 	happen_to(world, node, PROCESS_FS, HAPPEN_TICK, TICK_NS);
+	byhand_tick(world, node);
 	if (fs->role == FS_PRIMARY)
 		primary_tick(world, node);
 	else if (fs->role == FS_SECONDARY)

@@ -57,6 +57,8 @@ void primary_begin(struct world *world, struct node *node, const struct action *
 	struct fs *fs = &node->fs;
 
 	fs_take_role(node, FS_PRIMARY, order);
+	byhand_take(world, node, false);
+	byhand_serve(node);
 	sender_init(&fs->sender, fs->tenant.epoch.number, primary_next_tenure(node));
 	syncs_clear(&fs->syncs);
 	barriers_begin(&fs->barriers, world->now);
@@ -75,6 +77,7 @@ void primary_resume(struct world *world, struct node *node)
 	struct fs *fs = &node->fs;
 
 	fs->role = FS_PRIMARY;
+	byhand_take(world, node, true);
 	enum resumption resumption = sender_resume(
 		&fs->sender, fs->tenant.epoch.number, known_sequences(node), world->now);
 	sender_mute(&fs->sender, node->held.is_muted);

@@ -12,6 +12,7 @@ void secondary_begin(struct world *world, struct node *node, const struct action
 
 	fs_close(world, node);
 	fs_take_role(node, FS_SECONDARY, order);
+	byhand_take(world, node, false);
 	fs->sync_sequence = 0;
 	fs->is_promoting = false;
 	receiver_init(&fs->receiver, fs->tenant.epoch.number);
@@ -41,6 +42,7 @@ void secondary_resume(struct world *world, struct node *node)
 	const struct tenant ordered = fs->tenant;
 
 	fs->role = FS_SECONDARY;
+	byhand_take(world, node, true);
 	if (receiver_resume(
 		    &fs->receiver, ordered.epoch.number, standing->is_in_sync, standing->barrier) &&
 		standing->epoch.number == fs->receiver.epoch)
@@ -169,7 +171,7 @@ void secondary_promote(struct world *world, struct node *node, const struct acti
 
 /* ---- what arrives ---- */
 
-static void apply_now(struct node *node, const struct op *op)
+static void apply_now(const struct world *world, struct node *node, const struct op *op)
 {
 	if (op->type == OP_LEASE)
 		fs_raise_ids(node, op->offset);
@@ -178,6 +180,7 @@ static void apply_now(struct node *node, const struct op *op)
 	CHECK(op->data.size == sizeof(uint32_t));
 	__builtin_memcpy(
 		&node->copy.cached[op->object - FIRST_OBJECT], op->data.data, sizeof(uint32_t));
+	node->copy.changed_at[op->object - FIRST_OBJECT] = world->now;
 }
 
 static void hang_up(struct world *world, struct node *node, uint64_t connection)
@@ -203,7 +206,7 @@ static void fail(struct world *world, struct node *node, uint64_t connection)
 static void do_at_once(
 	struct world *world, struct node *node, const struct frame *frame, const struct op *op)
 {
-	apply_now(node, op);
+	apply_now(world, node, op);
 	if (receiver_on_applied(&node->fs.receiver, op->sequence) == 0)
 		acknowledge(world, node, frame->connection);
 }
@@ -242,6 +245,7 @@ static bool begin_session(
 	if (!receiver_quiet(&fs->receiver) || !receiver_begin_session(&fs->receiver, theirs))
 		return false;
 	promise_on_overwritten(world, node, theirs->wants == STREAM_SET_ASIDE);
+	byhand_find(world, node, theirs->wants == STREAM_SET_ASIDE);
 	__builtin_memcpy(fs->tenant.set_id, theirs->set_id, SET_ID_SIZE);
 	fs->tenant.epoch = theirs->epoch;
 	fs->generation = theirs->generation;
@@ -378,7 +382,7 @@ void secondary_apply(struct world *world, struct node *node)
 	if (fs->role != FS_SECONDARY || !receiver_next_to_apply(&fs->receiver, &encoded))
 		return;
 	CHECK(op_decode(encoded, &op, &size) == 0);
-	apply_now(node, &op);
+	apply_now(world, node, &op);
 	on_applied(world, node, &op);
 	adopt(world, node);
 	send_ack(world, node);

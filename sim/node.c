@@ -56,6 +56,7 @@ void node_cut_power(struct world *world, struct node *node)
 	copy_lose_unsynced(world, node);
 	node->power_cut_at = world->now;
 	node->state_disk_until = 0;
+	byhand_cut(node);
 	node->address_until = 0;
 	node->clock_offset = world->now;
 	copy_excuse(world);

@@ -179,6 +179,8 @@ static void handle(struct world *world, const struct happening *happening)
 		script_on_end(world, node, happening);
 	else if (happening->kind == HAPPEN_FAULT)
 		fault_strike(world);
+	else if (happening->kind == HAPPEN_BY_HAND)
+		byhand_write(world);
 	else if (happening->kind == HAPPEN_RARE)
 		rare_strike(world);
 	else if (happening->kind == HAPPEN_DISK)
@@ -266,6 +268,7 @@ bool world_run(struct world *world, uint64_t seed)
 	begin(world);
 	rare_draw(world, TROUBLE_FROM_NS);
 	disks_draw(world, TROUBLE_FROM_NS);
+	byhand_draw(world, TROUBLE_FROM_NS);
 	play(world, TROUBLE_FROM_NS + trouble);
 	if (!world->promise.is_broken) {
 		faults_end(world);

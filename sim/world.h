@@ -28,6 +28,7 @@
 #include "repl/sender.h"
 #include "repl/standing.h"
 #include "repl/syncs.h"
+#include "repl/unwatched.h"
 #include "sim/random.h"
 
 #define NODES		2
@@ -80,6 +81,7 @@ enum happening_kind {
 	HAPPEN_TURN,  /* the other way breaks */
 	HAPPEN_HEAL,  /* a trouble ends */
 	HAPPEN_PERSON,
+	HAPPEN_BY_HAND, /* somebody writes where nothing is mounted */
 	HAPPEN_COUNT,
 };
 
@@ -150,6 +152,8 @@ struct weather {				/* how strong the troubles of this run are */
 struct copy {
 	uint32_t cached[OBJECTS];  /* what a read on this node returns: ids of writes */
 	uint32_t durable[OBJECTS]; /* what a power cut leaves at least */
+	int64_t changed_at[OBJECTS];
+	bool is_by_hand[OBJECTS]; /* somebody wrote on it here, and it did not come to rest yet */
 };
 
 struct written {	   /* one write of the application; its id is its place in the list */
@@ -226,6 +230,7 @@ struct fs {
 	uint32_t resync_next;	 /* object to copy next */
 	uint64_t sync_sequence;	 /* of the last OP_SYNC that was applied */
 	bool is_complete_owed;
+	bool is_watching; /* what changes the tree comes from here */
 };
 
 struct daemon {
@@ -253,8 +258,11 @@ struct node {
 	int64_t last_report_at;
 	struct record record; /* durable */
 	struct copy copy;
-	struct standing standing; /* durable: evenkeel-fs's own slot file */
-	struct root_mark mark;	  /* durable: on the replicated directory */
+	struct standing standing;   /* durable: evenkeel-fs's own slot file */
+	struct root_mark mark;	    /* durable: on the replicated directory */
+	struct unwatched unwatched; /* durable: there as well */
+	bool is_released;	    /* in order: known whatever the machine does then */
+	int64_t alive_at; /* the last sign of life of evenkeel-fs; in the kernel's memory */
 	struct held held;
 	struct daemon daemon;
 	struct fs fs;
@@ -322,7 +330,8 @@ struct promise_state {
 
 struct counters {
 	uint64_t acknowledged, syncs, tenures, promotions, resyncs, excused, announced, faults;
-	uint64_t helped; /* times an operator had to say who is primary in the end */
+	uint64_t by_hand; /* writes */
+	uint64_t helped;  /* times an operator had to say who is primary in the end */
 };
 
 struct world {
@@ -335,8 +344,9 @@ struct world {
 	enum durability durability; /* of the module */
 	struct weather weather;
 	bool has_fault[FAULT_COUNT];
-	struct chance rare; /* its own, see rare.c */
-	struct chance disk; /* its own, see disks.c */
+	struct chance rare;   /* its own, see rare.c */
+	struct chance disk;   /* its own, see disks.c */
+	struct chance person; /* its own, see byhand.c */
 	bool has_rare[RARE_COUNT];
 	struct recorded recorded[NODES];
 	int64_t fault_gap_min, fault_gap_max;
@@ -506,6 +516,20 @@ void fault_heal(struct world *world, const struct happening *happening);
 void fault_turn(struct world *world, struct node *node, int64_t first, int64_t second);
 void fault_turn_round(struct world *world, const struct happening *happening);
 void faults_end(struct world *world);
+/* ---- byhand.c ---- */
+
+void byhand_draw(struct world *world, int64_t from);
+void byhand_write(struct world *world);
+/* Of evenkeel-fs: it has the tree, lets go of it, serves it, begins to overwrite it. */
+void byhand_take(struct world *world, struct node *node, bool is_resumed);
+void byhand_let_go(struct world *world, struct node *node);
+void byhand_tick(struct world *world, struct node *node);
+void byhand_cut(struct node *node);
+void byhand_serve(struct node *node);
+void byhand_find(struct world *world, struct node *node, bool is_set_aside);
+
+/* ---- rare.c ---- */
+
 /* The first rare trouble strikes after so long; also draws what is seldom configured. */
 void rare_draw(struct world *world, int64_t from);
 void rare_strike(struct world *world);

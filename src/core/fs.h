@@ -92,6 +92,7 @@ struct fs_hello {
 	struct epoch epoch;
 	bool is_behind;
 	uint64_t barrier, peer_barrier;
+	uint64_t kept;
 };
 
 /* clang-format off */
@@ -101,7 +102,8 @@ struct fs_hello {
 	X(EPOCH, epoch,	       "epoch",	       NULL, "",	 "that it works in; number 0: not known") \
 	X(BOOL,	 is_behind,    "behind",       NULL, "",	 "a secondary that does not hold all that was acknowledged") \
 	X(U64,	 barrier,      "barrier",      NULL, "sequence", "the highest that is durable here") \
-	X(U64,	 peer_barrier, "peer_barrier", NULL, "sequence", "the highest that is durable at the peer")
+	X(U64,	 peer_barrier, "peer_barrier", NULL, "sequence", "the highest that is durable at the peer") \
+	X(U64,	 kept,	       "kept",	       NULL, "",	 "folders in .evenkeel/kept: what only this copy had")
 /* clang-format on */
 
 struct fs_reported {
@@ -110,6 +112,7 @@ struct fs_reported {
 	bool is_behind;
 	bool is_continued;
 	uint64_t barrier, peer_barrier;
+	uint64_t kept;
 	uint64_t done, total;
 	int error;
 	char detail[FS_DETAIL_MAX];
@@ -123,6 +126,7 @@ struct fs_reported {
 	X(BOOL,	 is_continued, "continued",    NULL, "",	 "of connected: the session goes on, nothing between the copies was lost") \
 	X(U64,	 barrier,      "barrier",      NULL, "sequence", "the highest that is durable here") \
 	X(U64,	 peer_barrier, "peer_barrier", NULL, "sequence", "the highest that is durable at the peer") \
+	X(U64,	 kept,	       "kept",	       NULL, "",	 "folders in .evenkeel/kept: what only this copy had") \
 	X(U64,	 done,	       "done",	       NULL, "bytes",	 "of resync_progress: looked at") \
 	X(U64,	 total,	       "total",	       NULL, "bytes",	 "of resync_progress: to be looked at") \
 	X(ERROR, error,	       "error",	       NULL, "errno",	 "0, or negative: why") \

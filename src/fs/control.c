@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/service.h"
+#include "fs/tree/byhand.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
 
@@ -129,6 +130,8 @@ void service_say(struct service *service, const struct fs_reported *report)
 		replicator_barriers(
 			service->replicator, &message.report.barrier, &message.report.peer_barrier);
 	}
+	if (service->front.tree != NULL)
+		message.report.kept = byhand_kept(service->front.tree);
 	if (report->is_continued)
 		forget_losses(service);
 	if (service->report_count > 0 || send_now(service, &message, -1) != 0)
@@ -155,6 +158,7 @@ static int say_hello(struct service *service)
 	message.hello.fs.is_behind = replicator_is_behind(service->replicator);
 	replicator_barriers(
 		service->replicator, &message.hello.fs.barrier, &message.hello.fs.peer_barrier);
+	message.hello.fs.kept = byhand_kept(service->front.tree);
 	lock_take(&service->role_lock);
 	message.hello.fs.role = service->role;
 	message.hello.fs.link = service->link;

@@ -135,7 +135,13 @@ static int take_lock(struct service *service)
 	struct timespec pause = { .tv_nsec = 20000000 };
 	char path[PATH_SIZE_MAX];
 
+	struct stat st;
+
 	node_file_path(path, NODE_FILE_MODULE_LOCK, service->options.run, service->options.module);
+	/* A predecessor touched it for as long as it lived; without one it is made now. */
+	if (stat(path, &st) == 0)
+		service->predecessor_alive_ns =
+			(int64_t)st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
 	service->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	for (int i = 0; service->lock_fd >= 0 && i < LOCK_TRIES; i++) {
 		if (flock(service->lock_fd, LOCK_EX | LOCK_NB) == 0)

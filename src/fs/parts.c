@@ -242,7 +242,7 @@ void parts_on_local_failed(void *context, int error)
 
 static int open_replicator(struct service *service)
 {
-	char state[PATH_SIZE_MAX], tls[PATH_SIZE_MAX];
+	char state[PATH_SIZE_MAX], tls[PATH_SIZE_MAX], alive[PATH_SIZE_MAX];
 	const struct replicator_callbacks callbacks = { .context = service,
 		.on_answerable = on_answerable,
 		.on_synced = on_synced,
@@ -258,9 +258,12 @@ static int open_replicator(struct service *service)
 		.receive_log_fd = service->receive_log_fd,
 		.is_fresh = service->is_fresh,
 		.state_path = state,
+		.alive_path = alive,
+		.alive_ns = service->predecessor_alive_ns,
 		.tls_folder = service->options.is_standalone ? NULL : tls };
 
 	node_file_path(state, NODE_FILE_BARRIERS, service->options.state, service->options.module);
+	node_file_path(alive, NODE_FILE_MODULE_LOCK, service->options.run, service->options.module);
 	node_file_path(tls, NODE_FILE_TLS, service->options.config, NULL);
 	int error = replicator_open(&config, &callbacks, &service->replicator);
 	service->front.replicator = service->replicator;

@@ -39,6 +39,7 @@ struct service {
 	struct cluster_config cluster;
 	struct module_settings module;
 	uint8_t self, peer;
+	int64_t predecessor_alive_ns; /* its last sign of life, wall clock; 0: none */
 	int lock_fd, send_log_fd, receive_log_fd;
 	bool is_fresh;			     /* no predecessor left logs */
 	bool is_unfit;			     /* what a predecessor left is of another version */

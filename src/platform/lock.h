@@ -31,6 +31,7 @@ enum lock_rank {
 	RANK_REPLICATOR,	/* fs/replicator: roles, session, logs */
 	RANK_STATE,		/* fs/replicator: the state folder's slots, and the roots' marks */
 	RANK_RING,		/* fs/front/ring.c: free slots */
+	RANK_TREE_BY_HAND,	/* fs/tree: when the copy was watched */
 	RANK_TREE_NAMING,	/* fs/tree: giving an id to an object that has none */
 	RANK_TREE_LEASE,	/* fs/tree: ids that may be given */
 	RANK_TREE_CACHE,	/* fs/tree: open descriptors */

@@ -43,7 +43,11 @@ enum {
 	PLANTED_RESYNC_NO_LIMBO = 156,	      /* what loses its last name there is gone at once */
 	PLANTED_RESYNC_ENDS_EARLY = 157,      /* nobody waits for the last answers */
 	PLANTED_RESYNC_STOPS_AT_HOLE = 158,   /* what is behind a hole is not compared */
-	PLANTED_RESYNC_ADOPTS_ANY = 159	      /* another object's inode is made this one */
+	PLANTED_RESYNC_ADOPTS_ANY = 159,      /* another object's inode is made this one */
+	/* what a person wrote on the wrong copy: found by sim */
+	PLANTED_LET_GO_UNNOTED = 160,  /* a copy that lies open is taken for a watched one (R13) */
+	PLANTED_BOOT_IS_WATCHED = 161, /* likewise one whose machine came up without us */
+	PLANTED_DEATH_LIES_OPEN = 162  /* what was done before a death is taken for a person's */
 };
 
 #define IS_PLANTED(bug) (PLANTED == (bug))

@@ -52,10 +52,11 @@ static void each_message_comes_back_as_it_was(void **state)
 	message.hello.fs.is_behind = true;
 	message.hello.fs.barrier = 12;
 	message.hello.fs.peer_barrier = 11;
+	message.hello.fs.kept = 3;
 	expect_same_after(&message,
 		"{\"type\":\"hello\",\"module\":\"postgresql\",\"pid\":4711,\"role\":\"primary\","
 		"\"link\":\"in_sync\",\"epoch\":[8,1],\"behind\":true,"
-		"\"barrier\":12,\"peer_barrier\":11}");
+		"\"barrier\":12,\"peer_barrier\":11,\"kept\":3}");
 
 	message = zeroed(CONTROL_ORDER);
 	message.order.order = FS_ORDER_GO_ALONE;

@@ -2,7 +2,12 @@
  * A copy is brought up to date while the application goes on writing: once, again and again, cut off
  * in the middle, and while files shrink and grow.
  */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pair.h"
 
@@ -115,6 +120,192 @@ static void test_room_while_compared(void **state)
 	pair_finish(&nodes[0]);
 }
 
+/* ---- by hand ---- */
+
+/* One file with this content, made on the primary and at the peer when it returns. */
+static uint64_t make_file(const char *name, const char *content)
+{
+	struct writer writer = { .node = &nodes[0], .random = 1 };
+	struct op op = { .type = OP_CREATE, .parent = 1 };
+	assert_true(writer_new_id(&writer, &op.object));
+	uint64_t object = op.object;
+	const struct order_objects objects = { .ids = { 1, object } };
+	op.attributes.mode = S_IFREG | 0644;
+	op.name = (struct bytes){ .data = (const uint8_t *)name, .size = strlen(name) };
+	assert_int_equal(writer_perform(&writer, &op, objects), 0);
+	op = (struct op){ .type = OP_WRITE, .object = object };
+	op.data = (struct bytes){ .data = (const uint8_t *)content, .size = strlen(content) };
+	op.length = op.data.size;
+	assert_int_equal(writer_perform(&writer, &op, objects), 0);
+	return object;
+}
+
+static void write_by_hand(const char *name, const char *content)
+{
+	char path[PAIR_PATH_SIZE * 2];
+	struct stat st = { 0 };
+	snprintf(path, sizeof(path), "%s/%s", nodes[1].root, name);
+	bool was_there = stat(path, &st) == 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), (ssize_t)strlen(content));
+	const struct timespec times[2] = { st.st_atim, st.st_mtim };
+	if (was_there) /* the time of the change is put back: that is no proof of anything */
+		assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+}
+
+/* The one folder of kept/ at the second node; false: there is none. */
+static bool find_kept(char out[PAIR_PATH_SIZE * 2])
+{
+	char path[PAIR_PATH_SIZE * 2];
+	snprintf(path, sizeof(path), "%s/.evenkeel/kept", nodes[1].root);
+	DIR *stream = opendir(path);
+	int count = 0;
+	assert_non_null(stream);
+	for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
+		if (entry->d_name[0] == '.')
+			continue;
+		count++;
+		snprintf(out, PAIR_PATH_SIZE * 2, "%.200s/%.40s", path, entry->d_name);
+	}
+	closedir(stream);
+	assert_true(count <= 1);
+	return count == 1;
+}
+
+static void assert_kept(const char *kept, const char *name, const char *content)
+{
+	char path[PAIR_PATH_SIZE * 4], found[256] = "";
+	snprintf(path, sizeof(path), "%s/%s", kept, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail_msg("'%s' was written by hand, and is nowhere", name);
+	assert_int_equal(read(fd, found, sizeof(found) - 1), (ssize_t)strlen(content));
+	assert_string_equal(found, content);
+	close(fd);
+}
+
+static void bring_up_to_date(struct epoch epoch)
+{
+	unsigned before = node_seen(&nodes[0], FS_REPORT_TARGET_COMPLETE);
+	assert_int_equal(
+		replicator_be_secondary(nodes[1].replicator, epoch, pair_set_id, false), 0);
+	assert_int_equal(replicator_connect(nodes[0].replicator, RESYNC_COMPARE), 0);
+	node_wait_report(&nodes[0], FS_REPORT_TARGET_COMPLETE, before);
+}
+
+static void unlink_on_primary(const char *name, uint64_t object)
+{
+	struct writer writer = { .node = &nodes[0], .random = 1 };
+	struct op op = { .type = OP_UNLINK, .parent = 1, .object = object };
+	op.name = (struct bytes){ .data = (const uint8_t *)name, .size = strlen(name) };
+	assert_int_equal(
+		writer_perform(&writer, &op, (struct order_objects){ .ids = { 1, object } }), 0);
+}
+
+/* A person writes on a node in STOP. At its return the copy is the primary's again, and all that was
+ * written by hand is kept, under its path, with one event; what was only touched is not. */
+static void test_what_was_written_by_hand_is_kept(void **state)
+{
+	(void)state;
+	struct epoch epoch = { 2, 1 };
+	char kept[PAIR_PATH_SIZE * 2], path[PAIR_PATH_SIZE * 3];
+	pair_begin();
+	(void)make_file("edited", "of the primary");
+	(void)make_file("touched", "of the primary");
+	uint64_t removed = make_file("removed", "of the primary");
+	assert_int_equal(replicator_stop(nodes[1].replicator), 0);
+	assert_int_equal(replicator_go_alone(nodes[0].replicator, epoch, pair_generation), 0);
+	writers_let(0.1); /* a tick of the clock that stamps changes */
+	unsigned notices = node_seen(&nodes[1], FS_REPORT_NOTICE);
+	write_by_hand("edited", "of a person___");
+	write_by_hand("removed", "by a person____");
+	write_by_hand("new", "all by hand");
+	snprintf(path, sizeof(path), "%s/folder", nodes[1].root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	write_by_hand("folder/below", "deeper");
+	snprintf(path, sizeof(path), "%s/touched", nodes[1].root);
+	assert_int_equal(chown(path, 12, 34), 0);
+	unlink_on_primary("removed", removed);
+	writers_let(0.1);
+	bring_up_to_date(epoch);
+	pair_finish(&nodes[0]);
+	assert_true(find_kept(kept));
+	assert_kept(kept, "edited", "of a person___");
+	assert_kept(kept, "removed", "by a person____");
+	assert_kept(kept, "new", "all by hand");
+	assert_kept(kept, "folder/below", "deeper");
+	snprintf(path, sizeof(path), "%s/touched", kept);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(node_seen(&nodes[1], FS_REPORT_NOTICE), notices + 1);
+}
+
+/* The process that looked for it dies: the next one finds all of it, and what this one did itself is
+ * not taken for a person's. */
+static void test_by_hand_and_cut_off(void **state)
+{
+	(void)state;
+	struct epoch epoch = { 2, 1 };
+	char kept[PAIR_PATH_SIZE * 2], path[PAIR_PATH_SIZE * 3], name[32];
+	pair_begin();
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "file%d", i);
+		(void)make_file(name, "of the primary");
+	}
+	assert_int_equal(replicator_stop(nodes[1].replicator), 0);
+	assert_int_equal(replicator_go_alone(nodes[0].replicator, epoch, pair_generation), 0);
+	writers_let(0.1);
+	for (int i = 0; i < 200; i += 2) {
+		snprintf(name, sizeof(name), "file%d", i);
+		write_by_hand(name, "of a person___");
+	}
+	writers_let(0.1);
+	for (int round = 0; round < 4; round++) {
+		assert_int_equal(
+			replicator_be_secondary(nodes[1].replicator, epoch, pair_set_id, round > 0),
+			0);
+		unsigned before = node_seen(&nodes[1], FS_REPORT_CONNECTED);
+		assert_int_equal(replicator_connect(nodes[0].replicator, RESYNC_COMPARE), 0);
+		node_wait_report(&nodes[1], FS_REPORT_CONNECTED, before);
+		writers_let(0.004 * round);
+		node_close_process(&nodes[1]);
+		node_open_process(&nodes[1], true);
+		epoch.number++;
+		assert_int_equal(
+			replicator_go_alone(nodes[0].replicator, epoch, pair_generation), 0);
+	}
+	bring_up_to_date(epoch);
+	pair_finish(&nodes[0]);
+	assert_true(find_kept(kept));
+	for (int i = 0; i < 200; i += 2) {
+		snprintf(name, sizeof(name), "file%d", i);
+		assert_kept(kept, name, "of a person___");
+	}
+	snprintf(path, sizeof(path), "%s/file1", kept);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* A process dies under load, without a word: what was under way differs lawfully, nothing is kept. */
+static void test_after_a_crash_nothing_is_kept(void **state)
+{
+	(void)state;
+	struct writers writers;
+	struct epoch epoch = { 2, 1 };
+	char kept[PAIR_PATH_SIZE * 2];
+	pair_begin();
+	writers_start(&writers, &nodes[0]);
+	writers_let(0.2);
+	node_close_process(&nodes[1]);
+	node_open_process(&nodes[1], true);
+	assert_int_equal(replicator_go_alone(nodes[0].replicator, epoch, pair_generation), 0);
+	writers_let(0.3);
+	(void)writers_stop(&writers);
+	bring_up_to_date(epoch);
+	pair_finish(&nodes[0]);
+	assert_false(find_kept(kept));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +315,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_resync_cut_off, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_room_while_compared, pair_setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_was_written_by_hand_is_kept, pair_setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_by_hand_and_cut_off, pair_setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_after_a_crash_nothing_is_kept, pair_setup, pair_teardown),
 	};
 	return pair_main(argc, argv, tests, ARRAY_COUNT(tests));
 }

@@ -99,6 +99,7 @@ struct fs_view {
 	bool is_torn; /* evenkeel-fs died while it stopped: nobody knows how far it came */
 	bool is_dead;
 	int64_t dead_ns;
+	uint64_t kept;	/* folders of what only this copy had */
 	bool is_behind; /* a secondary that does not hold all that was acknowledged */
 	bool is_rolled_back;
 	bool is_resumed;      /* told GO_ALONE without knowing whether it had been told before */

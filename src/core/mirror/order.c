@@ -212,8 +212,10 @@ static void on_refused(struct mirror *mirror, const struct event *event)
 void order_on_report(struct core *core, struct mirror *mirror, const struct event *event)
 {
 	note_barriers(mirror, event);
-	if (event->fs.report != FS_REPORT_DIED) /* it says nothing of the successor */
+	if (event->fs.report != FS_REPORT_DIED) { /* it says nothing of the successor */
 		mirror->fs.is_behind = event->fs.is_behind;
+		mirror->fs.kept = event->fs.kept;
+	}
 	switch (event->fs.report) {
 	case FS_REPORT_IS_PRIMARY:
 	case FS_REPORT_IS_SECONDARY:

@@ -97,6 +97,7 @@ void mirror_on_added(struct core *core, struct mirror *mirror, const struct even
 	mirror->fs.link = event->module_added.fs.link;
 	mirror->fs.epoch = event->module_added.fs.epoch;
 	mirror->fs.is_behind = event->module_added.fs.is_behind;
+	mirror->fs.kept = event->module_added.fs.kept;
 	mirror->fs.is_mounted = mirror->fs.role != FS_NONE;
 	mirror->fs.has_run = mirror->fs.is_mounted;
 	mirror->resync.progress_ns = core->now_ns;

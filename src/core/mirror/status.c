@@ -237,6 +237,19 @@ static void say_if_dies(const struct core *core, const struct mirror *mirror, st
 		say_takeover(core, mirror, text);
 }
 
+/* Until a person has looked, and taken it away. */
+static void say_kept(const struct mirror *mirror, struct text *to_do)
+{
+	if (mirror->fs.kept == 0)
+		return;
+	if (to_do->size > 0)
+		text_add(to_do, "; ");
+	text_add(to_do, "look into .evenkeel/kept of the module's directories on this node (");
+	text_add_u64(to_do, mirror->fs.kept);
+	text_add(to_do, mirror->fs.kept == 1 ? " folder" : " folders");
+	text_add(to_do, "): only this copy had what lies there; remove what nobody needs");
+}
+
 void mirror_say(const struct core *core, const struct mirror *mirror, struct status *status)
 {
 	status->is_peer_heard = peer_is_heard(core, mirror);
@@ -246,4 +259,5 @@ void mirror_say(const struct core *core, const struct mirror *mirror, struct sta
 	status->resync_total = mirror->resync.total;
 	say_now(core, mirror, status);
 	say_if_dies(core, mirror, &status->if_dies);
+	say_kept(mirror, &status->to_do);
 }

@@ -107,6 +107,7 @@ static void on_report(struct module_fs *fs, const struct control_message *messag
 
 	if (message->report.report == FS_REPORT_NOTICE) {
 		log_notice(fs, message->report.detail);
+		fs_post(fs->module, &event);
 		return;
 	}
 	fs->role = role_of_report(message->report.report, fs->role);
@@ -132,7 +133,8 @@ static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 		.fs = { .epoch = hello->epoch,
 			.is_behind = hello->is_behind,
 			.barrier = hello->barrier,
-			.peer_barrier = hello->peer_barrier } };
+			.peer_barrier = hello->peer_barrier,
+			.kept = hello->kept } };
 
 	fs->role = hello->role;
 	if (fs->is_adopting) {

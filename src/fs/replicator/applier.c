@@ -252,6 +252,9 @@ static void start_job(struct applier *applier, enum job_kind kind, const struct 
 
 static int apply_once(struct replicator *r, struct op *op)
 {
+	int error = resync_target_before(r->target, op);
+	if (error != 0)
+		return error;
 	return op_is_resync(op->type) ? resync_target_apply(r->target, op)
 				      : tree_apply(r->config.tree, op, TREE_REPLAY);
 }
@@ -277,7 +280,10 @@ static int apply(struct applier *applier, struct op *op)
 		else
 			run_hash(r, &(struct job){ .kind = JOB_HASH, .op = *op });
 		return 0;
-	case OP_RESYNC_END: start_job(applier, JOB_FINISH, op); return 0;
+	case OP_RESYNC_END:
+		resync_target_end(r->target);
+		start_job(applier, JOB_FINISH, op);
+		return 0;
 	case OP_LEASE: return replicator_raise_id_limit(r, op->offset);
 	default: break; /* EXCEPTION: the rest falls in two groups, which op.h tells apart */
 	}
@@ -292,8 +298,11 @@ static int apply(struct applier *applier, struct op *op)
 static void say_failed(struct replicator *r, const struct op *op, int error)
 {
 	char detail[FRAME_TEXT_MAX + 1];
+	const char *why = resync_target_why(r->target);
 	(void)snprintf(detail, sizeof(detail), "the secondary could not do '%s' on object %llu: %s",
 		op_type_name(op->type), (unsigned long long)op->object, strerror(-error));
+	if (why[0] != '\0')
+		(void)snprintf(detail, sizeof(detail), "%s", why);
 	replicator_apply_failed(r, error, detail);
 }
 
@@ -352,6 +361,14 @@ static void *applier_run(void *context)
 	}
 	lock_give(&r->lock);
 	return NULL;
+}
+
+void applier_goes_on(struct applier *applier)
+{
+	struct replicator *r = applier->r;
+	lock_take(&r->lock);
+	applier->working_since_ns = clock_boot_ns();
+	lock_give(&r->lock);
 }
 
 bool applier_is_busy(struct applier *applier, uint64_t *out_sequence, int64_t *out_since_ns)

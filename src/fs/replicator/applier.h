@@ -27,5 +27,7 @@ void applier_stop(struct applier *applier);
 void applier_free(struct applier *applier);
 /* What the oldest operation or job in work is, and since when (boot clock); false: nothing. */
 bool applier_is_busy(struct applier *applier, uint64_t *out_sequence, int64_t *out_since_ns);
+/* The operation in work takes long, and goes on: it counts as begun now. From the applier's thread. */
+void applier_goes_on(struct applier *applier);
 
 #endif

@@ -13,6 +13,7 @@
 #define EVENKEEL_FS_REPLICATOR_INSIDE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -67,7 +68,7 @@ struct turned_away {
 };
 
 /* What the watch sends somebody to do, as it may take its time: replicator/tick.c. */
-enum errand_kind { ERRAND_BARRIER, ERRAND_LEASE, ERRAND_COUNT };
+enum errand_kind { ERRAND_BARRIER, ERRAND_LEASE, ERRAND_WATCH, ERRAND_COUNT };
 
 struct errand {
 	bool is_under_way;
@@ -86,7 +87,7 @@ struct replicator {
 	uint64_t doubtful_root;
 	enum doubt doubt;		    /* about the data that lie beside the state */
 	uint8_t marked_set_id[SET_ID_SIZE]; /* all roots carry it */
-	char state_path[PATH_SIZE_MAX];
+	char state_path[PATH_SIZE_MAX], alive_path[PATH_SIZE_MAX];
 	bool is_state_stuck; /* the last write of it failed, and that was said */
 
 	struct lock answer_lock; /* held around on_answerable and on_synced: replicator_hold()
@@ -106,6 +107,9 @@ struct replicator {
 	pthread_t link_thread, tick_thread;
 	struct errand errands[ERRAND_COUNT];
 	bool has_threads;
+	atomic_bool is_watching; /* all that changes the tree comes through us (R13) */
+	int64_t watch_noted_ns;	 /* when that was last noted; of the tick thread */
+	uint64_t kept;		 /* as it was last told; of the errand */
 
 	/* primary */
 	struct sender sender;
@@ -240,6 +244,9 @@ int replicator_mark_roots(struct replicator *r, uint64_t barrier) MUST_CHECK;
 int replicator_mark_new_roots(struct replicator *r) MUST_CHECK;
 
 /* ---- replicator/tick.c ---- */
+
+/* Notes that the copy is watched, and looks what is kept aside. */
+void *replicator_watch_run(void *context);
 
 void *replicator_tick_run(void *context);
 /* After the tick thread has ended. Without lock. */

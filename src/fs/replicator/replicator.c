@@ -215,6 +215,8 @@ int replicator_open(const struct replicator_config *config,
 	r->callbacks = *callbacks;
 	r->slots.fd = -1;
 	(void)snprintf(r->state_path, sizeof(r->state_path), "%s", config->state_path);
+	(void)snprintf(r->alive_path, sizeof(r->alive_path), "%s",
+		config->alive_path != NULL ? config->alive_path : "");
 	init_locks(r);
 	int error = open_parts(r);
 	if (error == 0)

@@ -47,6 +47,8 @@ struct replicator_config {
 					    when new */
 	bool is_fresh;			 /* both memfds are new: there is no predecessor */
 	const char *state_path;		 /* the module's fs slot file: barriers, lease */
+	const char *alive_path; /* whose time is a sign of life; gone with the machine; or NULL */
+	int64_t alive_ns;	/* a predecessor's last one, wall clock; 0: none */
 	const char *tls_folder; /* ca.pem, node.pem, node.key; NULL: never connects (standalone) */
 };
 
@@ -98,6 +100,9 @@ void replicator_hold(struct replicator *replicator, bool is_held);
  * for a lease goes on (without the lease: -EAGAIN). Does nothing while the peer is there. */
 void replicator_let_go(struct replicator *replicator, bool is_left);
 int replicator_drain(struct replicator *replicator) MUST_CHECK;
+/* Something else than our mount leads to the directories: what is written there from now on is not
+ * the application's through us (R13). Any thread. */
+void replicator_lie_open(struct replicator *replicator);
 /* Syncs, records clean. */
 int replicator_stop(struct replicator *replicator) MUST_CHECK;
 /* A connection from whoever claims to be the peer, accepted by evenkeeld, its preface read already.

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/tree/byhand.h"
 #include "fs/tree/resync.h"
 
 /* ---- leaving a role ---- */
@@ -88,6 +89,49 @@ static int start_threads(struct replicator *r, void *(*link_run)(void *))
 	return 0;
 }
 
+/* ---- the watch over the tree ---- */
+
+/* A successor goes on with the mount of its predecessor: nothing lay open. */
+static int watch_tree(struct replicator *r, bool is_resumed)
+{
+	bool was_watching = atomic_exchange(&r->is_watching, true);
+	if (was_watching || is_resumed)
+		return 0;
+	int error = byhand_take(r->config.tree, r->config.alive_ns);
+	r->config.alive_ns = 0; /* of the first role in this process */
+	if (error != 0)
+		atomic_store(&r->is_watching, false);
+	return error;
+}
+
+/* What lies here is what is served. */
+static int own_tree(struct replicator *r, bool is_resumed)
+{
+	struct byhand_account account;
+	int error = watch_tree(r, is_resumed);
+	if (error != 0 || is_resumed)
+		return error;
+	/* The users of a dead node's orphans are dead; a predecessor's are not. */
+	error = tree_purge_orphans(r->config.tree);
+	if (error == 0)
+		error = byhand_serve(r->config.tree, &account);
+	if (error == 0)
+		resync_say_by_hand(r, &account);
+	return error;
+}
+
+void replicator_lie_open(struct replicator *r)
+{
+	if (!atomic_exchange(&r->is_watching, false))
+		return;
+	int error = byhand_let_go(r->config.tree);
+	if (error != 0)
+		replicator_say_simple(r, FS_REPORT_NOTICE, error,
+			"it cannot be noted that the directories lie open: what is written there "
+			"by "
+			"hand may be overwritten");
+}
+
 /* ---- primary ---- */
 
 /* All that were ever given or received here. */
@@ -150,8 +194,7 @@ int replicator_be_primary(struct replicator *r, struct epoch epoch, struct gener
 	memcpy(r->set_id, set_id, SET_ID_SIZE);
 	r->epoch = epoch;
 	r->generation = generation;
-	/* The users of a dead node's orphans are dead; a predecessor's are not. */
-	int error = is_resumed ? 0 : tree_purge_orphans(r->config.tree);
+	int error = own_tree(r, is_resumed);
 	return error != 0 ? error : enter_primary(r, is_resumed);
 }
 
@@ -201,7 +244,9 @@ int replicator_be_secondary(struct replicator *r, struct epoch epoch,
 	if (is_promoted)
 		receiver_note_promoted(&r->receiver, r->state.epoch);
 	lock_give(&r->lock);
-	int error = is_promoted ? 0 : store_secondary(r);
+	int error = watch_tree(r, is_resumed);
+	if (error == 0 && !is_promoted)
+		error = store_secondary(r);
 	if (error != 0)
 		return error;
 	const struct resync_site site = replicator_site(r);
@@ -275,6 +320,7 @@ int replicator_stop(struct replicator *r)
 	replicator_free_retired(r); /* of a secondary that was promoted */
 	replicator_leave_role(r);
 	replicator_free_retired(r);
+	replicator_lie_open(r); /* all that came from us is done */
 	int error = replicator_take_barrier(r);
 	if (error == 0)
 		error = tree_sync(r->config.tree); /* the mark in the roots as well */

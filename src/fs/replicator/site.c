@@ -72,6 +72,11 @@ void host_say_notice(struct replicator *r, const char *sentence)
 	replicator_say_simple(r, FS_REPORT_NOTICE, 0, sentence);
 }
 
+void host_goes_on(struct replicator *r)
+{
+	applier_goes_on(r->applier);
+}
+
 void host_give_up(struct replicator *r, int error, const char *sentence)
 {
 	replicator_drop_peer(r, LOSS_OVER, error, sentence);

@@ -8,6 +8,11 @@
 #include "fs/replicator/inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fs/tree/byhand.h"
+#include "repl/unwatched.h"
 
 /* ---- signs of life ---- */
 
@@ -54,6 +59,7 @@ static bool is_due(struct replicator *r, enum errand_kind kind)
 	switch (kind) {
 	case ERRAND_BARRIER: return barriers_are_due(&r->barriers, &replica, clock_boot_ns());
 	case ERRAND_LEASE: return r->is_lease_wanted;
+	case ERRAND_WATCH: return clock_boot_ns() - r->watch_noted_ns >= UNWATCHED_SEEN_NS;
 	case ERRAND_COUNT: break;
 	}
 	return false;
@@ -71,9 +77,12 @@ static void send_one(struct replicator *r, enum errand_kind kind)
 	static void *(*const runs[ERRAND_COUNT])(void *) = {
 		[ERRAND_BARRIER] = replicator_barrier_run,
 		[ERRAND_LEASE] = replicator_lease_run,
+		[ERRAND_WATCH] = replicator_watch_run,
 	};
 	struct errand *errand = &r->errands[kind];
 	join(errand); /* it is on its way out at most */
+	if (kind == ERRAND_WATCH)
+		r->watch_noted_ns = clock_boot_ns();
 	errand->has_thread = replicator_start_thread(&errand->thread, runs[kind], r) == 0;
 	if (errand->has_thread)
 		return;
@@ -100,10 +109,43 @@ void replicator_join_errands(struct replicator *r)
 		join(&r->errands[kind]);
 }
 
+/* ---- the watch over the tree ---- */
+
+/* Somebody looked, and took it away. */
+static void say_kept(struct replicator *r)
+{
+	uint64_t kept = byhand_look(r->config.tree);
+	bool is_news = kept != r->kept;
+	r->kept = kept;
+	if (is_news && kept == 0)
+		replicator_say_simple(r, FS_REPORT_NOTICE, 0, "nothing is kept aside any more");
+}
+
+void *replicator_watch_run(void *context)
+{
+	struct replicator *r = context;
+	/* One that is missing makes a crash look earlier than it was: what is kept then is too much. */
+	if (atomic_load(&r->is_watching))
+		(void)!byhand_see(r->config.tree);
+	say_kept(r);
+	lock_take(&r->lock);
+	r->errands[ERRAND_WATCH].is_under_way = false;
+	lock_give(&r->lock);
+	return NULL;
+}
+
 /* ---- the thread ---- */
+
+/* So that whoever comes after a crash of this process knows until when it watched. Memory, no disk. */
+static void show_life(const struct replicator *r)
+{
+	if (r->alive_path[0] != '\0' && atomic_load(&r->is_watching))
+		(void)utimensat(AT_FDCWD, r->alive_path, NULL, 0); /* a sign less */
+}
 
 static void tick(struct replicator *r)
 {
+	show_life(r);
 	lock_take(&r->lock);
 	enum fs_role role = r->is_leaving ? FS_NONE : r->role;
 	bool has_applier = r->applier != NULL;

@@ -51,6 +51,8 @@ int host_ensure_ids(struct replicator *host, uint64_t count) MUST_CHECK;
 void host_say_progress(struct replicator *host, uint64_t done, uint64_t total);
 /* A sentence for people. */
 void host_say_notice(struct replicator *host, const char *sentence);
+/* The operation in work takes long and goes on. From the applier. */
+void host_goes_on(struct replicator *host);
 /* This copy cannot be read: the peer is lost. */
 void host_give_up(struct replicator *host, int error, const char *sentence);
 /* What lies in the roots is of no barrier any more. Durable when it returns 0. */

@@ -18,6 +18,7 @@
 
 struct resync_source;
 struct resync_target;
+struct byhand_account;
 
 /* ---- source ---- */
 
@@ -44,7 +45,16 @@ void resync_target_free(struct resync_target *target);
 /* Does an operation for which op_is_resync() holds, but for OP_HASH_WANTED and OP_RESYNC_END. From
  * the applier. */
 int resync_target_apply(struct resync_target *target, const struct op *op) MUST_CHECK;
+/* Before any operation: what it takes away that was changed here by hand is kept. From the applier.
+ * Errors: it must not be done. */
+int resync_target_before(struct resync_target *target, const struct op *op) MUST_CHECK;
+/* About the error of the last call, for people; empty: the error says all. */
+const char *resync_target_why(const struct resync_target *target);
+/* From here on operations change what the primary has. From the applier. */
+void resync_target_end(struct resync_target *target);
 /* Everything was applied: empties the limbo, makes everything durable. */
 int resync_target_finish(struct resync_target *target) MUST_CHECK;
+/* The one event of what was changed by hand; none if nothing was. */
+void resync_say_by_hand(struct replicator *host, const struct byhand_account *account);
 
 #endif

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "fs/resync/resync.h"
+#include "fs/tree/byhand.h"
 #include "fs/tree/idmap.h"
 #include "fs/tree/resync.h"
 #include "repl/resync_entry.h"
@@ -20,7 +21,8 @@
 struct resync_target {
 	struct resync_site site;
 	struct resync_listing listing;
-	struct idmap names; /* hashes of the names that the list has brought so far */
+	struct idmap names;	 /* hashes of the names that the list has brought so far */
+	char why[FS_DETAIL_MAX]; /* the last operation failed; empty: its error says all */
 };
 
 static uint64_t hash_name(struct bytes name)
@@ -45,6 +47,59 @@ void resync_target_free(struct resync_target *target)
 	free(target);
 }
 
+/* ---- what was changed by hand ---- */
+
+static void goes_on(void *context)
+{
+	const struct resync_target *target = context;
+	host_goes_on(target->site.host);
+}
+
+static struct byhand_work work_of(struct resync_target *target)
+{
+	return (struct byhand_work){ .context = target, .goes_on = goes_on };
+}
+
+static int find_by_hand(struct resync_target *target)
+{
+	const struct byhand_work work = work_of(target);
+	int error = byhand_find(target->site.tree, &work);
+	if (error != 0)
+		(void)snprintf(target->why, sizeof(target->why),
+			"what was changed here by hand cannot be looked for or kept: %s",
+			strerror(-error));
+	return error;
+}
+
+int resync_target_before(struct resync_target *target, const struct op *op)
+{
+	const struct byhand_work work = work_of(target);
+	return byhand_before(target->site.tree, op, &work, target->why, sizeof(target->why));
+}
+
+void resync_say_by_hand(struct replicator *host, const struct byhand_account *account)
+{
+	char sentence[FS_DETAIL_MAX];
+	if (account->kept > 0)
+		(void)snprintf(sentence, sizeof(sentence),
+			"%llu written here by hand and not on the primary, kept in "
+			".evenkeel/kept/%s: "
+			"%s",
+			(unsigned long long)account->kept, account->folder, account->names);
+	else
+		(void)snprintf(sentence, sizeof(sentence),
+			"%llu files were touched here by hand; owner, mode and times are the "
+			"primary's again",
+			(unsigned long long)account->touched);
+	if (account->kept + account->touched > 0)
+		host_say_notice(host, sentence);
+}
+
+const char *resync_target_why(const struct resync_target *target)
+{
+	return target->why;
+}
+
 /* ---- begin ---- */
 
 static void say_kept(struct resync_target *target, const char *kept)
@@ -60,11 +115,17 @@ static int begin(struct resync_target *target, const struct op *op)
 	char kept[PATH_SIZE_MAX] = "";
 	idmap_done(&target->names);
 	resync_listing_end(&target->listing);
-	int error = tree_empty_limbo(tree); /* of an attempt that was cut off */
+	byhand_end(tree);
+	/* First: what is emptied next may be among it. A tree set aside has all of it. */
+	int error = op->mask == RESYNC_SET_ASIDE ? 0 : find_by_hand(target);
+	if (error == 0)
+		error = tree_empty_limbo(tree); /* of an attempt that was cut off */
 	if (error == 0)
 		error = tree_purge_orphans(tree); /* their users are elsewhere */
 	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
 		error = tree_set_aside(tree, kept, sizeof(kept));
+	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
+		error = byhand_forget(tree);
 	if (error == 0 && op->mask == RESYNC_SET_ASIDE)
 		error = host_void_roots(target->site.host);
 	if (error == 0 && kept[0] != '\0')
@@ -94,7 +155,8 @@ static void look_at(struct tree *tree, uint64_t parent, const struct resync_entr
 	if (!there->is_name_there)
 		return;
 	there->is_same_type = (st.st_mode & S_IFMT) == type && (type == S_IFREG || type == S_IFDIR);
-	there->is_its_only_name = type == S_IFDIR || st.st_nlink == 1;
+	bool is_held = byhand_holds(tree, parent, st.st_ino);
+	there->is_its_only_name = type == S_IFDIR || st.st_nlink == 1 + (is_held ? 1u : 0u);
 }
 
 static int find_there(struct tree *tree, uint64_t parent, const struct resync_entry *entry,
@@ -270,11 +332,23 @@ int resync_target_apply(struct resync_target *target, const struct op *op)
 	return -EINVAL;
 }
 
+void resync_target_end(struct resync_target *target)
+{
+	byhand_end(target->site.tree);
+}
+
 int resync_target_finish(struct resync_target *target)
 {
+	struct byhand_account account;
 	struct tree *tree = target->site.tree;
 	int error = tree_sync(tree); /* what was bound lies elsewhere, durably, before limbo goes */
 	if (error == 0)
 		error = tree_empty_limbo(tree);
-	return error == 0 ? tree_sync(tree) : error;
+	if (error == 0)
+		error = byhand_settle(tree, &account);
+	if (error == 0)
+		error = tree_sync(tree);
+	if (error == 0)
+		resync_say_by_hand(target->site.host, &account);
+	return error;
 }

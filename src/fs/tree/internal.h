@@ -17,9 +17,11 @@
 #include <sys/stat.h>
 
 #include "base/macros.h"
+#include "fs/tree/idmap.h"
 #include "fs/tree/resync.h"
 #include "fs/tree/tree.h"
 #include "platform/lock.h"
+#include "repl/unwatched.h"
 
 #define OWN_FOLDER	 ".evenkeel"
 #define OWN_XATTR	 "trusted.evenkeel"
@@ -58,6 +60,9 @@ struct tree {
 	uint64_t lease_next, lease_end;
 	uint64_t id_floor;		/* no object here has, or ever had, an id from here on */
 	atomic_uint_fast64_t anonymous; /* for names in limbo of what has no id */
+	struct lock byhand_lock;	/* what our folder says of when the copy was watched */
+	struct idmap held[ROOTS_MAX];	/* inodes changed by hand; of whoever applies operations */
+	atomic_uint_fast64_t kept;	/* folders in kept/ */
 };
 
 /* ---- tree/index.c ---- */
@@ -202,6 +207,13 @@ void object_is_gone(struct tree *tree, uint64_t object);
 /* The object's name in limbo. What has no id (0) gets one that no id can have: no later name can pick
  * it up. */
 void limbo_name(struct tree *tree, uint64_t object, struct terminated *out);
+
+/* ---- tree/resync.c, tree/byhand_settle.c ---- */
+
+/* Makes kept/TIME. */
+int kept_make(const struct tree_part *part, char *out_name, size_t size) MUST_CHECK;
+/* Looks how much lies in kept/. */
+void kept_count(struct tree *tree);
 
 /* ---- operations (tree/apply.c calls them) ---- */
 

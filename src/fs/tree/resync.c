@@ -257,7 +257,7 @@ int tree_create_placeholder(struct tree *tree, uint64_t object, uint64_t near,
 
 /* ---- setting aside ---- */
 
-static int make_kept(const struct tree_part *part, char *out_name, size_t size)
+int kept_make(const struct tree_part *part, char *out_name, size_t size)
 {
 	struct tm calendar;
 	time_t now = time(NULL);
@@ -297,7 +297,7 @@ static int move_all(int from_fd, int to_fd)
 /* out_name: the folder in kept/; empty if there was nothing to keep. */
 static int set_part_aside(const struct tree_part *part, char *out_name, size_t size)
 {
-	int to_fd, error = make_kept(part, out_name, size);
+	int to_fd, error = kept_make(part, out_name, size);
 
 	if (error != 0)
 		return error;
@@ -329,6 +329,7 @@ int tree_set_aside(struct tree *tree, char *out_path, size_t path_size)
 	if (error == 0)
 		index_clear(tree->index);
 	cache_drop_all(tree);
+	kept_count(tree);
 	if (error == 0 && first[0] == '\0')
 		out_path[0] = '\0';
 	else if (error == 0)

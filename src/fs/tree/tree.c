@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "fs/tree/byhand.h"
 #include "fs/tree/internal.h"
 
 /* ---- places ---- */
@@ -116,6 +117,7 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 	tree->root_count = root_count;
 	lock_init(&tree->naming, RANK_TREE_NAMING);
 	lock_init(&tree->lease_lock, RANK_TREE_LEASE);
+	lock_init(&tree->byhand_lock, RANK_TREE_BY_HAND);
 	tree->cache = cache_new();
 	int error = tree->cache == NULL ? -ENOMEM : open_parts(tree, roots);
 	if (error == 0)
@@ -132,6 +134,7 @@ int tree_open(const struct tree_root *roots, int root_count, const char *index_p
 		tree_close(tree);
 		return error;
 	}
+	kept_count(tree);
 	*out_tree = tree;
 	return 0;
 }
@@ -150,6 +153,8 @@ void tree_close(struct tree *tree)
 				(void)close(fds[j]);
 		}
 	}
+	byhand_end(tree);
+	lock_done(&tree->byhand_lock);
 	lock_done(&tree->naming);
 	lock_done(&tree->lease_lock);
 	free(tree);
