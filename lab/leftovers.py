@@ -10,11 +10,10 @@ import subprocess
 import tempfile
 
 from .lab import Lab
-from .process import LabError, end, identity, is_alive
+from .process import LabError, abort, end, identity, is_alive
 
 PLACE = "/var/tmp"
 OWNER = "owner.json"
-ABORT = 'mount -t fusectl none /sys/fs/fuse/connections && echo 1 >"/sys/fs/fuse/connections/$0/abort"'
 
 
 def make_folder(prefix):
@@ -43,7 +42,7 @@ def remove(folder):
         with contextlib.suppress(LabError):
             end(who)
     for number in connections(folder):
-        subprocess.run(["unshare", "--mount", "sh", "-c", ABORT, str(number)], check=False)
+        abort(number)
     for point in reversed(mounts("/proc/self/mountinfo", folder)):
         subprocess.run(["umount", "-l", point], check=False)
     shutil.rmtree(folder, ignore_errors=True)

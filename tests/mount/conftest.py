@@ -15,7 +15,7 @@ import tempfile
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from lab import leftovers      # noqa: E402
+from lab import leftovers, process     # noqa: E402
 
 IMAGE_BYTES = 1 << 30
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x40000
@@ -45,6 +45,8 @@ def private_place(tmp_path_factory):
     before, tempfile.tempdir = tempfile.tempdir, str(point)
     yield
     tempfile.tempdir = before
+    for number in leftovers.connections(str(folder)):       # whatever failed, nobody hangs in a mount of ours
+        process.abort(number)
     for each in (point, memory):
         subprocess.run(["umount", "-l", each], check=False)
     shutil.rmtree(folder, ignore_errors=True)

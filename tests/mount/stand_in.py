@@ -3,12 +3,16 @@ import array
 import contextlib
 import json
 import os
+import pathlib
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
 WAIT_SECONDS = 60       # an end, not a bound: what comes is waited for
+STARTER = pathlib.Path(__file__).parent / "starter.py"
 
 
 def make_tls(folder):
@@ -40,60 +44,90 @@ def make_config(folder, directories):
     return config
 
 
+class Process:
+    """The evenkeel-fs that runs, a child of the starter's."""
+
+    def __init__(self, pid, changed):
+        self.pid, self.changed, self.returncode = pid, changed, None
+
+    def poll(self):
+        return self.returncode
+
+    def wait(self, seconds=WAIT_SECONDS):
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.returncode is not None, seconds):
+                raise subprocess.TimeoutExpired("evenkeel-fs", seconds)
+        return self.returncode
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
 class StandIn:
     def __init__(self, program, folder, directories, config=None):
-        self.program, self.folder = program, folder
+        self.folder = folder
         self.config = config or make_config(folder, directories)
         for name in ("state", "run"):
             (folder / name).mkdir()
         self.die_file = folder / "die"
-        self.kept, self.reports, self.deaths = {}, [], 0
+        self.reports, self.deaths = [], 0
         self.changed = threading.Condition()
-        self.is_ending, self.process, self.connection = False, None, None
-        self.log = open(folder / "log", "ab")
+        self.is_ending, self.process, self.connection, self.hellos = False, None, None, 0
         self.listen()
-        threading.Thread(target=self.restart, daemon=True).start()
+        self.starter_lock = threading.Lock()
+        self.starter, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other:
+            self.guard = subprocess.Popen(
+                [sys.executable, STARTER, str(other.fileno()), self.die_file, folder / "log", program, "--module", "m",
+                 "--config", self.config, "--state", folder / "state", "--run", folder / "run"],
+                pass_fds=[other.fileno()], start_new_session=True)
+        threading.Thread(target=self.hear_starter, daemon=True).start()
+        threading.Thread(target=self.show_life, daemon=True).start()
+        self.wait_for(lambda: self.process is not None, "its start")
 
-    # ---- the process ----
+    # ---- the process: see starter.py ----
 
-    def launch(self):
-        with self.changed:
-            names, fds = list(self.kept), [os.dup(fd) for fd in self.kept.values()]
+    def tell_starter(self, message, fds=()):
+        with self.starter_lock, contextlib.suppress(OSError):       # at the end nobody hears
+            self.starter.sendmsg([json.dumps(message).encode()],
+                                 [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else [])
 
-        def place():
-            high = [os.dup2(fd, 500 + i) for i, fd in enumerate(fds)]
-            for i, fd in enumerate(high):
-                os.dup2(fd, 3 + i, inheritable=True)
-
-        environment = dict(os.environ, EVENKEEL_DIE_FILE=str(self.die_file), LISTEN_FDS=str(len(fds)),
-                           LISTEN_FDNAMES=":".join(names))
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", self.program, "--module", "m", "--config", self.config,
-             "--state", self.folder / "state", "--run", self.folder / "run"],
-            env=environment, preexec_fn=place, close_fds=False, stdout=self.log, stderr=self.log)
-        for fd in fds:
-            os.close(fd)
-        return process
-
-    def restart(self):
+    def show_life(self):
         while not self.is_ending:
-            self.process = self.launch()
-            self.process.wait()
+            self.tell_starter({"alive": True})
+            time.sleep(1)
+
+    def hear_starter(self):
+        while data := self.starter.recv(4096):
+            message = json.loads(data)
             with self.changed:
-                self.deaths += 1
+                if "pid" in message:
+                    self.process = Process(message["pid"], self.changed)
+                else:
+                    self.process.returncode = message["ended"]
+                    self.deaths += 1
                 self.changed.notify_all()
-            if self.process.returncode >= 0:
-                time.sleep(0.1)
 
     def kill(self):
         self.process.kill()
 
     def kill_and_wait(self):
-        """Until a successor says hello. For callers whose next step would keep this very process from starting one:
-        a page fault, unlike a system call, waits with Python's lock held."""
-        deaths = self.deaths
+        """Until a successor says hello."""
+        deaths, hellos = self.deaths, self.hellos
         self.kill()
-        self.wait_for(lambda: self.deaths > deaths and self.connection is not None, "its successor")
+        self.wait_for(lambda: self.deaths > deaths and self.hellos > hellos, "its successor")
+
+    def be_last(self):
+        """No successor."""
+        self.is_ending = True
+        self.tell_starter({"last": True})
+
+    def give_up(self):
+        """Ends the server and the connection, so that nobody hangs in it."""
+        self.is_ending = True
+        with contextlib.suppress(OSError):
+            self.starter.shutdown(socket.SHUT_RDWR)
 
     # ---- the socket ----
 
@@ -127,7 +161,7 @@ class StandIn:
     def hear(self, connection):
         while True:
             try:
-                data, ancillary, _, _ = connection.recvmsg(8192, 1024)
+                data, ancillary, _, _ = connection.recvmsg(8192, 1024, socket.MSG_CMSG_CLOEXEC)
             except OSError:
                 data = b""
             if not data:
@@ -146,16 +180,12 @@ class StandIn:
     def on_message(self, connection, message, fds):
         if message["type"] == "hello":
             self.connection = connection
+            self.hellos += 1
             self.reports.append({"report": "hello", **message})
         elif message["type"] == "store":
-            old = self.kept.pop(message["name"], None)
-            if old is not None:
-                os.close(old)
-            self.kept[message["name"]] = fds.pop()
+            self.tell_starter({"keep": message["name"]}, fds)
         elif message["type"] == "unstore":
-            old = self.kept.pop(message["name"], None)
-            if old is not None:
-                os.close(old)
+            self.tell_starter({"forget": message["name"]})
         elif message["type"] == "report":
             self.reports.append(message)
         elif message["type"] == "verified":
@@ -181,18 +211,13 @@ class StandIn:
         self.order("primary", "is_primary")
 
     def stop(self):
-        self.is_ending = True
+        self.be_last()
         self.order("stop", "is_stopped")
-        self.process.wait(WAIT_SECONDS)
+        self.process.wait()
         self.close()
 
     def close(self):
-        self.is_ending = True
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self.give_up()
+        self.guard.wait(WAIT_SECONDS)
+        self.starter.close()
         self.stop_listening()
-        for fd in self.kept.values():
-            os.close(fd)
-        self.kept = {}
-        self.log.close()

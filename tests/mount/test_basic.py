@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import calls
-from test_successor import control, in_time, served, served_two, serving, write  # noqa: F401  (fixtures)
+from test_successor import in_time, served, served_two, serving, write  # noqa: F401  (fixtures)
 
 
 def refusal(action):
@@ -56,8 +56,8 @@ def test_what_was_unlinked_lives_on(served):
     memory = mmap.mmap(fd, 8192)
     write(directory / "b", b"replacement")
     os.rename(directory / "b", directory / "a")
-    server.kill_and_wait()
-    memory[0:5] = b"after"
+    server.kill()
+    memory[0:5] = b"after"      # from here on it waits with Python's lock held
     in_time(memory.flush)
     assert in_time(lambda: os.pread(fd, 6, 0)) == b"afterx"
     again = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
@@ -69,9 +69,9 @@ def test_what_was_unlinked_lives_on(served):
     os.close(fd)
 
 
-def test_two_directories_that_are_mounts_of_one_file_system(control):
+def test_two_directories_that_are_mounts_of_one_file_system():
     """Renaming ends at the end of a mount: what is removed in the second is kept below the second."""
-    with serving(control, ["one", "two"], are_mounts=True) as (server, directories):
+    with serving(["one", "two"], are_mounts=True) as (server, directories):
         for directory in directories:
             (directory / "empty").mkdir()
             for name in "abc":

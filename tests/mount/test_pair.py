@@ -134,7 +134,7 @@ class Node(StandIn):
 
     def die(self):
         """For good: no successor."""
-        self.is_ending = True
+        self.be_last()
         self.process.kill()
         self.process.wait()
 

@@ -4,9 +4,10 @@ application, each column a moment at which its server dies; an empty cell fails.
     sudo pytest tests/mount/test_successor.py      (EVENKEEL_BUILD=DIR; needs root, /dev/fuse, unshare)
 """
 import contextlib
-import ctypes
+import errno
 import os
 import pathlib
+import signal
 import stat
 import subprocess
 import sys
@@ -26,8 +27,6 @@ PROGRAM = BUILD / "src" / "fs" / "evenkeel-fs-mortal"
 POINTS = ["read", "started", "executed", "sequenced", "done"]
 DEADLINE_SECONDS, HANG_SECONDS = 60, 150      # ends, not bounds
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-
 
 @pytest.fixture(scope="session", autouse=True)
 def program():
@@ -35,25 +34,8 @@ def program():
         pytest.fail(f"{PROGRAM} is missing: build it first (ninja -C {BUILD})")
 
 
-def abort(directory, control):
-    """Ends the connection of a mount that hangs, so that nobody hangs with it."""
-    escaped = str(directory).replace(" ", "\\040")
-    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
-        words = line.split()
-        if words[4] == escaped:
-            (control / words[2].split(":")[1] / "abort").write_text("1")
-
-
-@pytest.fixture(scope="session")
-def control(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("control")
-    if LIBC.mount(b"none", bytes(folder), b"fusectl", 0, None) != 0:
-        pytest.fail("fusectl cannot be mounted")
-    return folder
-
-
 @contextlib.contextmanager
-def serving(control, names, are_mounts=False):
+def serving(names, are_mounts=False):
     """(stand-in, directories): primary and alone. are_mounts: each directory is a mount of its own already."""
     with tempfile.TemporaryDirectory(prefix="evenkeel-successor-") as name:
         folder = pathlib.Path(name)
@@ -63,16 +45,11 @@ def serving(control, names, are_mounts=False):
             if are_mounts:
                 subprocess.run(["mount", "--bind", directory, directory], check=True)
         server = StandIn(PROGRAM, folder, directories)
-        watchdog = threading.Timer(HANG_SECONDS, lambda: [abort(each, control) for each in directories])
+        watchdog = threading.Timer(HANG_SECONDS, server.give_up)
         watchdog.daemon = True
         watchdog.start()
         try:
             server.be_primary()
-            # The stand-in lives in the application's process: starting a successor closes copies of the
-            # application's files, which must not flush. The first close tells the kernel that none ever does.
-            for directory in directories:
-                write(directory / "closed")
-                (directory / "closed").unlink()
             yield server, directories
         finally:
             watchdog.cancel()
@@ -83,14 +60,14 @@ def serving(control, names, are_mounts=False):
 
 
 @pytest.fixture
-def served(control):
-    with serving(control, ["the data"]) as (server, directories):
+def served():
+    with serving(["the data"]) as (server, directories):
         yield server, directories[0]
 
 
 @pytest.fixture
-def served_two(control):
-    with serving(control, ["the data", "more"]) as both:
+def served_two():
+    with serving(["the data", "more"]) as both:
         yield both
 
 
@@ -268,6 +245,31 @@ def test_killed_in(served, row, point):
     in_time(lambda: server.stop())
     row.check(directory)
     assert sorted(os.listdir(directory / ".evenkeel" / "orphan")) == []
+
+
+def test_nobody_hangs_when_the_stand_in_has_ended(served):
+    """Of the tests themselves: whoever waits in a mount whose server nobody starts again gets an error."""
+    server, directory = served
+    write(directory / "a", b"content")
+    os.kill(server.process.pid, signal.SIGSTOP)     # what is read now waits in the connection
+    errors = []
+
+    def read():
+        try:
+            os.listdir(directory)
+        except OSError as error:
+            errors.append(error.errno)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    server.be_last()
+    server.kill()
+    server.wait_for(lambda: server.process.returncode is not None, "its end")
+    thread.join(0.3)
+    assert thread.is_alive(), "nobody waits: this proves nothing"
+    server.give_up()
+    thread.join(DEADLINE_SECONDS)
+    assert errors in ([errno.ECONNABORTED], [errno.ENOTCONN])
 
 
 def test_requests_that_wait_are_read_by_the_successor(served):
