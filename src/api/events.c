@@ -45,6 +45,7 @@ const struct event_row event_rows[] = {
 	{ "fs.cannot_start", ERROR, "evenkeel-fs cannot be started; it is tried again", "see that evenkeel is installed whole" },
 	{ "fs.died", WARNING, "evenkeel-fs ended; a successor continues where it was", "report it: it should not end" },
 	{ "fs.ended", WARNING, "evenkeel-fs ended by itself", "report it, with what it said to standard error" },
+	{ "fs.forced", ERROR, "evenkeel-fs did not release the directories in time: they were taken away, and it was killed", "look at the disk underneath" },
 	{ "fs.killed", WARNING, "evenkeel-fs was ended by a signal", "find out who sent it; was memory short?" },
 	{ "fs.mute", ERROR, "evenkeel-fs runs and does not answer since evenkeeld was started again", "if it hangs for good, kill it" },
 	{ "fs.notice", WARNING, "evenkeel-fs has something to say to a person", "the sentence says what" },

@@ -28,6 +28,21 @@
 #define NS_PER_MS ((int64_t)1000 * NS_PER_US)
 #define NS_PER_S  ((int64_t)1000 * NS_PER_MS)
 
+/*
+ * Times that contain each other: how long it takes at most until a node has let go (R10). Each step
+ * ends by itself; who waits for it waits longer. docs/limits.md has the whole table.
+ */
+#define UNMOUNT_TRY_NS	(1500 * NS_PER_MS) /* plainly, for killed processes to let go */
+#define HOLDERS_LOOK_NS (1 * NS_PER_S)	   /* at all of /proc, to name or to kill them */
+#define WORKERS_END_NS	(1 * NS_PER_S) /* before the connection of an unmounted mount is ended */
+#define RELEASE_GAP_NS	(5 * NS_PER_S) /* those who use a directory are named; then it is taken */
+#define FS_RELEASE_LIMIT_NS \
+	(15 * NS_PER_S) /* of evenkeel-fs, before evenkeeld does it without it */
+
+_Static_assert(UNMOUNT_TRY_NS + HOLDERS_LOOK_NS < 3 * NS_PER_S, "who holds it is named in time");
+_Static_assert(2 * UNMOUNT_TRY_NS + 3 * HOLDERS_LOOK_NS + 2 * WORKERS_END_NS < FS_RELEASE_LIMIT_NS,
+	"evenkeel-fs comes to the end of its ladder before evenkeeld ends it");
+
 _Static_assert(NODES_MAX <= 64, "a set of nodes is a 64-bit mask");
 
 #endif

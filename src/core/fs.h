@@ -149,7 +149,7 @@ struct fs_ordered {
 	X(GENERATION, generation, "generation", NULL, "", "of the copy") \
 	X(WORD,	      plan,	  "plan",	&resync_plan_words, "", "of connect: how the peer is brought up to date") \
 	X(BYTES,      set_id,	  "set_id",	NULL, "", "of the module's data") \
-	X(BOOL,	      is_forced,  "forced",	NULL, "", "of primary: whatever lies in the directories (a person)")
+	X(BOOL,	      is_forced,  "forced",	NULL, "", "of primary: whatever lies in the directories (a person); of stop: whoever uses them")
 /* clang-format on */
 
 /* Two copies, compared while the application runs. */

@@ -119,7 +119,7 @@ static int serve_standalone(struct service *service, const sigset_t *ends)
 		service->options.directory);
 	do {
 		(void)sigwait(ends, &signal_number); /* cannot fail with a valid set */
-		error = roles_stop(service);
+		error = roles_stop(service, false);
 		if (error != 0)
 			service_complain(service->options.directory,
 				service->front.refused[0] != '\0' ? service->front.refused

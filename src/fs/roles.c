@@ -18,8 +18,6 @@
 #include "fs/service.h"
 #include "platform/clock.h"
 
-#define UNMOUNT_LIMIT_NS (2 * NS_PER_S) /* killed processes need a moment to let go (R10) */
-
 static void note(struct service *service, enum fs_role role, const struct control_message *order)
 {
 	lock_take(&service->role_lock);
@@ -58,11 +56,9 @@ static void pause_ms(long ms)
 	(void)nanosleep(&duration, NULL);
 }
 
-/* Whoever still waits for an answer here will never get a true one: this copy is being left. */
-static int unmount(struct service *service)
+static int try_to_unmount(struct service *service)
 {
-	int64_t until_ns = clock_boot_ns() + UNMOUNT_LIMIT_NS;
-	replicator_let_go(service->replicator, true);
+	int64_t until_ns = clock_boot_ns() + UNMOUNT_TRY_NS;
 	int error = front_unmount(&service->front);
 
 	while (error == -EBUSY && clock_boot_ns() < until_ns) {
@@ -71,6 +67,31 @@ static int unmount(struct service *service)
 		pause_ms(20);
 		error = front_unmount(&service->front);
 	}
+	return error;
+}
+
+/* The rest of the ladder (R10): who has files open is killed, then nobody is asked any more. */
+static int take_away(struct service *service)
+{
+	if (front_kill_holders(&service->front))
+		service_report(service, FS_REPORT_NOTICE, 0, service->front.refused);
+	int error = try_to_unmount(service);
+	if (error != -EBUSY)
+		return error;
+	service_report(service, FS_REPORT_NOTICE, 0, service->front.refused);
+	service_report(service, FS_REPORT_NOTICE, 0,
+		"the directory is taken away from whoever still uses it: their calls fail");
+	return front_take_away(&service->front);
+}
+
+/* Whoever still waits for an answer here will never get a true one: this copy is being left. */
+static int unmount(struct service *service, bool is_forced)
+{
+	replicator_let_go(service->replicator, true);
+	int error = try_to_unmount(service);
+
+	if (error == -EBUSY && is_forced)
+		error = take_away(service);
 	answers_stop_failing(&service->front);
 	replicator_let_go(service->replicator, false);
 	/* After a failure some are mounted anew, and their rings know nothing yet. */
@@ -85,7 +106,7 @@ static void be_primary(struct service *service, const struct control_message *or
 	int error = 0;
 
 	if (role_of(service) != FS_NONE)
-		error = unmount(service);
+		error = unmount(service, false);
 	char doubt[FS_DETAIL_MAX];
 	if (error == 0 && !order->order.is_forced &&
 		replicator_has_doubt(service->replicator, true, doubt, sizeof(doubt))) {
@@ -111,7 +132,7 @@ static void be_secondary(struct service *service, const struct control_message *
 	int error = 0;
 
 	if (role_of(service) == FS_PRIMARY)
-		error = unmount(service);
+		error = unmount(service, false);
 	if (error == 0)
 		error = replicator_be_secondary(
 			service->replicator, order->order.epoch, order->order.set_id, false);
@@ -168,18 +189,18 @@ void roles_go_alone(struct service *service, const struct control_message *order
 		answers_release_failed(&service->front, 0);
 }
 
-int roles_stop(struct service *service)
+int roles_stop(struct service *service, bool is_forced)
 {
-	int error = role_of(service) != FS_NONE ? unmount(service) : 0;
+	int error = role_of(service) != FS_NONE ? unmount(service, is_forced) : 0;
 
 	if (error == 0)
 		error = replicator_stop(service->replicator);
 	return error;
 }
 
-static void stop(struct service *service)
+static void stop(struct service *service, bool is_forced)
 {
-	int error = roles_stop(service);
+	int error = roles_stop(service, is_forced);
 
 	if (error != 0) {
 		refuse(service, error, "cannot stop");
@@ -192,7 +213,7 @@ static void stop(struct service *service)
 static void obey(struct service *service, const struct control_message *order)
 {
 	switch (order->order.order) {
-	case FS_ORDER_STOP: stop(service); break;
+	case FS_ORDER_STOP: stop(service, order->order.is_forced); break;
 	case FS_ORDER_PRIMARY: be_primary(service, order); break;
 	case FS_ORDER_SECONDARY: be_secondary(service, order); break;
 	case FS_ORDER_PROMOTE: promote(service, order); break;

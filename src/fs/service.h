@@ -107,6 +107,7 @@ int roles_resume(struct service *service) MUST_CHECK;
 void roles_promoted(struct service *service);
 /* Standalone: primary, alone, from now on. */
 int roles_be_alone(struct service *service) MUST_CHECK;
-int roles_stop(struct service *service) MUST_CHECK;
+/* is_forced: whoever uses the directories. Errors: -EBUSY: somebody does. */
+int roles_stop(struct service *service, bool is_forced) MUST_CHECK;
 
 #endif

@@ -198,21 +198,21 @@ class StandIn:
             if not self.changed.wait_for(condition, WAIT_SECONDS):
                 raise TimeoutError(f"{what}: {self.reports[-5:]}\n{(self.folder / 'log').read_text()}")
 
-    def order(self, order, answer=None, epoch=1):
+    def order(self, order, answer=None, epoch=1, forced=False):
         self.wait_for(lambda: self.connection is not None, "no hello")
         before = len(self.reports)
         self.connection.send(json.dumps({
             "type": "order", "order": order, "epoch": [epoch, 1], "generation": [epoch, epoch],
-            "plan": "compare", "set_id": "11" * 16, "forced": False}).encode())
+            "plan": "compare", "set_id": "11" * 16, "forced": forced}).encode())
         if answer:
             self.wait_for(lambda: any(each["report"] == answer for each in self.reports[before:]), answer)
 
     def be_primary(self):
         self.order("primary", "is_primary")
 
-    def stop(self):
+    def stop(self, forced=False):
         self.be_last()
-        self.order("stop", "is_stopped")
+        self.order("stop", "is_stopped", forced=forced)
         self.process.wait()
         self.close()
 

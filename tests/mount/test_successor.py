@@ -35,15 +35,21 @@ def program():
 
 
 @contextlib.contextmanager
-def serving(names, are_mounts=False):
-    """(stand-in, directories): primary and alone. are_mounts: each directory is a mount of its own already."""
+def serving(names, are_mounts=False, are_links=False):
+    """(stand-in, directories): primary and alone. are_mounts: each directory is a mount of its own already; are_links:
+    a symbolic link to where the data are."""
     with tempfile.TemporaryDirectory(prefix="evenkeel-successor-") as name:
         folder = pathlib.Path(name)
         directories = [folder / each for each in names]
         for directory in directories:
-            directory.mkdir()
+            if are_links:
+                (folder / f"target of {directory.name}").mkdir()
+                directory.symlink_to(folder / f"target of {directory.name}")
+            else:
+                directory.mkdir()
             if are_mounts:
                 subprocess.run(["mount", "--bind", directory, directory], check=True)
+        places = [directory.resolve() for directory in directories]
         server = StandIn(PROGRAM, folder, directories)
         watchdog = threading.Timer(HANG_SECONDS, server.give_up)
         watchdog.daemon = True
@@ -54,9 +60,9 @@ def serving(names, are_mounts=False):
         finally:
             watchdog.cancel()
             server.close()
-            for directory in directories:
+            for place in places:
                 for _ in range(1 + are_mounts):
-                    subprocess.run(["umount", "-l", directory], check=False, capture_output=True)
+                    subprocess.run(["umount", "-l", place], check=False, capture_output=True)
 
 
 @pytest.fixture

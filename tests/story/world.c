@@ -195,11 +195,12 @@ static void do_order(struct world *world, int node, const struct action *action)
 {
 	struct story_node *self = &world->nodes[node];
 
-	world_say(world, node, "fs       %s epoch %llu/%c%s", fs_order_name(action->fs.order),
+	world_say(world, node, "fs       %s epoch %llu/%c%s%s", fs_order_name(action->fs.order),
 		(unsigned long long)action->fs.epoch.number, node_letter(action->fs.epoch.node),
 		action->fs.order == FS_ORDER_CONNECT && action->fs.plan == RESYNC_SET_ASIDE
 			? " set aside"
-			: "");
+			: "",
+		action->fs.is_forced && action->fs.order == FS_ORDER_STOP ? " by force" : "");
 	self->fs_epoch = action->fs.epoch;
 	switch (action->fs.order) {
 	case FS_ORDER_STOP: become(world, node, FS_NONE, FS_REPORT_IS_STOPPED); break;

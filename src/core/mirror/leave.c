@@ -99,6 +99,7 @@ bool stopping_advance(struct core *core, struct mirror *mirror)
 		(void)mirror_move(core, mirror, STEP_CLOSING);
 		return true;
 	}
+	mirror->tenure.is_forced = mirror->tenure.is_fenced;
 	order_fs(core, mirror, FS_ORDER_STOP);
 	return mirror_move(core, mirror, STEP_UNMOUNTING);
 }
@@ -109,10 +110,11 @@ bool unmounting_advance(struct core *core, struct mirror *mirror)
 		return mirror_move(core, mirror, STEP_CLOSING);
 	if (!mirror->fs.said.is_refused && !mirror->fs.said.is_local_failed)
 		return false;
-	/* Somebody holds the mount: asked again, and again. */
-	if (!has_passed(core, &mirror->common, mirror->common.since_ns, RETRY_GAP_NS))
+	/* Somebody holds the mount, and was named: not asked again. */
+	if (!has_passed(core, &mirror->common, mirror->common.since_ns, RELEASE_GAP_NS))
 		return false;
 	mirror->common.since_ns = core->now_ns;
+	mirror->tenure.is_forced = true;
 	mirror_tell(core, mirror, TELL_FS_BUSY);
 	order_fs(core, mirror, FS_ORDER_STOP);
 	return false;

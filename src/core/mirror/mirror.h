@@ -139,6 +139,7 @@ struct tenure {
 	bool is_handed;		    /* it began by an orderly handover */
 	bool has_lost;		    /* the other serves other data: not good any more */
 	bool is_fenced;		    /* on the way down: nothing may run on */
+	bool is_forced;		    /* nobody who uses the directories is asked any more (R10) */
 	bool is_unused;		    /* it began with a record that came too late to go on by */
 };
 

@@ -57,7 +57,8 @@ void order_fs(struct core *core, struct mirror *mirror, enum fs_order order)
 	mirror->fs.dead_ns =
 		core->now_ns; /* if it is dead: its successor has its time from here on */
 	action->fs.order = order;
-	action->fs.is_forced = order == FS_ORDER_PRIMARY && mirror->wants.any_copy;
+	action->fs.is_forced = (order == FS_ORDER_PRIMARY && mirror->wants.any_copy) ||
+			       (order == FS_ORDER_STOP && mirror->tenure.is_forced);
 	action->fs.epoch = record->epoch;
 	action->fs.generation = record->generation;
 	if (order == FS_ORDER_CONNECT && mirror->peer.shows.record.is_foreign)

@@ -111,6 +111,9 @@ static void on_report(struct module_fs *fs, const struct control_message *messag
 		return;
 	}
 	fs->role = role_of_report(message->report.report, fs->role);
+	if (message->report.report == FS_REPORT_IS_STOPPED ||
+		message->report.report == FS_REPORT_REFUSED)
+		fs_force_disarm(fs);
 	if (message->report.report == FS_REPORT_IS_STOPPED) {
 		fs->is_wanted = false;
 		fs_process_forget(fs);
@@ -243,6 +246,7 @@ int fs_add(struct module *module)
 	fs->module = module;
 	fs->socket = -1;
 	fs->send_again = (struct timer){ .owner = fs, .on_due = on_send_again };
+	fs_force_init(fs);
 	fs_process_adopt(fs);
 	return 0;
 }
@@ -255,6 +259,7 @@ void fs_remove(struct module *module)
 		return;
 	fs_close_socket(fs);
 	loop_disarm(&module->daemon->loop, &fs->send_again);
+	fs_force_disarm(fs);
 	fs_process_done(fs);
 	free(fs);
 	module->fs = NULL;
@@ -300,6 +305,8 @@ void fs_order(struct module *module, const struct action *action)
 	if (!fs->is_wanted)
 		runtime_keep_settings(module);
 	fs->is_wanted = true;
+	if (is_stop(&message))
+		fs_force_arm(fs);
 	push_pending(fs, &message);
 	if (is_nobody)
 		fs_process_start(fs);

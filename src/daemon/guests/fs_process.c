@@ -33,7 +33,6 @@
 #define HEALTHY_NS	 NS_PER_S
 #define BACKOFF_FIRST_NS (20 * NS_PER_MS)
 #define BACKOFF_MAX_NS	 (300 * NS_PER_MS)
-#define KEPT_MAX	 64
 
 /* ---- starting ---- */
 
@@ -53,7 +52,7 @@ static int open_group(const struct module *module)
 
 static int list_kept(struct module *module, struct handed_fd *out)
 {
-	int count = hold_list(module, out, KEPT_MAX);
+	int count = hold_list(module, out, FS_KEPT_MAX);
 
 	for (int i = 0; i < count; i++)
 		if (strcmp(out[i].name, SCRIPTS_OUTPUT_NAME) == 0)
@@ -65,7 +64,7 @@ static int launch(struct module_fs *fs)
 {
 	struct module *module = fs->module;
 	struct paths *paths = &module->daemon->paths;
-	struct handed_fd kept[KEPT_MAX];
+	struct handed_fd kept[FS_KEPT_MAX];
 	char path[PATH_SIZE_MAX + 16];
 	char *arguments[] = { path, "--module", module->settings.name, "--config", paths->config,
 		"--state", paths->state, "--run", paths->run, NULL };
@@ -215,7 +214,7 @@ int fs_process_follow(struct module_fs *fs, pid_t pid)
 /* Stopped in order: what its predecessors left for a successor holds nothing any more. */
 void fs_process_forget(struct module_fs *fs)
 {
-	struct handed_fd kept[KEPT_MAX];
+	struct handed_fd kept[FS_KEPT_MAX];
 	int count = list_kept(fs->module, kept);
 
 	for (int i = 0; i < count; i++)
@@ -244,7 +243,7 @@ static void on_adopt(void *owner)
 {
 	struct module_fs *fs = owner;
 	struct module *module = fs->module;
-	struct handed_fd kept[KEPT_MAX];
+	struct handed_fd kept[FS_KEPT_MAX];
 	int64_t now_ns = clock_boot_ns();
 
 	if (!is_lock_held(module) && fs->process.pidfd < 0) {

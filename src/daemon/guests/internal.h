@@ -10,6 +10,7 @@
 #include "platform/process.h"
 
 #define FS_PENDING_MAX 16 /* orders that wait for a hello */
+#define FS_KEPT_MAX    64 /* descriptors of one module that hold keeps */
 
 struct module_fs {
 	struct module *module;
@@ -28,7 +29,7 @@ struct module_fs {
 	struct control_message pending[FS_PENDING_MAX];
 	int pending_count;
 	int64_t started_ns, adopt_since_ns, backoff_ns;
-	struct timer start, send_again, adopt;
+	struct timer start, send_again, adopt, release_limit;
 	char notice[FS_DETAIL_MAX]; /* the last one logged, and when */
 	int64_t notice_ns;
 };
@@ -50,6 +51,13 @@ void fs_post_unfit(struct module_fs *fs);
 bool fs_is_secondary(const struct module *module);
 /* Hands an accepted connection over. Takes fd. Errors: -ENOTCONN: there is no secondary here. */
 int fs_hand_stream(struct module *module, uint8_t peer, int fd) MUST_CHECK;
+
+/* ---- fs_force.c ---- */
+
+void fs_force_init(struct module_fs *fs);
+/* It was ordered to stop: what is still mounted after a while is taken away. */
+void fs_force_arm(struct module_fs *fs);
+void fs_force_disarm(struct module_fs *fs);
 
 /* ---- fs_process.c ---- */
 

@@ -51,14 +51,41 @@ int front_mount(struct front *front, enum fs_role role)
 	return error;
 }
 
-static void name_who_holds(struct front *front, const struct mount *mount)
+static int name_holders(
+	struct front *front, const struct mount *mount, const char *what, bool should_kill)
 {
-	int used = snprintf(
-		front->refused, sizeof(front->refused), "%s is still used by ", mount->path);
+	int used = snprintf(front->refused, sizeof(front->refused), "%s %s ", mount->path, what);
 
-	if (used > 0 && (size_t)used < sizeof(front->refused))
-		mount_name_holders(
-			mount, front->refused + used, sizeof(front->refused) - (size_t)used);
+	if (used <= 0 || (size_t)used >= sizeof(front->refused))
+		return 0;
+	return mount_name_holders(
+		mount, should_kill, front->refused + used, sizeof(front->refused) - (size_t)used);
+}
+
+bool front_kill_holders(struct front *front)
+{
+	for (int i = 0; i < front->mount_count; i++)
+		if (front->mounts[i].is_mounted && name_holders(front, &front->mounts[i],
+							   "was held by, now killed:", true) > 0)
+			return true; /* whoever holds two of them is dead as well; others in the next round */
+	return false;
+}
+
+int front_take_away(struct front *front)
+{
+	int worst = 0;
+
+	for (int i = 0; i < front->mount_count; i++) {
+		struct mount *mount = &front->mounts[i];
+		int error = mount_take_away(mount);
+		if (error != 0)
+			refuse(front, mount, "fails every request, but cannot be taken away from",
+				error);
+		worst = error != 0 ? error : worst;
+	}
+	atomic_store(&front->role, FS_NONE);
+	(void)!tree_purge_orphans(front->tree); /* as below */
+	return worst;
 }
 
 /* All or none: a module whose directories are half there would be the worst of both. */
@@ -69,7 +96,7 @@ int front_unmount(struct front *front)
 		int error = mount_stop(mount);
 		if (error == 0)
 			continue;
-		name_who_holds(front, mount);
+		(void)name_holders(front, mount, "is still used by", false);
 		for (int j = 0; j < i; j++)
 			(void)!mount_start(&front->mounts[j]); /* nobody used those */
 		return error;
@@ -105,6 +132,7 @@ int front_adopt(struct front *front, int index, int fuse_fd, int ring_fd)
 	}
 	mount->fuse_fd = fuse_fd;
 	mount->is_mounted = true;
+	mount_find_place(mount);
 	return 0;
 }
 

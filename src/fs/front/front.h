@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "api/config.h"
 #include "fs/front/ring.h"
@@ -32,10 +33,12 @@ struct front;
 struct mount {
 	struct front *front;
 	int index;
-	uint64_t root_object; /* index + 1 */
-	char path[PATH_SIZE_MAX];
-	int root_fd; /* the underlying directory; owned by the front */
-	int fuse_fd; /* -1: not mounted */
+	uint64_t root_object;	   /* index + 1 */
+	char path[PATH_SIZE_MAX];  /* as it is configured */
+	char place[PATH_SIZE_MAX]; /* where it is mounted: without symbolic links */
+	dev_t device;		   /* of what is mounted; 0: not known */
+	int root_fd;		   /* the underlying directory; owned by the front */
+	int fuse_fd;		   /* -1: not mounted */
 	struct ring ring;
 	bool is_mounted;
 
@@ -98,6 +101,12 @@ void front_init(struct front *front);
 int front_mount(struct front *front, enum fs_role role) MUST_CHECK;
 /* Unmounts all. Errors: -EBUSY, front->refused names who holds it. */
 int front_unmount(struct front *front) MUST_CHECK;
+/* SIGKILL to processes that have files of the mounts open or mapped; their names go to `refused`. One
+ * that only stands in a directory lives on. False: there are none. */
+bool front_kill_holders(struct front *front);
+/* The connections end, so that every request fails, and the mounts are taken away, whoever uses them.
+ * Errors: of umount2(2); front->refused says more. */
+int front_take_away(struct front *front) MUST_CHECK;
 /* A predecessor's descriptors: continues its requests. All mounts at once, roles as noted. */
 int front_adopt(struct front *front, int index, int fuse_fd, int ring_fd) MUST_CHECK;
 /* Begins to serve what was adopted. The replicator has its role already. */
@@ -117,10 +126,17 @@ bool front_was_held(const struct front *front);
 /* ---- mount.c ---- */
 
 int mount_start(struct mount *mount) MUST_CHECK;
+/* Errors: -EBUSY: it is used. */
 int mount_stop(struct mount *mount) MUST_CHECK;
+/* Whoever uses it. Errors: what is left cannot be reached; it fails every request. */
+int mount_take_away(struct mount *mount) MUST_CHECK;
+/* Finds out where it is mounted, and as which device. */
+void mount_find_place(struct mount *mount);
 int mount_start_workers(struct mount *mount) MUST_CHECK;
 void mount_invalidate(struct mount *mount, uint64_t object);
-void mount_name_holders(const struct mount *mount, char *out, size_t size);
+/* Who uses it, in words for a person; looks for a second at most. With should_kill those who have files
+ * open or mapped are killed, and only they are named; gives how many. */
+int mount_name_holders(const struct mount *mount, bool should_kill, char *out, size_t size);
 /* Handles the one request that was read into the slot. */
 void mount_handle(struct mount *mount, struct slot *slot, uint8_t *scratch);
 #define SCRATCH_SIZE SLOT_REQUEST_MAX /* of a worker: what it reads, lists */

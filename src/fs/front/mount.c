@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "fs/front/request.h"
+#include "platform/clock.h"
+#include "platform/mounts.h"
 
 /* ---- INIT ---- */
 
@@ -29,7 +31,6 @@
 #define MINOR_MIN  31 /* Linux 5.4; the sizes of what is exchanged did not change since */
 #define PAGES_MAX  (WRITE_SIZE_MAX / 4096)
 #define BACKGROUND 64
-
 void on_init(struct request *request)
 {
 	struct fuse_init_in in = { 0 };
@@ -150,11 +151,27 @@ int mount_start_workers(struct mount *mount)
 	return error;
 }
 
+/* Copies of the mount in other namespaces keep the connection alive: then it is ended, and theirs fail. */
 static void wait_for_workers(struct mount *mount)
 {
+	int64_t until_ns = clock_boot_ns() + WORKERS_END_NS;
+	bool is_aborted = false;
+
 	lock_take(&mount->lock);
-	while (mount->workers > 0)
-		condition_wait(&mount->ended, &mount->lock);
+	while (mount->workers > 0) {
+		int64_t left_ns = until_ns - clock_boot_ns();
+		if (left_ns > 0) {
+			(void)condition_wait_for(&mount->ended, &mount->lock, left_ns);
+			continue;
+		}
+		lock_give(&mount->lock);
+		if (!is_aborted && mount->device != 0)
+			(void)!mounts_abort_fuse(
+				mount->device); /* gone meanwhile: as it should be */
+		is_aborted = true;
+		until_ns = clock_boot_ns() + WORKERS_END_NS;
+		lock_take(&mount->lock);
+	}
 	lock_give(&mount->lock);
 }
 
@@ -180,7 +197,7 @@ static unsigned long flags_of(int root_fd)
 
 static int mount_here(const char *target, unsigned long flags, const char *options)
 {
-	return mount("evenkeel", target, "fuse.evenkeel", flags, options);
+	return mount("evenkeel", target, MOUNTS_OURS, flags, options);
 }
 
 static int do_mount(struct mount *mount)
@@ -198,7 +215,23 @@ static int do_mount(struct mount *mount)
 	if (mount_here(target, flags_of(mount->root_fd), options) != 0)
 		return -errno;
 	mount->is_mounted = true;
+	mount_find_place(mount);
 	return 0;
+}
+
+/* What is under the mount is named without its help, and without the links that led there. */
+void mount_find_place(struct mount *mount)
+{
+	char link[64];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", mount->root_fd);
+	ssize_t size = readlink(link, mount->place, sizeof(mount->place) - 1);
+	if (size <= 0)
+		(void)snprintf(mount->place, sizeof(mount->place), "%s", mount->path);
+	else
+		mount->place[size] = '\0';
+	if (mounts_find(mount->place, MOUNTS_OURS, &mount->device) != 0)
+		mount->device = 0;
 }
 
 static void keep(struct mount *mount, const char *what, int fd)
@@ -251,17 +284,45 @@ int mount_start(struct mount *mount)
 	return error;
 }
 
-int mount_stop(struct mount *mount)
+static void end(struct mount *mount)
 {
-	if (!mount->is_mounted)
-		return 0;
-	if (umount2(mount->path, UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT)
-		return -errno;
 	mount->is_mounted = false;
 	ring_shut(&mount->ring);
 	wait_for_workers(mount);
 	let_go(mount);
+}
+
+int mount_stop(struct mount *mount)
+{
+	if (!mount->is_mounted)
+		return 0;
+	/* What lies upon it is somebody's, and would be taken away in its place. */
+	if (mount->device != 0 && mounts_has(mount->device) &&
+		!mounts_is_at(mount->place, mount->device))
+		return -EBUSY;
+	int error = umount2(mount->place, UMOUNT_NOFOLLOW) != 0 ? -errno : 0;
+	/* Not mounted there any more. Is it taken away, or has its place changed? */
+	bool is_elsewhere = error == -EINVAL || error == -ENOENT;
+	if (is_elsewhere)
+		error = mount->device != 0 && mounts_has(mount->device) ? -EBUSY : 0;
+	if (error != 0)
+		return error;
+	end(mount);
 	return 0;
+}
+
+int mount_take_away(struct mount *mount)
+{
+	if (!mount->is_mounted)
+		return 0;
+	int error = mount->device == 0 ? -ENOENT : mounts_abort_fuse(mount->device);
+	if (error != 0) /* the same, where its place still leads to it */
+		(void)umount2(mount->place, MNT_FORCE | UMOUNT_NOFOLLOW);
+	error = mount->device == 0 ? 0 : mounts_detach(mount->device);
+	if (mount->device == 0 && umount2(mount->place, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+		error = -errno;
+	end(mount);
+	return error;
 }
 
 void mount_invalidate(struct mount *mount, uint64_t object)
