@@ -143,6 +143,41 @@ static int check_families(
 	return 0;
 }
 
+static int check_own_addresses(const struct cluster_check *check, const struct node_config *node)
+{
+	char shown[ADDRESS_TEXT_SIZE];
+	for (int i = 0; i < node->address_count; i++) {
+		for (int j = 0; j < i; j++) {
+			if (address_is_equal(&node->addresses[i], &node->addresses[j]))
+				return COMPLAIN(check, CLUSTER_NODES,
+					"node '%s' has address %s twice; expected one address for "
+					"each network",
+					node->name, address_format(&node->addresses[i], shown));
+		}
+	}
+	return 0;
+}
+
+/* A node always reaches itself, and the other for as long as it lives: such a target would let both
+ * go on, or neither. */
+static int check_target(const struct cluster_check *check)
+{
+	const struct cluster_config *cluster = check->cluster;
+	char shown[ADDRESS_TEXT_SIZE];
+	for (int i = 0; i < cluster->node_count; i++) {
+		const struct node_config *node = &cluster->nodes[i];
+		for (int a = 0; a < node->address_count; a++) {
+			if (address_is_equal(&node->addresses[a], &cluster->ping_target))
+				return COMPLAIN(check, CLUSTER_PING_TARGET,
+					"found %s, the address of node '%s' itself, which says "
+					"nothing of who is cut off; expected another host's, such "
+					"as the gateway's",
+					address_format(&cluster->ping_target, shown), node->name);
+		}
+	}
+	return 0;
+}
+
 static int check_nodes(const struct cluster_check *check)
 {
 	const struct cluster_config *cluster = check->cluster;
@@ -154,8 +189,11 @@ static int check_nodes(const struct cluster_check *check)
 				"node '%s' has %u addresses, node '%s' has %u; expected one for "
 				"each network on every node",
 				node->name, node->address_count, first->name, first->address_count);
+		int error = check_own_addresses(check, node);
+		if (error != 0)
+			return error;
 		for (int j = 0; j < i; j++) {
-			int error = check_pair_of_nodes(check, &cluster->nodes[j], node);
+			error = check_pair_of_nodes(check, &cluster->nodes[j], node);
 			if (error == 0)
 				error = check_families(check, &cluster->nodes[j], node);
 			if (error != 0)
@@ -173,7 +211,9 @@ static int cluster_check(const struct cluster_check *check)
 			"found 'ping' without 'ping_target'; expected 'ping_target: ADDRESS', such "
 			"as the gateway's");
 	int error = check_times(check);
-	return error != 0 ? error : check_nodes(check);
+	if (error == 0)
+		error = check_nodes(check);
+	return error == 0 && has_target ? check_target(check) : error;
 }
 #undef COMPLAIN
 

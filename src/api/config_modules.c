@@ -55,6 +55,24 @@ static int check_not_a_nodes(const struct modules_check *check)
 	return 0;
 }
 
+/* Whoever serves would always reach it, also when it is the one that is cut off. */
+static int check_not_the_target(const struct modules_check *check)
+{
+	const struct module_settings *settings = check->settings;
+	const struct address *target = &check->cluster->ping_target;
+	char shown[ADDRESS_TEXT_SIZE];
+	for (int i = 0; i < settings->address_count; i++) {
+		if (target->family != ADDRESS_NONE &&
+			address_is_equal(&settings->addresses[i].address, target))
+			return MODULE_COMPLAIN(check->source, check->error,
+				config_address_row(check->source),
+				"%s is the ping_target of cluster.yaml; expected an address that "
+				"no host has, and a ping_target that is another host's",
+				address_format(target, shown));
+	}
+	return 0;
+}
+
 static int check_shared_addresses(
 	const struct modules_check *check, const struct module_settings *b)
 {
@@ -97,6 +115,8 @@ static int check_module(const struct modules_check *check)
 	int error = check_nodes_known(check);
 	if (error == 0)
 		error = check_not_a_nodes(check);
+	if (error == 0)
+		error = check_not_the_target(check);
 	for (int i = 0; i < check->others->count && error == 0; i++)
 		error = check_pair_of_modules(check, &check->others->list[i]);
 	return error;

@@ -284,6 +284,14 @@ static bool is_ipv6_off(const struct address_config *address)
 	return value == '1';
 }
 
+/* As what takes the address over looks for it. */
+static bool has_hardware(const struct ifaddrs *interfaces, const char *name)
+{
+	const struct address none = { .family = ADDRESS_NONE };
+	struct interface ignored;
+	return interface_find_in(interfaces, &none, name, &ignored) == 0;
+}
+
 static void check_addresses(struct preflight *preflight)
 {
 	const struct module_settings *module = preflight->module;
@@ -294,6 +302,9 @@ static void check_addresses(struct preflight *preflight)
 		find(preflight, "this node's addresses cannot be read: %s", strerror(errno));
 		return;
 	}
+	struct config_error error = { "" };
+	if (preflight_module_addresses(module, interfaces, &error) != 0)
+		find(preflight, "%s", error.sentence);
 	for (int i = 0; i < module->address_count; i++) {
 		const struct address_config *address = &module->addresses[i];
 		char shown[ADDRESS_TEXT_SIZE];
@@ -303,6 +314,13 @@ static void check_addresses(struct preflight *preflight)
 				"address %s: there is no interface '%s' on this node; 'ip link' "
 				"lists "
 				"them",
+				shown, address->interface);
+		else if (address->interface[0] != '\0' &&
+			 !has_hardware(interfaces, address->interface))
+			find(preflight,
+				"address %s: interface '%s' of this node has no hardware address "
+				"(a loopback or a tunnel), so nobody can be asked or told there "
+				"who has an address; name an Ethernet interface",
 				shown, address->interface);
 		else if (is_ipv6_off(address))
 			find(preflight,

@@ -5,10 +5,12 @@
  * Each finding is a sentence with what, where and what to do. Not for: the text of the
  * configuration (api/config.h); whether another host has an address (the daemon probes it before it
  * takes it). Reads all of /proc: any thread but the daemon's own. Called by `evenkeel module add`
- * and by evenkeeld before it obeys `start`.
+ * and by evenkeeld before it obeys `start`; the addresses by whatever takes over a configuration.
  */
 #ifndef EVENKEEL_API_PREFLIGHT_H
 #define EVENKEEL_API_PREFLIGHT_H
+
+#include <ifaddrs.h>
 
 #include "api/config.h"
 #include "base/limits.h"
@@ -41,6 +43,16 @@ struct preflight_findings {
 /* Everything that is in the way of starting this module here, now. The module must be stopped. */
 void preflight_check(const struct preflight_site *site, const struct module_settings *module,
 	struct preflight_findings *out_findings);
+/*
+ * Whether the addresses of the nodes, of the modules (or NULL) and the ping target can be those of hosts
+ * in this node's networks, and the target is not this node itself. Errors: -EINVAL, with a sentence;
+ * of getifaddrs(3).
+ */
+int preflight_addresses(const struct cluster_config *cluster, const struct config_modules *modules,
+	struct config_error *out_error) MUST_CHECK;
+/* The same of one module, against a list of getifaddrs(3). */
+int preflight_module_addresses(const struct module_settings *module,
+	const struct ifaddrs *interfaces, struct config_error *out_error) MUST_CHECK;
 /* The directories of all modules but the one named, for the site. Gives an array (free(3)).
  * Errors: -ENOMEM. */
 int preflight_neighbours(const struct module_settings *const *modules, int module_count,

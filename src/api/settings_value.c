@@ -143,7 +143,8 @@ static const char *parse_prefix(const char **text, struct address_config *addres
 			       ? "has a prefix that is not from 1 to 128"
 			       : "has a prefix that is not from 1 to 32";
 	address->prefix = (uint8_t)prefix;
-	return NULL;
+	enum address_fault fault = address_check_in(&address->address, address->prefix);
+	return fault == ADDRESS_IS_GOOD ? NULL : address_fault_text(fault);
 }
 
 /* "@INTERFACE", if it is there. */
@@ -156,6 +157,8 @@ static const char *parse_interface(const char *text, struct address_config *addr
 	size_t size = strlen(++text);
 	if (size == 0 || size >= sizeof(address->interface) || strpbrk(text, "/ \t") != NULL)
 		return "has no name of an interface behind its '@'";
+	if (strcmp(text, "lo") == 0)
+		return "names the loopback interface 'lo', where no client comes from";
 	memcpy(address->interface, text, size + 1);
 	return NULL;
 }

@@ -60,6 +60,30 @@ enum address_fault address_check(const struct address *address, enum address_use
 	return fault == ADDRESS_IS_LOOPBACK && use == ADDRESS_OF_NODE ? ADDRESS_IS_GOOD : fault;
 }
 
+/* Bits from this one on, all of the value (0 or 1). */
+static bool is_rest(const struct address *address, uint8_t from, unsigned int value)
+{
+	for (unsigned int bit = from; bit < address_prefix_max(address); bit++)
+		if ((address->bytes[bit / 8] >> (7 - bit % 8) & 1U) != value)
+			return false;
+	return true;
+}
+
+/* A network of one or two hosts has none of these (RFC 3021, RFC 6164). */
+enum address_fault address_check_in(const struct address *address, uint8_t prefix)
+{
+	uint8_t bits = address_prefix_max(address);
+
+	CHECK(prefix <= bits);
+	if (bits - prefix < 2)
+		return ADDRESS_IS_GOOD;
+	if (is_rest(address, prefix, 0))
+		return address->family == ADDRESS_IPV6 ? ADDRESS_IS_ROUTERS : ADDRESS_IS_NETWORK;
+	return address->family == ADDRESS_IPV4 && is_rest(address, prefix, 1)
+		       ? ADDRESS_IS_NETWORK_BROADCAST
+		       : ADDRESS_IS_GOOD;
+}
+
 const char *address_fault_text(enum address_fault fault)
 {
 	static const char *const texts[ADDRESS_FAULT_COUNT] = {
@@ -81,6 +105,11 @@ const char *address_fault_text(enum address_fault fault)
 		[ADDRESS_IS_MULTICAST] = "is a multicast address, of a group of hosts",
 		[ADDRESS_IS_BROADCAST] = "is the broadcast address, of all hosts",
 		[ADDRESS_IS_LINK_LOCAL] = "is link-local: it counts on one link only",
+		[ADDRESS_IS_NETWORK] = "is the address of its network itself, of no host",
+		[ADDRESS_IS_NETWORK_BROADCAST] =
+			"is the broadcast address of its network, of all hosts there",
+		[ADDRESS_IS_ROUTERS] = "is the address of all routers of its network "
+				       "(subnet-router anycast), of no one host",
 	};
 
 	CHECK(fault < ADDRESS_FAULT_COUNT);

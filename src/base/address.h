@@ -48,6 +48,10 @@ enum address_fault {
 	ADDRESS_IS_MULTICAST,
 	ADDRESS_IS_BROADCAST,
 	ADDRESS_IS_LINK_LOCAL,
+	/* of the network */
+	ADDRESS_IS_NETWORK,
+	ADDRESS_IS_NETWORK_BROADCAST,
+	ADDRESS_IS_ROUTERS,
 	ADDRESS_FAULT_COUNT
 };
 
@@ -61,7 +65,9 @@ enum address_use {
 enum address_fault address_parse(const char *text, size_t size, struct address *out_address);
 /* Whether it can be used for that. */
 enum address_fault address_check(const struct address *address, enum address_use use);
-/* Both, of a terminated text. */
+/* Whether it can be a host's, in a network of that prefix. */
+enum address_fault address_check_in(const struct address *address, uint8_t prefix);
+/* address_parse() and address_check(), of a terminated text. */
 enum address_fault address_read(
 	const char *text, enum address_use use, struct address *out_address);
 /* "has a number above 255": goes on after "found 'X', which". Never NULL. */

@@ -62,12 +62,6 @@ static int choose_target(const struct arguments *arguments, struct cluster_confi
 		return refuse(arguments, "--arbiter ping wants --ping-target: this node has no "
 					 "default gateway; name "
 					 "an address that only a connected node reaches");
-	for (int i = 0; i < cluster->nodes[0].address_count; i++) {
-		if (address_is_equal(&cluster->nodes[0].addresses[i], &cluster->ping_target))
-			return refuse(arguments,
-				"the ping target is this node's own address; name another host, "
-				"such as the gateway");
-	}
 	cluster->arbiter = ARBITER_PING;
 	return EXIT_DONE;
 }

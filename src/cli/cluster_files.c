@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/preflight.h"
 #include "api/settings.h"
 #include "cli/keys.h"
 #include "platform/folders.h"
@@ -59,7 +60,8 @@ int cluster_check(const struct arguments *arguments, const char *text)
 	struct cluster_config again;
 	struct config_error error = { "out of memory" };
 	struct bytes bytes = { .data = (const uint8_t *)text, .size = strlen(text) };
-	if (config_read_cluster_text("cluster.yaml (as it would be)", bytes, &again, &error) != 0)
+	if (config_read_cluster_text("cluster.yaml (as it would be)", bytes, &again, &error) != 0 ||
+		preflight_addresses(&again, NULL, &error) != 0)
 		return refuse(arguments, "%s", error.sentence);
 	return EXIT_DONE;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/preflight.h"
 #include "api/status.h"
 #include "cli/cli.h"
 #include "platform/folders.h"
@@ -199,6 +200,7 @@ static int take_over(const struct arguments *arguments, const json_t *changes)
 
 int do_apply(const struct arguments *arguments)
 {
+	struct config_error error = { "" };
 	struct site site;
 	json_t *answer = NULL;
 	int code = site_read(arguments, &site);
@@ -206,16 +208,18 @@ int do_apply(const struct arguments *arguments)
 		return code;
 	if (site.modules.wrong_count > 0)
 		code = refuse(arguments, "%s", site.modules.wrong[0].error.sentence);
+	else if (preflight_addresses(&site.cluster, &site.modules, &error) != 0)
+		code = refuse(arguments, "%s", error.sentence);
 	site_done(&site);
 	if (code != EXIT_DONE)
 		return code;
-	int error = client_ask(arguments, client_request(ADMIN_PLAN), 10, &answer);
-	if (error == -ENOENT || error == -ECONNREFUSED) {
+	int result = client_ask(arguments, client_request(ADMIN_PLAN), 10, &answer);
+	if (result == -ENOENT || result == -ECONNREFUSED) {
 		printf("the configuration is in order; evenkeeld does not run, it will read it at "
 		       "its start\n");
 		return EXIT_DONE;
 	}
-	if (error == 0)
+	if (result == 0)
 		json_decref(answer);
 	answer = client_demand(arguments, client_request(ADMIN_PLAN), 10);
 	if (answer == NULL)

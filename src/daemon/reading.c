@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/preflight.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
 #include "platform/worker.h"
@@ -48,9 +49,12 @@ static int read_all(const struct daemon *daemon, struct reading *out_reading)
 
 	node_file_path(path, NODE_FILE_CLUSTER, daemon->paths.config, NULL);
 	int error = config_read_cluster(path, &out_reading->cluster, &out_reading->wrong);
+	if (error == 0)
+		error = config_read_all_modules(daemon->paths.config, &out_reading->cluster,
+			&out_reading->modules, &out_reading->wrong);
 	return error != 0 ? error
-			  : config_read_all_modules(daemon->paths.config, &out_reading->cluster,
-				    &out_reading->modules, &out_reading->wrong);
+			  : preflight_addresses(&out_reading->cluster, &out_reading->modules,
+				    &out_reading->wrong);
 }
 
 /* At the start the modules wait for it, addresses that want to be renewed among them; later it must

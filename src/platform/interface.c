@@ -73,13 +73,26 @@ static void fill_network(const struct ifaddrs *list, const struct address *addre
 	}
 }
 
-int interface_find(const struct address *address, const char *name, struct interface *out_interface)
+int interface_list(struct ifaddrs **out_list)
 {
-	CLEANUP(free_list) struct ifaddrs *list = NULL;
+	return getifaddrs(out_list) < 0 ? -errno : 0;
+}
+
+bool interface_is_in(const struct ifaddrs *list, int index)
+{
+	struct sockaddr_ll link;
+
+	for (const struct ifaddrs *entry = list; entry != NULL; entry = entry->ifa_next)
+		if (link_of(entry, &link) && link.sll_ifindex == index)
+			return true;
+	return false;
+}
+
+int interface_find_in(const struct ifaddrs *list, const struct address *address, const char *name,
+	struct interface *out_interface)
+{
 	struct interface interface = { 0 };
 
-	if (getifaddrs(&list) < 0)
-		return -errno;
 	fill_network(list, address, name, &interface);
 	if (interface.index == 0 && name[0] != '\0' && fill_hardware(list, name, &interface))
 		interface.prefix =
@@ -88,6 +101,14 @@ int interface_find(const struct address *address, const char *name, struct inter
 		return -ENODEV;
 	*out_interface = interface;
 	return 0;
+}
+
+int interface_find(const struct address *address, const char *name, struct interface *out_interface)
+{
+	CLEANUP(free_list) struct ifaddrs *list = NULL;
+	int error = interface_list(&list);
+
+	return error != 0 ? error : interface_find_in(list, address, name, out_interface);
 }
 
 bool interface_has_address(const struct address *address)

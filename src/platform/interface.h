@@ -1,6 +1,7 @@
 /*
  * The network interfaces of this machine: on which one an address belongs, what is on them. Asked
- * of the kernel anew each time. Not for: changing anything (platform/netlink.h). Any thread.
+ * of the kernel anew each time, unless a list is given: one look for many addresses. Not for: changing
+ * anything (platform/netlink.h). Any thread.
  */
 #ifndef EVENKEEL_PLATFORM_INTERFACE_H
 #define EVENKEEL_PLATFORM_INTERFACE_H
@@ -27,6 +28,13 @@ struct interface {
  * a hardware address. Errors: -ENODEV: there is none now. */
 int interface_find(const struct address *address, const char *name,
 	struct interface *out_interface) MUST_CHECK;
+/* What is there now: gives out_list, freeifaddrs(3). Errors: as of getifaddrs(3). */
+int interface_list(struct ifaddrs **out_list) MUST_CHECK;
+/* interface_find() in a list, which is borrowed. */
+int interface_find_in(const struct ifaddrs *list, const struct address *address, const char *name,
+	struct interface *out_interface) MUST_CHECK;
+/* Is there an interface of this number in the list? */
+bool interface_is_in(const struct ifaddrs *list, int index);
 /* Is the address on any interface of this machine? */
 bool interface_has_address(const struct address *address);
 /* The address of one entry of getifaddrs(3) and the prefix of its network; false if it is of neither

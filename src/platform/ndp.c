@@ -73,8 +73,8 @@ void ndp_close(struct ndp *ndp)
 	*ndp = (struct ndp){ .packets = -1, .groups = -1 };
 }
 
-int ndp_listen(
-	const struct ndp *ndp, const struct interface *interface, const struct address *address)
+static int change_membership(const struct ndp *ndp, int option, const struct interface *interface,
+	const struct address *address)
 {
 	struct ipv6_mreq request = { .ipv6mr_interface = (unsigned int)interface->index };
 	struct address group = ndp_solicited_group(address);
@@ -82,10 +82,29 @@ int ndp_listen(
 	if (ndp->groups < 0)
 		return -EAFNOSUPPORT;
 	memcpy(&request.ipv6mr_multiaddr, group.bytes, sizeof(request.ipv6mr_multiaddr));
-	if (setsockopt(ndp->groups, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof(request)) < 0 &&
-		errno != EADDRINUSE)
-		return -errno;
-	return 0;
+	int result = setsockopt(ndp->groups, IPPROTO_IPV6, option, &request, sizeof(request));
+	return result < 0 ? -errno : 0;
+}
+
+int ndp_listen(
+	const struct ndp *ndp, const struct interface *interface, const struct address *address)
+{
+	int error = change_membership(ndp, IPV6_JOIN_GROUP, interface, address);
+
+	return error == -EADDRINUSE ? 0 : error;
+}
+
+int ndp_leave(
+	const struct ndp *ndp, const struct interface *interface, const struct address *address)
+{
+	return change_membership(ndp, IPV6_LEAVE_GROUP, interface, address);
+}
+
+bool ndp_is_same_group(const struct address *a, const struct address *b)
+{
+	struct address one = ndp_solicited_group(a), other = ndp_solicited_group(b);
+
+	return address_is_equal(&one, &other);
 }
 
 /* ---- packets ---- */

@@ -25,6 +25,11 @@ void ndp_close(struct ndp *ndp);
  */
 int ndp_listen(const struct ndp *ndp, const struct interface *interface,
 	const struct address *address) MUST_CHECK;
+/* No more. Errors: likewise; -EADDRNOTAVAIL: it did not listen there. */
+int ndp_leave(const struct ndp *ndp, const struct interface *interface,
+	const struct address *address) MUST_CHECK;
+/* Is who has either of the two asked for at the same place? */
+bool ndp_is_same_group(const struct address *a, const struct address *b);
 /* "Who has target?" from sender; no sender (family zero) makes it a probe that changes nobody's
  * table, and is answered to all. */
 int ndp_ask(const struct ndp *ndp, const struct interface *interface, const struct address *sender,

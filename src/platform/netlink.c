@@ -1,7 +1,9 @@
 #include "platform/netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/filter.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -10,8 +12,11 @@
 #include "platform/socket_address.h"
 
 #define MESSAGE_SIZE   8192
+#define PUT_SIZE_MAX   128 /* of what adds one address */
 #define MONITOR_QUEUE  64
-#define MONITOR_GROUPS (RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+#define MONITOR_GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+
+_Static_assert(NETLINK_BATCH *PUT_SIZE_MAX <= MESSAGE_SIZE, "a batch fits into a message");
 
 struct netlink {
 	struct mnl_socket *requests;
@@ -37,6 +42,29 @@ static int open_socket(int bus, unsigned groups, struct mnl_socket **out_socket)
 	return 0;
 }
 
+/*
+ * Each renewal of each address of ours is told to all who listen, twice a second. Only what may be
+ * news passes: u16 at 4 is the message's kind, u8 at 17 an address's prefix.
+ */
+static int set_filter(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 0, 4),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 17),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 32, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 128, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, MESSAGE_SIZE),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog program = { .len = ARRAY_COUNT(code), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
+											   : 0;
+}
+
 int netlink_open(struct netlink **out_netlink)
 {
 	struct netlink *netlink = calloc(1, sizeof(*netlink));
@@ -45,6 +73,8 @@ int netlink_open(struct netlink **out_netlink)
 	int error = open_socket(NETLINK_ROUTE, 0, &netlink->requests);
 	if (error == 0)
 		error = open_socket(NETLINK_ROUTE, MONITOR_GROUPS, &netlink->monitor);
+	if (error == 0)
+		error = set_filter(netlink_fd(netlink));
 	if (error != 0) {
 		netlink_close(netlink);
 		return error;
@@ -69,32 +99,73 @@ int netlink_fd(const struct netlink *netlink)
 	return mnl_socket_get_fd(netlink->monitor);
 }
 
-/* Sends and waits for the kernel's answer, which is there at once. */
-static int ask(struct netlink *netlink, struct nlmsghdr *header)
+/* Messages in a row, numbered one after the other. The kernel says of each that it failed, and of the
+ * last in any case. */
+struct batch {
+	char data[MESSAGE_SIZE];
+	size_t size;
+	uint32_t first;
+	int count;
+	struct nlmsghdr *last;
+};
+
+static void batch_add(struct netlink *netlink, struct batch *batch, struct nlmsghdr *header)
 {
+	header->nlmsg_seq = ++netlink->sequence;
+	if (batch->count++ == 0)
+		batch->first = header->nlmsg_seq;
+	batch->size += NLMSG_ALIGN(header->nlmsg_len);
+	batch->last = header;
+	CHECK(batch->size <= sizeof(batch->data));
+}
+
+/* True if it was about the last message. An answer to an earlier batch counts for nothing. */
+static bool take_answer(const struct batch *batch, const struct nlmsghdr *header, int *out_errors)
+{
+	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(header);
+	uint32_t index = header->nlmsg_seq - batch->first;
+
+	if (header->nlmsg_type != NLMSG_ERROR || index >= (uint32_t)batch->count ||
+		mnl_nlmsg_get_payload_len(header) < sizeof(*answer))
+		return false;
+	out_errors[index] = answer->error;
+	return index == (uint32_t)batch->count - 1;
+}
+
+/* The kernel answers before send(2) returns: there is nothing to wait for. */
+static int batch_ask(struct netlink *netlink, struct batch *batch, int *out_errors)
+{
+	int fd = mnl_socket_get_fd(netlink->requests);
 	char answer[MESSAGE_SIZE];
 
-	header->nlmsg_seq = ++netlink->sequence;
-	if (mnl_socket_sendto(netlink->requests, header, header->nlmsg_len) < 0)
+	CHECK(batch->count > 0);
+	batch->last->nlmsg_flags |= NLM_F_ACK;
+	memset(out_errors, 0, (size_t)batch->count * sizeof(*out_errors));
+	if (mnl_socket_sendto(netlink->requests, batch->data, batch->size) < 0)
 		return -errno;
-	ssize_t size = mnl_socket_recvfrom(netlink->requests, answer, sizeof(answer));
-	if (size < 0)
-		return -errno;
-	int result = mnl_cb_run(answer, (size_t)size, netlink->sequence,
-		mnl_socket_get_portid(netlink->requests), NULL, NULL);
-	return result < 0 ? -errno : 0;
+	for (bool is_over = false; !is_over;) {
+		ssize_t size = recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
+		if (size < 0)
+			return -errno;
+		int left = (int)size;
+		const struct nlmsghdr *header = (const struct nlmsghdr *)answer;
+		for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
+			is_over = take_answer(batch, header, out_errors) || is_over;
+	}
+	return 0;
 }
 
 /* ---- addresses ---- */
 
-static struct nlmsghdr *put_place(char *buffer, uint16_t type, const struct netlink_place *place)
+static struct nlmsghdr *put_place(
+	struct batch *batch, uint16_t type, const struct netlink_place *place)
 {
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct nlmsghdr *header = mnl_nlmsg_put_header(batch->data + batch->size);
 	struct ifaddrmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
 	size_t size = address_size(&place->address);
 
 	header->nlmsg_type = type;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	header->nlmsg_flags = NLM_F_REQUEST;
 	message->ifa_family = (uint8_t)socket_family(&place->address);
 	message->ifa_prefixlen = place->prefix;
 	message->ifa_scope = RT_SCOPE_UNIVERSE;
@@ -104,10 +175,9 @@ static struct nlmsghdr *put_place(char *buffer, uint16_t type, const struct netl
 	return header;
 }
 
-int netlink_put_address(
-	struct netlink *netlink, const struct netlink_place *place, uint32_t lifetime_s)
+static void add_put(struct netlink *netlink, struct batch *batch, const struct netlink_place *place,
+	uint32_t lifetime_s)
 {
-	char buffer[MESSAGE_SIZE] = { 0 };
 	struct ifa_cacheinfo lifetime = { .ifa_valid = lifetime_s, .ifa_prefered = lifetime_s };
 	uint32_t flags = IFA_F_NOPREFIXROUTE;
 
@@ -115,18 +185,42 @@ int netlink_put_address(
 		lifetime.ifa_prefered = 0;
 		flags |= IFA_F_NODAD;
 	}
-	struct nlmsghdr *header = put_place(buffer, RTM_NEWADDR, place);
+	struct nlmsghdr *header = put_place(batch, RTM_NEWADDR, place);
 	header->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
 	mnl_attr_put_u32(header, IFA_FLAGS, flags);
 	mnl_attr_put(header, IFA_CACHEINFO, sizeof(lifetime), &lifetime);
-	return ask(netlink, header);
+	CHECK(header->nlmsg_len <= PUT_SIZE_MAX);
+	batch_add(netlink, batch, header);
+}
+
+int netlink_put_addresses(struct netlink *netlink, const struct netlink_place *places, int count,
+	uint32_t lifetime_s, int out_errors[NETLINK_BATCH])
+{
+	struct batch batch = { .size = 0 };
+
+	CHECK(count > 0 && count <= NETLINK_BATCH);
+	for (int i = 0; i < count; i++)
+		add_put(netlink, &batch, &places[i], lifetime_s);
+	return batch_ask(netlink, &batch, out_errors);
+}
+
+int netlink_put_address(
+	struct netlink *netlink, const struct netlink_place *place, uint32_t lifetime_s)
+{
+	int errors[NETLINK_BATCH];
+	int error = netlink_put_addresses(netlink, place, 1, lifetime_s, errors);
+
+	return error != 0 ? error : errors[0];
 }
 
 int netlink_remove_address(struct netlink *netlink, const struct netlink_place *place)
 {
-	char buffer[MESSAGE_SIZE] = { 0 };
+	struct batch batch = { .size = 0 };
+	int result = 0;
 
-	return ask(netlink, put_place(buffer, RTM_DELADDR, place));
+	batch_add(netlink, &batch, put_place(&batch, RTM_DELADDR, place));
+	int error = batch_ask(netlink, &batch, &result);
+	return error != 0 ? error : result;
 }
 
 /* IPv4 tells the address as local, IPv6 (without a peer) as address. */
@@ -147,21 +241,39 @@ static struct address address_of(const struct nlmsghdr *header, const struct ifa
 	return address;
 }
 
+static bool take_change(const struct nlmsghdr *header, struct netlink_change *out_change)
+{
+	const struct ifaddrmsg *message = mnl_nlmsg_get_payload(header);
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(header);
+	size_t size = mnl_nlmsg_get_payload_len(header);
+
+	if (header->nlmsg_type == RTM_DELLINK) {
+		*out_change = (struct netlink_change){ .event = NETLINK_INTERFACE_GONE };
+		if (size < sizeof(*link) || link->ifi_family == AF_BRIDGE)
+			return false; /* it left a bridge, no more */
+		out_change->place.interface = link->ifi_index;
+		return true;
+	}
+	if ((header->nlmsg_type != RTM_DELADDR && header->nlmsg_type != RTM_NEWADDR) ||
+		size < sizeof(*message) ||
+		(message->ifa_family != AF_INET && message->ifa_family != AF_INET6))
+		return false;
+	*out_change = (struct netlink_change){ .event = header->nlmsg_type == RTM_DELADDR
+								? NETLINK_ADDRESS_REMOVED
+								: NETLINK_ADDRESS_ADDED,
+		.place = { .interface = (int)message->ifa_index,
+			.address = address_of(header, message),
+			.prefix = message->ifa_prefixlen } };
+	return true;
+}
+
 static int on_change(const struct nlmsghdr *header, void *owner)
 {
 	struct netlink *netlink = owner;
-	const struct ifaddrmsg *message = mnl_nlmsg_get_payload(header);
 
-	if ((header->nlmsg_type != RTM_DELADDR && header->nlmsg_type != RTM_NEWADDR) ||
-		mnl_nlmsg_get_payload_len(header) < sizeof(*message) ||
-		(message->ifa_family != AF_INET && message->ifa_family != AF_INET6) ||
-		netlink->queue_count == MONITOR_QUEUE)
-		return MNL_CB_OK;
-	netlink->queue[netlink->queue_count++] =
-		(struct netlink_change){ .is_removed = header->nlmsg_type == RTM_DELADDR,
-			.place = { .interface = (int)message->ifa_index,
-				.address = address_of(header, message),
-				.prefix = message->ifa_prefixlen } };
+	if (netlink->queue_count < MONITOR_QUEUE &&
+		take_change(header, &netlink->queue[netlink->queue_count]))
+		netlink->queue_count++;
 	return MNL_CB_OK;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Addresses of this machine: adding one that the kernel itself forgets after a while, removing it,
- * and seeing others remove it (rtnetlink, through libmnl).
+ * Addresses of this machine: adding those that the kernel itself forgets after a while, removing one,
+ * and seeing what others do to addresses and interfaces (rtnetlink, through libmnl).
  *
  * The lifetime is the kernel's, in whole seconds: a daemon that is stopped or dead loses the
  * address without doing anything (R15). No prefix route is made, so that nothing else depends on
@@ -26,8 +26,16 @@ struct netlink_place {
 	uint8_t prefix;
 };
 
+#define NETLINK_BATCH 64 /* addresses in one datagram to the kernel */
+
+enum netlink_event {
+	NETLINK_ADDRESS_ADDED, /* with a network; one that is its own network, as ours are, is not told */
+	NETLINK_ADDRESS_REMOVED,
+	NETLINK_INTERFACE_GONE, /* place.interface is all there is */
+};
+
 struct netlink_change {
-	bool is_removed; /* else added or renewed */
+	enum netlink_event event;
 	struct netlink_place place;
 };
 
@@ -39,6 +47,10 @@ int netlink_fd(const struct netlink *netlink);
 /* Adds, or renews the lifetime. Errors: as the kernel says; -EACCES: IPv6 is switched off there. */
 int netlink_put_address(
 	struct netlink *netlink, const struct netlink_place *place, uint32_t lifetime_s) MUST_CHECK;
+/* The same for at most NETLINK_BATCH, in one question and few answers; each has its own error.
+ * Errors: nothing is known of any of them. */
+int netlink_put_addresses(struct netlink *netlink, const struct netlink_place *places, int count,
+	uint32_t lifetime_s, int out_errors[NETLINK_BATCH]) MUST_CHECK;
 /* Errors: -EADDRNOTAVAIL: it was not there. */
 int netlink_remove_address(struct netlink *netlink, const struct netlink_place *place) MUST_CHECK;
 /* Errors: -EAGAIN: no more; -ENOBUFS: changes were lost, look for yourself. */

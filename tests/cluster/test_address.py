@@ -70,6 +70,35 @@ def test_address_lifetime_is_limited(cluster):
     assert entry["valid_life_time"] <= 3
 
 
+def entry_of(cluster, name, address):
+    shown = json.loads(cluster.node(name).run(["ip", "-json", "address", "show", "dev", "eth0"]).stdout)
+    found = [each for link in shown for each in link["addr_info"] if each["local"] == address]
+    return found[0] if found else None
+
+
+def test_own_address_goes_and_comes(cluster):
+    """ifdown and ifup, or a DHCP client: the node's own address is removed and added again. The service address stays, neither
+    depends on the other, and the network is reached; after a swap the node's own is still there."""
+    primary = cluster.wait_pair(seconds=RETURN_SECONDS)
+    node, at_ns = cluster.node(primary), time.time_ns()
+    own = node.address("client")
+    shown = entry_of(cluster, primary, own)
+    node.run(["ip", "address", "del", f"{own}/{shown['prefixlen']}", "dev", "eth0"])
+    assert entry_of(cluster, primary, harness.ADDRESS), "the service address went with the node's own"
+    node.run(["ip", "address", "add", f"{own}/{shown['prefixlen']}", "dev", "eth0"])
+    node.run(["ip", "route", "replace", "default", "via", "10.77.3.254"])
+    routes = json.loads(node.run(["ip", "-json", "route", "show", "dev", "eth0", "proto", "kernel"]).stdout)
+    assert [each["dst"] for each in routes] == ["10.77.3.0/24"], f"the connected route is missing: {routes}"
+    assert not entry_of(cluster, primary, own).get("secondary"), "the node's own address depends on the service's"
+    source = node.run(["ip", "route", "get", "10.77.3.254"]).stdout
+    assert f"src {own}" in source, source
+    other = cluster.other(primary)
+    cluster.say(other, "swap", cluster.module)
+    cluster.wait_pair(other, RETURN_SECONDS)
+    assert entry_of(cluster, primary, own), "the node's own address went with the service's"
+    assert not [each for each in cluster.events(primary) if each["id"] == "address.put_back" and each["time_ns"] >= at_ns]
+
+
 # An hour off, in the programs of one node only: the machine under a lab has one real-time clock. What uses the
 # boot clock must not notice, and nobody may judge the other's certificate by a date (R17).
 FAKE_CLOCK = r"""

@@ -270,9 +270,15 @@ def test_both_listen_where_it_is_asked_for(cluster):
     for name in cluster.lab.nodes:
         for _ in range(2):
             # On the primary the kernel itself is one too, for as long as it has the address.
-            wanted = 2 if name == primary else 1
-            harness.wait_for(f"{name} is not {wanted} times a member of the address's group",
-                             lambda name=name, wanted=wanted: members(cluster, name) == wanted, 5, every=0.05)
+            wanted, seen = 2 if name == primary else 1, []
+
+            def is_member(name=name, wanted=wanted, seen=seen):
+                seen[:] = [members(cluster, name)]
+                return seen == [wanted]
+            try:
+                harness.wait_for("", is_member, 5, every=0.05)
+            except harness.LabError:
+                raise AssertionError(f"{name} is {seen[0]} times a member of the address's group, not {wanted}") from None
             pids = cluster.processes(name, "evenkeeld")
             os.kill(pids[0], signal.SIGKILL)
             harness.wait_for("evenkeeld is not started again",

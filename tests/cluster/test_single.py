@@ -225,3 +225,54 @@ def test_scripts_of_a_pair_are_named(cluster):
     carry(cluster, folder)
     refused = cluster.say(NODE, "module", "add", "/run/lab/pairs", check=False)
     assert refused.returncode != 0 and "start_prim' never runs" in refused.stdout + refused.stderr
+
+
+EDGE, EDGE_OWN, EDGE_ADDRESSES, EDGE_GROUP = "edge", "10.88.9.1/24", ["10.88.9.100", "fd00:88:9::100"], "ff02::1:ff00:100"
+
+
+def make_interface(cluster):
+    """One that is the node's alone, with a network; a bridge needs no other end."""
+    cluster.node(NODE).run(["sh", "-c", "ip link add edge0 type bridge && ip link set edge0 up && "
+                                        f"ip address add {EDGE_OWN} dev edge0"])
+
+
+def edge_addresses(cluster):
+    shown = cluster.node(NODE).run(["ip", "-json", "address", "show", "dev", "edge0"], check=False).stdout or "[]"
+    return [each["local"] for link in json.loads(shown) for each in link.get("addr_info", []) if each["local"] in EDGE_ADDRESSES]
+
+
+def is_edge_member(cluster):
+    return EDGE_GROUP in cluster.node(NODE).run(["ip", "-6", "maddress", "show", "dev", "edge0"]).stdout
+
+
+def wait_edge(cluster):
+    harness.wait_for("the addresses are not set", lambda: sorted(edge_addresses(cluster)) == EDGE_ADDRESSES, 10, every=0.02)
+
+
+def test_interface_made_anew(cluster):
+    """A network manager deletes the interface of the addresses and makes it anew, more often than any table is long. While it
+    is not there, status says so. With the module the node's listening for the address goes too."""
+    folder = cluster.folder / "singles" / EDGE
+    folder.mkdir()
+    (folder / "module.yaml").write_text(
+        f"kind: single\naddresses: [{EDGE_ADDRESSES[0]}, '{EDGE_ADDRESSES[1]}@edge0']\n", encoding="utf-8")
+    carry(cluster, folder)
+    make_interface(cluster)
+    cluster.say(NODE, "module", "add", f"/run/lab/{EDGE}")
+    cluster.say(NODE, "start", EDGE)
+    for _ in range(20):
+        wait_edge(cluster)
+        cluster.node(NODE).run(["ip", "link", "del", "edge0"])
+        make_interface(cluster)
+    wait_edge(cluster)
+    cluster.node(NODE).run(["ip", "link", "del", "edge0"])
+    harness.wait_for("status does not say that the address cannot be set", lambda:
+                     "cannot be set" in cluster.status(NODE, EDGE).get("error", ""), 5, every=0.1)
+    assert not cluster.status(NODE, EDGE)["is_address_held"]
+    make_interface(cluster)
+    wait_edge(cluster)
+    harness.wait_for("status still complains", lambda: "error" not in cluster.status(NODE, EDGE), 5, every=0.1)
+    assert cluster.status(NODE, EDGE)["is_address_held"] and is_edge_member(cluster)
+    cluster.say(NODE, "stop", EDGE)
+    cluster.say(NODE, "module", "remove", EDGE)
+    harness.wait_for("evenkeeld still listens for the address", lambda: not is_edge_member(cluster), 5, every=0.1)

@@ -130,6 +130,9 @@ WRONG_ADDRESSES = {
     "10.77.3.300": "has a number above 255",
     "10.77.3.010": "has a number with a zero before it, which some read as octal",
     "10.77.3": "has too few or too many parts",
+    "10.77.3.255/24": "is the broadcast address of its network, of all hosts there",
+    "fd00:77:3::/64": "is the address of all routers of its network (subnet-router anycast), of no one host",
+    "10.77.3.9/24@lo": "names the loopback interface 'lo', where no client comes from",
     "10.77.3.9/33": "has a prefix that is not from 1 to 32",
     "127.0.0.9": "is a host's own loopback address",
     "224.0.0.18": "is a multicast address, of a group of hosts",
@@ -157,16 +160,63 @@ def test_wrong_address(cluster, address):
                    "an address such as 10.0.0.100, 10.0.0.100/24, fd00::100 or fd00::100@eth0")
 
 
+@pytest.mark.parametrize("address, why", [
+    ("10.77.3.0", "is the address of its network itself, of no host"),
+    ("10.77.3.255", "is the broadcast address of its network, of all hosts there"),
+    ("fd00:77:3::", "is the address of all routers of its network (subnet-router anycast), of no one host"),
+])
+def test_address_that_only_the_network_knows(cluster, address, why):
+    """Without a prefix: this node's own interface tells it."""
+    assert_refused(try_module(cluster, address=address), f"{address}, an address of module 'second', {why} (this node is")
+
+
+def test_address_twice(cluster):
+    assert_refused(try_module(cluster, address=["10.77.3.101", "10.77.3.101@eth0"]), "key 'addresses'", "10.77.3.101 is given twice")
+    folder = harness.make_module(cluster.lab.dir + "/carry/doubled", "second", address=None, port=7001)
+    done = cluster.say("node1", "module", "add", f"/run/lab/carry/doubled/{folder.name}", "--address", "10.77.3.101",
+                       "--address", "10.77.3.101", check=False)
+    assert_refused((done.returncode, done.stdout + done.stderr), "10.77.3.101 is given twice")
+
+
+@pytest.mark.parametrize("target, said", [
+    ("10.77.3.2", "key 'ping_target': found 10.77.3.2, the address of node 'node2' itself"),
+    ("fd00:77:3::1", "fd00:77:3::1, the ping_target of cluster.yaml, is set on eth0 of this node itself"),
+    ("10.77.3.100", "10.77.3.100 is the ping_target of cluster.yaml"),
+    ("10.77.3.255", "10.77.3.255, the ping_target of cluster.yaml, is the broadcast address of its network"),
+])
+def test_ping_target_that_proves_nothing(cluster, target, said):
+    """A node reaches itself, and whoever serves reaches the service's address, also when it is cut off."""
+    node, path = cluster.node("node1"), "/etc/evenkeel/cluster.yaml"
+    node.run(["cp", path, "/tmp/right.yaml"])
+    try:
+        node.run(["sed", "-i", f"s/^ping_target:.*/ping_target: '{target}'/", path])
+        done = cluster.say("node1", "apply", check=False)
+        assert_refused((done.returncode, done.stdout + done.stderr), said)
+    finally:
+        node.run(["cp", "/tmp/right.yaml", path])
+        assert "nothing changes" in cluster.say("node1", "apply").stdout
+
+
 @pytest.mark.parametrize("words, said", [
     (["--address", "fd00:1::1,fe80::1%eth0"], "--address: found 'fe80::1%eth0', which has a zone (%)"),
     (["--address", "[fd00:1::1]"], "--address: found '[fd00:1::1]', which has brackets"),
     (["--address", "fd00:1::1", "--ping-target", "::1"], "--ping-target: found '::1', which is a host's own loopback address"),
-    (["--address", "fd00:1::1", "--ping-target", "fd00:1::1"], "the ping target is this node's own address"),
+    (["--address", "fd00:1::1", "--ping-target", "fd00:1::1"], "found fd00:1::1, the address of node 'a' itself"),
+    (["--address", "fd00:1::1", "--ping-target", "10.77.3.1"], "the ping_target of cluster.yaml, is set on eth0 of this node itself"),
+    (["--address", "10.77.3.1,10.77.3.1"], "node 'a' has address 10.77.3.1 twice; expected one address for each network"),
+    (["--address", "10.77.3.0"], "10.77.3.0, an address of node 'a', is the address of its network itself"),
+    (["--address", "224.0.0.1"], "--address: found '224.0.0.1', which is a multicast address"),
 ])
 def test_wrong_address_of_a_node(cluster, words, said):
     done = cluster.node("node1").run(["env", "EVENKEEL_PASSPHRASE=of no use outside of the lab", "evenkeel", "cluster", "init",
                                       "--config", "/tmp/tried", "--name", "tried", "--node", "a", *words], check=False)
     assert_refused((done.returncode, done.stdout + done.stderr), said)
+
+
+def test_address_of_another_node_that_is_none(cluster):
+    done = cluster.node("node1").run(["env", "EVENKEEL_PASSPHRASE=of no use outside of the lab", "evenkeel", "cluster", "add",
+                                      "node3", "--address", "10.77.1.3,10.77.2.3,10.77.3.255", "--output", "/tmp/b"], check=False)
+    assert_refused((done.returncode, done.stdout + done.stderr), "10.77.3.255, an address of node 'node3', is the broadcast address")
 
 
 def test_nodes_of_two_families(cluster):

@@ -186,6 +186,45 @@ static void what_is_no_hosts_is_refused(void **state)
 	assert_int_equal(address_check(&none, ADDRESS_OF_NODE), ADDRESS_IS_EMPTY);
 }
 
+static const struct {
+	const char *text;
+	uint8_t prefix;
+	enum address_fault fault;
+} in_networks[] = {
+	{ "10.0.0.0", 24, ADDRESS_IS_NETWORK },
+	{ "10.0.0.1", 24, ADDRESS_IS_GOOD },
+	{ "10.0.0.254", 24, ADDRESS_IS_GOOD },
+	{ "10.0.0.255", 24, ADDRESS_IS_NETWORK_BROADCAST },
+	{ "10.0.1.0", 23, ADDRESS_IS_GOOD },
+	{ "10.0.0.255", 23, ADDRESS_IS_GOOD },
+	{ "10.0.1.255", 23, ADDRESS_IS_NETWORK_BROADCAST },
+	{ "10.0.0.4", 30, ADDRESS_IS_NETWORK },
+	{ "10.0.0.7", 30, ADDRESS_IS_NETWORK_BROADCAST },
+	{ "10.0.0.4", 31, ADDRESS_IS_GOOD },
+	{ "10.0.0.7", 31, ADDRESS_IS_GOOD },
+	{ "10.0.0.0", 32, ADDRESS_IS_GOOD },
+	{ "128.0.0.0", 1, ADDRESS_IS_NETWORK },
+	{ "fd00::", 64, ADDRESS_IS_ROUTERS },
+	{ "fd00::1", 64, ADDRESS_IS_GOOD },
+	{ "fd00::ffff:ffff:ffff:ffff", 64, ADDRESS_IS_GOOD },
+	{ "fd00:0:0:1::", 63, ADDRESS_IS_GOOD },
+	{ "fd00::4", 126, ADDRESS_IS_ROUTERS },
+	{ "fd00::4", 127, ADDRESS_IS_GOOD },
+	{ "fd00::", 128, ADDRESS_IS_GOOD },
+};
+
+static void what_is_no_hosts_in_its_network_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(in_networks); i++) {
+		struct address address = parsed(in_networks[i].text);
+		enum address_fault fault = address_check_in(&address, in_networks[i].prefix);
+		if (fault != in_networks[i].fault)
+			fail_msg("%s/%u %s", in_networks[i].text, in_networks[i].prefix,
+				address_fault_text(fault));
+	}
+}
+
 static void ports_stand_behind_brackets(void **state)
 {
 	(void)state;
@@ -316,6 +355,7 @@ int main(void)
 		cmocka_unit_test(what_is_bad_is_told_apart),
 		cmocka_unit_test(only_so_much_is_read),
 		cmocka_unit_test(what_is_no_hosts_is_refused),
+		cmocka_unit_test(what_is_no_hosts_in_its_network_is_refused),
 		cmocka_unit_test(ports_stand_behind_brackets),
 		cmocka_unit_test(networks_hold_their_own),
 		cmocka_unit_test(equal_means_family_and_bytes),

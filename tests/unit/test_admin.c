@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/addresses/addresses.h"
 #include "daemon/admin/admin.h"
 #include "daemon/guests/guests.h"
 #include "daemon/mesh/mesh.h"
@@ -81,6 +82,19 @@ int fs_verify(struct module *module, uint32_t request)
 	(void)module;
 	posted.command.request = request;
 	return 0;
+}
+
+bool addresses_are_set(const struct module *module)
+{
+	(void)module;
+	return true;
+}
+
+bool addresses_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE_MAX])
+{
+	(void)module;
+	(void)out_sentence;
+	return false;
 }
 
 bool mesh_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index)

@@ -194,6 +194,13 @@ static const struct wrong wrong_clusters[] = {
 	{ CLUSTER_HEAD "ping_target: ::1\n" CLUSTER_NODES,
 		"c.yaml:2: key 'ping_target': found '::1', which is a host's own loopback "
 		"address; expected an address such as 10.0.0.1 or fd00::1" },
+	{ CLUSTER_HEAD "ping_target: 10.0.0.2\nnodes:\n- {name: a, id: 1, addresses: 10.0.0.1}\n- "
+		       "{name: b, id: 2, addresses: 10.0.0.2}\n",
+		"c.yaml:2: key 'ping_target': found 10.0.0.2, the address of node 'b' itself, which "
+		"says nothing of who is cut off; expected another host's, such as the gateway's" },
+	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 1, addresses: [10.0.0.1, 10.0.0.1]}\n",
+		"c.yaml:2: key 'nodes': node 'a' has address 10.0.0.1 twice; expected one address "
+		"for each network" },
 	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 65, addresses: 10.0.0.1}\n",
 		"c.yaml:3: key 'id': found '65'; expected a whole number from 1 to 64" },
 	{ CLUSTER_HEAD "nodes:\n- {name: a, id: 1, addresses: 10.0.0.1}\n- {name: b, id: 1, "
@@ -270,6 +277,18 @@ static const struct wrong wrong_modules[] = {
 	{ MODULE_HEAD "address: 10.0.0.3@\n",
 		"m.yaml:4: key 'address': found '10.0.0.3@', which has no name of an interface "
 		"behind its '@'; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 10.0.0.3@lo\n",
+		"m.yaml:4: key 'address': found '10.0.0.3@lo', which names the loopback interface "
+		"'lo', where no client comes from; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 10.0.0.0/24\n",
+		"m.yaml:4: key 'address': found '10.0.0.0/24', which is the address of its network "
+		"itself, of no host; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 10.0.0.255/24@eth0\n",
+		"m.yaml:4: key 'address': found '10.0.0.255/24@eth0', which is the broadcast "
+		"address of its network, of all hosts there; " ADDRESS_EXPECTED },
+	{ MODULE_HEAD "address: 'fd00::/64'\n",
+		"m.yaml:4: key 'address': found 'fd00::/64', which is the address of all routers "
+		"of its network (subnet-router anycast), of no one host; " ADDRESS_EXPECTED },
 	{ MODULE_HEAD "address: 224.0.0.18\n",
 		"m.yaml:4: key 'address': found '224.0.0.18', which is a multicast address, of a "
 		"group of hosts; " ADDRESS_EXPECTED },

@@ -17,7 +17,7 @@
 
 #include "api/config.h"
 
-static const char cluster_text[] = "cluster: demo\n"
+static const char cluster_text[] = "cluster: demo\nping_target: 10.3.0.254\n"
 				   "nodes:\n"
 				   "- {name: a, id: 1, addresses: [10.1.0.1, 10.3.0.1]}\n"
 				   "- {name: b, id: 2, addresses: [10.1.0.2, 10.3.0.2]}\n";
@@ -47,6 +47,9 @@ static const struct wrong wrong_pairs[] = {
 	{ "number: 2\nnodes: [a, b]\ndirectories: [/other]\naddress: 10.3.0.100\n",
 		"key 'address': module 'first' has 10.3.0.100 too; expected an address of its "
 		"own" },
+	{ "number: 2\nnodes: [a, b]\ndirectories: [/other]\naddress: 10.3.0.254\n",
+		"key 'address': 10.3.0.254 is the ping_target of cluster.yaml; expected an address "
+		"that no host has, and a ping_target that is another host's" },
 	{ "number: 2\nnodes: [a, b]\ndirectories: [/other]\naddress: 10.3.0.2\n",
 		"key 'address': 10.3.0.2 is the address of node 'b' itself; expected an address "
 		"that no host has" },

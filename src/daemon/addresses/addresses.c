@@ -4,7 +4,7 @@
  *
  *	            hold                            release
  *	  free ------------> held, renewed ------------------> free
- *	                      |  every 500 ms
+ *	                      |  every 500 ms, all of them in few messages
  *	                      +-- removed by somebody else: put back at once
  *	                      +-- another machine claims it: said, the core is told
  */
@@ -21,6 +21,8 @@
 #define RENEW_NS       (500 * NS_PER_MS)
 #define ANNOUNCE_NS    (10 * NS_PER_S) /* once the first ones are out */
 #define CLAIM_PAUSE_NS (10 * NS_PER_S) /* between events about the same claim */
+#define CLAIMED_NS     (30 * NS_PER_S) /* so long after a claim it counts as one that stands */
+#define LIFETIME_S     ((uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S))
 #define MAC_TEXT_SIZE  18
 
 /* After the address was taken: at once, and where the first ones may have been lost. */
@@ -52,12 +54,18 @@ static void post_change(struct virtual_address *address, enum address_change cha
 
 /* ---- announcing ---- */
 
+/* Where it was put; the first times its interface is looked at anew, for its hardware address. */
 static void announce(struct virtual_address *address)
 {
-	struct wire *wire = addresses_wire_for(address->module->daemon, config_of(address));
+	struct daemon *daemon = address->module->daemon;
+	const struct address_config *config = config_of(address);
+	struct wire *wire = NULL;
 
-	if (wire != NULL) /* gone for a moment: the next one comes */
-		(void)!addresses_wire_announce(wire, &config_of(address)->address);
+	if (address->announced + 1 == ARRAY_COUNT(announce_at_ns))
+		wire = addresses_wire_at(daemon, address->place.interface);
+	if (wire == NULL && addresses_wire_for(daemon, config, &wire) != 0)
+		return; /* gone for a moment: the next one comes */
+	(void)!addresses_wire_announce(wire, &config->address);
 }
 
 static void on_announce(void *owner)
@@ -81,43 +89,55 @@ static void start_announcing(struct virtual_address *address)
 
 /* ---- holding ---- */
 
-static int put_at_place(struct virtual_address *address)
+static struct netlink *netlink_of(const struct virtual_address *address)
 {
-	return netlink_put_address(address->module->daemon->netlink->netlink, &address->place,
-		(uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S));
+	return address->module->daemon->netlink->netlink;
 }
 
-/* Of IPv6 the address alone: the network is the interface's own affair, as it always is there. */
-static uint8_t prefix_for(const struct address_config *config, const struct interface *interface)
+static int put_at_place(struct virtual_address *address)
 {
-	if (config->prefix != 0)
-		return config->prefix;
-	return config->address.family == ADDRESS_IPV6 ? address_prefix_max(&config->address)
-						      : interface->prefix;
+	return netlink_put_address(netlink_of(address), &address->place, LIFETIME_S);
+}
+
+/* Nothing depends on whether it was there. */
+static void take_away(struct virtual_address *address)
+{
+	if (address->place.interface != 0)
+		(void)!netlink_remove_address(netlink_of(address), &address->place);
+	address->place.interface = 0;
 }
 
 /* Where it was put last; only if that fails, its interface is looked for anew. */
 static int put(struct virtual_address *address)
 {
-	struct daemon *daemon = address->module->daemon;
 	const struct address_config *config = config_of(address);
+	struct wire *wire = NULL;
 
 	if (address->place.interface != 0 && put_at_place(address) == 0)
 		return 0;
-	struct wire *wire = addresses_wire_for(daemon, config);
-	if (wire == NULL)
-		return -ENODEV;
+	address->place.interface = 0;
+	int error = addresses_wire_for(address->module->daemon, config, &wire);
+	if (error != 0)
+		return error;
+	/* The address alone, whatever the network: in a network with others it would be the first of
+	 * them or depend on the first, which take the others along when they go (IPv4). */
 	address->place = (struct netlink_place){ .interface = wire->interface.index,
 		.address = config->address,
-		.prefix = prefix_for(config, &wire->interface) };
+		.prefix = address_prefix_max(&config->address) };
 	return put_at_place(address);
 }
 
 static const char *why_failed(const struct virtual_address *address, int error)
 {
+	const struct address_config *config = config_of(address);
+
+	if (error == -ENODEV && config->interface[0] != '\0')
+		return "its interface is not there";
 	if (error == -ENODEV)
-		return "no interface belongs to it";
-	if (error == -EACCES && config_of(address)->address.family == ADDRESS_IPV6)
+		return "no interface of this node has an address in its network";
+	if (error == -ENOSPC)
+		return "too many interfaces have virtual addresses";
+	if (error == -EACCES && config->address.family == ADDRESS_IPV6)
 		return "IPv6 is switched off on its interface (sysctl "
 		       "net.ipv6.conf.*.disable_ipv6)";
 	return strerror(-error);
@@ -128,45 +148,112 @@ static void say_failed(struct virtual_address *address, int error)
 	char text[ADDRESS_TEXT_SIZE];
 
 	daemon_log(address->module->daemon, address->module, SEVERITY_ERROR, "address.failed",
-		"The address %s cannot be taken: %s. Trying on; see that an interface of this node "
+		"The address %s cannot be set: %s. Trying on; see that an interface of this node "
 		"is up and has an address in the same network, or name it in module.yaml.",
 		address_format(&config_of(address)->address, text), why_failed(address, error));
 }
 
-/* Puts it, or renews its life. The core hears of changes only. */
-static void on_renew(void *owner)
+/* What came of putting it, or of renewing its life. The core hears of changes only. */
+static void note(struct virtual_address *address, int error)
 {
-	struct virtual_address *address = owner;
 	bool was_failing = address->is_failing;
+	bool is_news = error != 0 && error != address->error;
 
-	loop_arm(&address->module->daemon->loop, &address->renew, clock_boot_ns() + RENEW_NS);
-	int error = put(address);
 	address->is_failing = error != 0;
-	if (error != 0 && !was_failing) {
+	address->error = error;
+	if (is_news)
 		say_failed(address, error);
+	if (error != 0 && (!was_failing || address->is_new)) {
+		address->is_new = false;
 		post_change(address, ADDRESS_FAILED);
 	} else if (error == 0 && was_failing) {
+		address->is_new = false;
 		start_announcing(address);
 		post_change(address, ADDRESS_HELD);
 	}
+}
+
+/* Addresses that are renewed together. */
+struct renewals {
+	struct daemon_netlink *netlink;
+	struct virtual_address *of[NETLINK_BATCH];
+	int count;
+};
+
+static void renew_all(struct renewals *renewals)
+{
+	struct netlink_place places[NETLINK_BATCH] = { 0 };
+	int errors[NETLINK_BATCH];
+	int count = renewals->count;
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < count; i++)
+		places[i] = renewals->of[i]->place;
+	renewals->count = 0;
+	int error = netlink_put_addresses(
+		renewals->netlink->netlink, places, count, LIFETIME_S, errors);
+	for (int i = 0; i < count; i++) {
+		struct virtual_address *address = renewals->of[i];
+		if (!address->is_held)
+			continue; /* the core let it go when it heard of another */
+		bool is_renewed = error == 0 && errors[i] == 0;
+		note(address, is_renewed ? 0 : put(address));
+	}
+}
+
+static void renew(struct renewals *renewals, struct virtual_address *address)
+{
+	if (address->place.interface == 0) {
+		note(address, put(address));
+		return;
+	}
+	renewals->of[renewals->count++] = address;
+	if (renewals->count == NETLINK_BATCH)
+		renew_all(renewals);
+}
+
+static void on_renew(void *owner)
+{
+	struct renewals renewals = { .netlink = owner };
+	struct daemon *daemon = renewals.netlink->daemon;
+	bool is_any = false;
+
+	for (int i = 0; i < daemon->module_count; i++)
+		for (int n = 0; n < daemon->modules[i]->settings.address_count; n++) {
+			struct virtual_address *address = &daemon->modules[i]->addresses->list[n];
+			if (!address->is_held)
+				continue;
+			is_any = true;
+			renew(&renewals, address);
+		}
+	renew_all(&renewals);
+	if (is_any)
+		loop_arm(&daemon->loop, &renewals.netlink->renew, clock_boot_ns() + RENEW_NS);
+}
+
+static void renew_soon(struct daemon *daemon, int64_t due_ns)
+{
+	struct timer *timer = &daemon->netlink->renew;
+
+	if (!loop_is_armed(timer) || loop_due_ns(timer) > due_ns)
+		loop_arm(&daemon->loop, timer, due_ns);
+}
+
+void addresses_renew_init(struct daemon_netlink *netlink)
+{
+	netlink->renew = (struct timer){ .owner = netlink, .on_due = on_renew };
 }
 
 static void hold_one(struct virtual_address *address)
 {
 	if (address->is_held)
 		return;
-	address->is_held = true;
+	address->is_held = address->is_new = true;
 	address->is_failing = true; /* so that success is news */
-	int error = put(address);
-	if (error != 0) {
-		say_failed(address, error);
-		post_change(address, ADDRESS_FAILED);
-	} else {
-		address->is_failing = false;
-		start_announcing(address);
-		post_change(address, ADDRESS_HELD);
-	}
-	loop_arm(&address->module->daemon->loop, &address->renew, clock_boot_ns() + RENEW_NS);
+	address->error = 0;
+	note(address, put(address));
+	renew_soon(address->module->daemon, clock_boot_ns() + RENEW_NS);
 }
 
 void addresses_hold(struct module *module)
@@ -181,12 +268,9 @@ static void drop(struct virtual_address *address)
 {
 	struct daemon *daemon = address->module->daemon;
 
-	address->is_held = false;
-	loop_disarm(&daemon->loop, &address->renew);
+	address->is_held = address->is_failing = false;
 	loop_disarm(&daemon->loop, &address->announce);
-	/* Not there is as good as removed. */
-	if (address->place.interface != 0)
-		(void)!netlink_remove_address(daemon->netlink->netlink, &address->place);
+	take_away(address);
 }
 
 static void release_one(struct virtual_address *address)
@@ -216,6 +300,43 @@ bool addresses_is_held(struct module *module)
 	return module->settings.address_count > 0;
 }
 
+bool addresses_are_set(const struct module *module)
+{
+	for (int i = 0; i < module->settings.address_count; i++)
+		if (module->addresses->list[i].is_held && module->addresses->list[i].is_failing)
+			return false;
+	return true;
+}
+
+bool addresses_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE_MAX])
+{
+	int64_t now_ns = clock_boot_ns();
+
+	for (int i = 0; i < module->settings.address_count; i++) {
+		const struct virtual_address *address = &module->addresses->list[i];
+		bool is_claimed =
+			address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIMED_NS;
+		char text[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
+		if (!address->is_held || (!address->is_failing && !is_claimed))
+			continue;
+		(void)address_format(&config_of(address)->address, text);
+		if (address->is_failing)
+			(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
+				"the address %s cannot be set on this node: %s; see that an "
+				"interface is "
+				"up and has an address in the same network, or name it in "
+				"module.yaml",
+				text, why_failed(address, address->error));
+		else
+			(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
+				"another machine (%s) says that it has the address %s; find it by "
+				"that hardware address and take %s away from it",
+				mac_text(address->claimed_by, mac), text, text);
+		return true;
+	}
+	return false;
+}
+
 /* ---- others at our addresses ---- */
 
 static void put_back(struct virtual_address *address)
@@ -230,7 +351,7 @@ static void put_back(struct virtual_address *address)
 	if (error == 0)
 		start_announcing(address);
 	else
-		on_renew(address);
+		note(address, error);
 }
 
 static void for_each_held(struct daemon *daemon, const struct address *ip,
@@ -262,6 +383,7 @@ static void on_claimed(struct virtual_address *address, const struct neighbour_c
 
 	if (interface_has_mac(claim->mac))
 		return;
+	memcpy(address->claimed_by, claim->mac, MAC_SIZE);
 	if (address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIM_PAUSE_NS)
 		return;
 	address->claimed_ns = now_ns;
@@ -284,6 +406,41 @@ void addresses_removed(struct daemon *daemon, const struct address *address)
 	for_each_held(daemon, address, on_removed, NULL);
 }
 
+void addresses_added(struct daemon *daemon)
+{
+	bool is_failing = false;
+
+	for (int i = 0; i < daemon->module_count; i++)
+		for (int n = 0; n < daemon->modules[i]->settings.address_count; n++) {
+			struct virtual_address *address = &daemon->modules[i]->addresses->list[n];
+			is_failing = is_failing || (address->is_held && address->is_failing);
+		}
+	if (is_failing)
+		renew_soon(daemon, clock_boot_ns());
+}
+
+/* It took our addresses along, and its number may be another's soon. */
+void addresses_interface_gone(struct daemon *daemon, int interface)
+{
+	for (int i = 0; i < daemon->module_count; i++)
+		for (int n = 0; n < daemon->modules[i]->settings.address_count; n++) {
+			struct virtual_address *address = &daemon->modules[i]->addresses->list[n];
+			if (address->place.interface == interface)
+				address->place.interface = 0;
+		}
+}
+
+void addresses_belongs(struct virtual_address *address, int interface)
+{
+	if (!address->is_held || address->place.interface == 0 ||
+		address->place.interface == interface)
+		return;
+	take_away(address);
+	note(address, put(address));
+	if (!address->is_failing)
+		start_announcing(address);
+}
+
 /* ---- a module comes and goes ---- */
 
 int addresses_add(struct module *module)
@@ -294,7 +451,6 @@ int addresses_add(struct module *module)
 	for (uint8_t i = 0; i < ADDRESSES_MAX; i++) {
 		struct virtual_address *address = &addresses->list[i];
 		*address = (struct virtual_address){ .module = module, .index = i };
-		address->renew = (struct timer){ .owner = address, .on_due = on_renew };
 		address->announce = (struct timer){ .owner = address, .on_due = on_announce };
 	}
 	module->addresses = addresses;
@@ -311,9 +467,9 @@ void addresses_remove(struct module *module)
 	if (module->addresses == NULL)
 		return;
 	for (int i = 0; i < ADDRESSES_MAX; i++) {
-		loop_disarm(loop, &module->addresses->list[i].renew);
 		loop_disarm(loop, &module->addresses->list[i].announce);
 	}
+	addresses_wire_leave(module);
 	loop_disarm(loop, &module->addresses->probe);
 	free(module->addresses);
 	module->addresses = NULL;

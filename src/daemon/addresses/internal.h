@@ -12,11 +12,14 @@
 #include "platform/neighbour.h"
 #include "platform/netlink.h"
 
-#define INTERFACES_MAX 16
+#define INTERFACES_MAX \
+	16 /* at once; one that is gone, or that no address needs any more, is closed */
 
-/* An interface on which we speak ARP and neighbour discovery; shared by modules, kept open. */
+/* An interface on which we speak ARP and neighbour discovery; shared by modules. */
 struct wire {
 	struct daemon_netlink *netlink;
+	bool is_open;
+	int64_t needed_ns; /* when an address was last looked for on it */
 	struct interface interface;
 	int arp;
 	struct ndp ndp;
@@ -32,7 +35,7 @@ struct daemon_netlink {
 	struct netlink *netlink;
 	struct watch watch;
 	struct timer learn;
-	int wire_count;
+	struct timer renew; /* all addresses that are held */
 	struct wire wires[INTERFACES_MAX];
 };
 
@@ -40,10 +43,13 @@ struct virtual_address {
 	struct module *module;
 	uint8_t index;
 	bool is_held, is_failing;
-	struct netlink_place place; /* where it was put last */
+	bool is_new;		    /* the core has not heard what came of its order to hold it */
+	int error;		    /* why, while it fails */
+	struct netlink_place place; /* where it was put last; no interface: to be looked for */
 	int64_t taken_ns, claimed_ns;
+	uint8_t claimed_by[MAC_SIZE];
 	size_t announced; /* how many of the first announcements are out */
-	struct timer renew, announce;
+	struct timer announce;
 };
 
 struct module_addresses {
@@ -56,8 +62,14 @@ struct module_addresses {
 
 /* ---- addresses/wires.c ---- */
 
-/* The wire on which the address belongs; NULL while there is no such interface. */
-struct wire *addresses_wire_for(struct daemon *daemon, const struct address_config *config);
+/* The wire on which the address belongs, looked for anew. Errors: -ENODEV: there is no such interface
+ * now; -ENOSPC: they are too many; of packet(7). */
+int addresses_wire_for(struct daemon *daemon, const struct address_config *config,
+	struct wire **out_wire) MUST_CHECK;
+/* The wire of that interface, if there is one; asks nobody. */
+struct wire *addresses_wire_at(struct daemon *daemon, int interface);
+/* Nobody has to be heard asking for the module's addresses any more. */
+void addresses_wire_leave(struct module *module);
 /* "Who has target?" on the wire, in the way of its family; no sender (family zero): a probe. Errors:
  * as of sendto(2). */
 int addresses_wire_ask(
@@ -71,6 +83,12 @@ int addresses_wire_announce(struct wire *wire, const struct address *address) MU
 void addresses_claimed(struct daemon *daemon, const struct neighbour_claim *claim);
 /* The address is not on this node any more. */
 void addresses_removed(struct daemon *daemon, const struct address *address);
+/* Somebody's address has come; those of ours that fail may have their interface now. */
+void addresses_added(struct daemon *daemon);
+void addresses_interface_gone(struct daemon *daemon, int interface);
+/* The address belongs on this interface, by the last look; it moves if it is held on another. */
+void addresses_belongs(struct virtual_address *address, int interface);
+void addresses_renew_init(struct daemon_netlink *netlink);
 
 /* ---- addresses/probe.c ---- */
 

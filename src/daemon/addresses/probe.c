@@ -32,8 +32,9 @@ static bool send_probes(struct module *module)
 
 	for (int i = 0; i < module->settings.address_count; i++) {
 		const struct address_config *config = &module->settings.addresses[i];
-		struct wire *wire = addresses_wire_for(module->daemon, config);
-		if (wire != NULL && addresses_wire_ask(wire, &nobody, &config->address) == 0)
+		struct wire *wire;
+		if (addresses_wire_for(module->daemon, config, &wire) == 0 &&
+			addresses_wire_ask(wire, &nobody, &config->address) == 0)
 			is_sent = true;
 	}
 	return is_sent;

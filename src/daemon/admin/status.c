@@ -8,6 +8,7 @@
 
 #include "api/control.h"
 #include "api/status.h"
+#include "daemon/addresses/addresses.h"
 #include "daemon/admin/internal.h"
 #include "daemon/mesh/mesh.h"
 #include "platform/clock.h"
@@ -94,6 +95,7 @@ static struct shown_counters counters_of(const struct daemon *daemon)
 struct shown_module_parts { /* what the texts of a module point to */
 	struct status status;
 	char error[SENTENCE_SIZE_MAX + 160];
+	char trouble[SENTENCE_SIZE_MAX];
 	char addresses[ADDRESSES_MAX][ADDRESS_TEXT_SIZE];
 };
 
@@ -149,7 +151,7 @@ static const char *disagreement_of(const struct daemon *daemon, const struct mod
 	return module->disagreement[0] != '\0' && is_heard ? module->disagreement : NULL;
 }
 
-/* Its module.yaml, while it runs as it was applied last; else what is wrong otherwise. */
+/* Its module.yaml, while it runs as it was applied last; else its addresses; else what is wrong otherwise. */
 static const char *error_of(
 	const struct daemon *daemon, const struct module *module, struct shown_module_parts *parts)
 {
@@ -163,7 +165,8 @@ static const char *error_of(
 			wrong->error.sentence);
 		return parts->error;
 	}
-	return disagreement_of(daemon, module);
+	return addresses_trouble(module, parts->trouble) ? parts->trouble
+							 : disagreement_of(daemon, module);
 }
 
 static void fill_module(const struct daemon *daemon, const struct module *module,
@@ -192,7 +195,7 @@ static void fill_module(const struct daemon *daemon, const struct module *module
 	out->has_summary = summary != NULL;
 	out->is_failed = summary != NULL && summary->is_failed;
 	out->is_application_running = module->runtime.is_application_running;
-	out->is_address_held = module->runtime.is_address_held;
+	out->is_address_held = module->runtime.is_address_held && addresses_are_set(module);
 	out->has_resync = status->resync_total > 0;
 	out->resync = (struct shown_resync){ status->resync_done, status->resync_total };
 	out->now = status->now.data;
