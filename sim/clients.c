@@ -1,7 +1,8 @@
 #include "sim/world.h"
 
 /*
- * Clients write to, and now and then sync, whoever answers at the service address. One call at a
+ * Clients write to, and now and then sync, whoever answers at the service address (without one:
+ * wherever the application runs). One call at a
  * time each; who gets no answer tries again, wherever the address is then.
  */
 
@@ -10,8 +11,10 @@
 
 static bool is_reached(const struct world *world, const struct node *node)
 {
-	return node->is_up && node->detached == 0 && node_has_address(world, node) &&
-	       node->is_application_running && node->frozen_until[PROCESS_FS] <= world->now;
+	bool is_answering = node_has_address(world, node) || !world->has_address;
+
+	return node->is_up && node->detached == 0 && is_answering && node->is_application_running &&
+	       node->frozen_until[PROCESS_FS] <= world->now;
 }
 
 void client_wake(struct world *world, uint32_t client)

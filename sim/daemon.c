@@ -9,6 +9,7 @@
  * it is killed is what its successor is told.
  */
 
+#define GOODBYE_NS	 (10 * NS_PER_MS)
 #define RENEW_NS	 (500 * NS_PER_MS)
 #define LIFETIME_NS	 (3 * NS_PER_S)
 #define PROBE_TIMEOUT_NS (300 * NS_PER_MS)
@@ -30,12 +31,12 @@ static struct core_config core_config(struct world *world, const struct node *no
 	};
 }
 
-static struct module_config module_config(const struct node *node)
+static struct module_config module_config(const struct world *world, const struct node *node)
 {
 	struct module_config config = {
 		.peer = node->id == 1 ? 2 : 1,
 		.has_failover = true,
-		.address_count = 1,
+		.address_count = world->has_address ? 1 : 0,
 		.repairs_max = 3,
 		.repairs_window_ns = 24 * 3600 * NS_PER_S,
 		.address_lifetime_ns = LIFETIME_NS,
@@ -64,6 +65,7 @@ static void write_record(struct world *world, struct node *node, const struct re
 		duration *= 30; /* a slow disk */
 	node->daemon.is_writing = true;
 	node->daemon.writing = *record;
+	node->daemon.writing_since = world->now;
 	happen_to(world, node, PROCESS_DAEMON, HAPPEN_RECORD, duration);
 }
 
@@ -318,6 +320,10 @@ static void step(struct world *world, struct node *node, struct event *event)
 	for (uint16_t i = 0; i < world->actions.count; i++)
 		take_action(world, node, &world->actions.list[i]);
 	arm_timer(world, node);
+	if (!core_is_shut_down(node->daemon.core) || node->daemon.is_saying_goodbye)
+		return;
+	node->daemon.is_saying_goodbye = true;
+	happen_to(world, node, PROCESS_DAEMON, HAPPEN_GOODBYE, GOODBYE_NS);
 }
 
 /* ---- life and death ---- */
@@ -327,7 +333,7 @@ static void add_module(struct world *world, struct node *node)
 	struct event event = {
 		.type = EVENT_MODULE_ADDED,
 		.module = MODULE,
-		.module_added = { .config = module_config(node),
+		.module_added = { .config = module_config(world, node),
 			.record = node->record,
 			.fs = { .role = node->fs.is_running ? node->fs.role : FS_NONE,
 				.link = node->fs.link,
@@ -359,6 +365,7 @@ void daemon_start(struct world *world, struct node *node)
 	daemon->last_order_at = 0;
 	daemon->has_role_order = false;
 	daemon->is_renewing = false;
+	daemon->is_leaving = daemon->is_saying_goodbye = false;
 	if (!node->fs.is_running && node->held.role != FS_NONE)
 		fs_start(world, node);
 	core_init(daemon->core, &config);
@@ -385,6 +392,26 @@ void daemon_kill(struct world *world, struct node *node)
 	}
 	daemon->is_running = false;
 	daemon->is_renewing = false;
+}
+
+void daemon_shut_down(struct world *world, struct node *node)
+{
+	SAY(world, "node %d: is stopped in order", node->id);
+	node->daemon.is_leaving = true;
+	step(world, node, &(struct event){ .type = EVENT_SHUTDOWN_WANTED });
+}
+
+static void say_goodbye(struct world *world, struct node *node)
+{
+	int64_t down = chance_between(&world->rare, 50 * NS_PER_MS, 3 * NS_PER_S);
+
+	if (node->daemon.is_writing) {
+		happen_to(world, node, PROCESS_DAEMON, HAPPEN_GOODBYE, GOODBYE_NS);
+		return;
+	}
+	send_beat(world, node);
+	node_crash(world, node);
+	happen(world, down, HAPPEN_NODE_STARTS)->node = node->id;
 }
 
 void daemon_command(struct world *world, struct node *node, enum command command, bool is_forced)
@@ -484,8 +511,11 @@ static void on_core(struct world *world, struct node *node, const struct happeni
 	struct summary summary = happening->core.summary;
 
 	if (event.type == EVENT_BEAT_HEARD) {
+		enum beat_worth worth =
+			core_weigh_beat(node->daemon.core, &event.beat, node_clock(world, node));
 		event.beat.summaries = &summary;
-		node->told_epoch = MAX_OF(node->told_epoch, summary.record.epoch.number);
+		if (worth == BEAT_COUNTS)
+			node->told_epoch = MAX_OF(node->told_epoch, summary.record.epoch.number);
 	}
 	step(world, node, &event);
 }
@@ -503,6 +533,8 @@ void daemon_handle(struct world *world, struct node *node, const struct happenin
 		renew(world, node);
 	else if (happening->kind == HAPPEN_TRY_TARGET)
 		try_target(world, node);
+	else if (happening->kind == HAPPEN_GOODBYE)
+		say_goodbye(world, node);
 	else if (happening->kind == HAPPEN_PROBE)
 		on_probe(world, node, happening->number != 0);
 	else if (happening->kind == HAPPEN_ARBITER)

@@ -175,17 +175,21 @@ static void freeze(struct world *world, struct node *node, enum fault fault, int
 			duration);
 }
 
-static void kill_daemon(struct world *world, struct node *node)
+void fault_kill_daemon(struct world *world, struct node *node, int64_t down)
 {
-	int64_t down = chance_between(&world->chance, 20 * NS_PER_MS, 400 * NS_PER_MS);
-
-	if (!node->daemon.is_running)
+	if (!node->daemon.is_running || node->daemon.is_leaving)
 		return;
 	SAY(world, "node %d: evenkeeld is killed", node->id);
 	daemon_kill(world, node);
 	struct happening *start = happen(world, down, HAPPEN_DAEMON_STARTS);
 	start->node = node->id;
 	start->life = node->boots;
+}
+
+static void kill_daemon(struct world *world, struct node *node)
+{
+	fault_kill_daemon(
+		world, node, chance_between(&world->chance, 20 * NS_PER_MS, 400 * NS_PER_MS));
 }
 
 static void kill_fs(struct world *world, struct node *node)

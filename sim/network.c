@@ -27,15 +27,19 @@ static int64_t draw_delay(struct world *world)
 	return chance_between(&world->chance, world->weather.delay_min, world->weather.delay_max);
 }
 
+void network_deliver_beat(struct world *world, struct node *to, const struct event *event,
+	const struct summary *summary, int64_t delay)
+{
+	struct happening *arrival = happen_to(world, to, PROCESS_DAEMON, HAPPEN_CORE, delay);
+
+	arrival->life = LIFE_ANY;
+	arrival->core.event = *event;
+	arrival->core.summary = *summary;
+}
+
 static void deliver_beat(struct world *world, struct node *to, const struct happening *beat)
 {
-	int64_t delay = draw_delay(world);
-
-	if (!to->daemon.is_running)
-		return;
-	struct happening *arrival = happen_to(world, to, PROCESS_DAEMON, HAPPEN_CORE, delay);
-	arrival->core.event = beat->core.event;
-	arrival->core.summary = beat->core.summary;
+	network_deliver_beat(world, to, &beat->core.event, &beat->core.summary, draw_delay(world));
 }
 
 void network_send_beat(struct world *world, struct node *from, const struct happening *beat)

@@ -90,12 +90,13 @@ static void check_quiet(struct world *world, struct node *node)
 	bool was_awake = other->daemon.is_running && world->now - other->woken_at > RECENT_NS &&
 			 world->now - other->daemon.started_at > RECENT_NS;
 
-	/* One that a person stops takes its application down, and answers to nobody meanwhile. */
+	/* One that is stopped, by a person or with its node, takes its application down, and answers
+	 * to nobody meanwhile. */
 	bool has_peer = sender->mode == SENDER_PAIRED ||
 			(sender->mode == SENDER_HELD && other->record.should_run);
 
-	if (was_awake && primary_is_serving(other) && has_peer && !sender->is_muted &&
-		other->record.holder == other->id && !world->has_insisted)
+	if (was_awake && !other->daemon.is_leaving && primary_is_serving(other) && has_peer &&
+		!sender->is_muted && other->record.holder == other->id && !world->has_insisted)
 		promise_broken(world, 3,
 			"node %d serves while node %d still answers, awake and not told to hold",
 			node->id, other->id);
@@ -385,8 +386,8 @@ void promise_on_record(struct world *world, struct node *node, const struct reco
 	if ((node->record.good & self) == 0 && (before->good & self) != 0 &&
 		was_cut_since(other, world->now - RESIGN_RACE_NS))
 		copy_excuse(world);
-	if (!is_grown || node->record.holder != node->id ||
-		was_cut_since(other, world->now - RECENT_NS))
+	int64_t since = MIN_OF(world->now - RECENT_NS, node->daemon.writing_since);
+	if (!is_grown || node->record.holder != node->id || was_cut_since(other, since))
 		return;
 	for (int i = 0; i < OBJECTS; i++)
 		if (!copy_contains(world, other->copy.cached[i], world->promise.acknowledged[i]))

@@ -9,13 +9,19 @@
  *			to go on alone in an epoch that it is in already (R4, R6)
  *	RARE_ACK	the peer acknowledges all there is, of another epoch
  *	RARE_BEATS	a beat comes once more, long after (R21)
+ *	RARE_LIVES	daemons are killed, one or both, or stopped in order, and beats of all their lives come once more,
+ *			in any order, to either node, also to the one that sent them (R21)
  *	RARE_ARBITER	the arbiter takes its time
  */
 
 #define RARE_PERMILLE  120
+#define LIVES_PERMILLE 300
 #define FSYNC_PERMILLE 150 /* runs with durability: fsync */
+#define BARE_PERMILLE  200 /* runs of a module without a service address */
 #define LOOK_AGAIN_NS  (30 * NS_PER_MS)
 #define SIDE_KEPT_NS   (5 * NS_PER_S)
+#define KEPT_PERMILLE  100 /* of beats, of each life */
+#define PLAYED_MAX     6   /* beats at one time */
 
 void rare_draw(struct world *world, int64_t from)
 {
@@ -23,13 +29,15 @@ void rare_draw(struct world *world, int64_t from)
 
 	world->rare.state = ~world->seed * UINT64_C(0xd1342543de82ef95);
 	for (int i = 0; i < RARE_COUNT; i++) {
-		world->has_rare[i] = chance_is(&world->rare, RARE_PERMILLE);
+		world->has_rare[i] =
+			chance_is(&world->rare, i == RARE_LIVES ? LIVES_PERMILLE : RARE_PERMILLE);
 		has_any = has_any || world->has_rare[i];
 	}
 	if (has_any)
 		happen(world, from, HAPPEN_RARE);
 	world->durability =
 		chance_is(&world->rare, FSYNC_PERMILLE) ? DURABILITY_FSYNC : DURABILITY_CALL;
+	world->has_address = !chance_is(&world->rare, BARE_PERMILLE);
 }
 
 /* ---- each of them; false: the moment has not come ---- */
@@ -66,9 +74,11 @@ static void give_order(struct world *world, struct node *node, enum fs_order ord
 static bool wrong_order(struct world *world, struct node *node)
 {
 	const struct fs *fs = &node->fs;
-	bool is_mixture = fs->is_running && fs->role == FS_SECONDARY && fs->connection != 0 &&
-			  !receiver_is_in_sync(&fs->receiver);
-	bool is_paired = primary_is_serving(node) && fs->sender.mode == SENDER_PAIRED;
+	/* One that sleeps would get it later, when it may be right. */
+	bool is_awake = node->frozen_until[PROCESS_FS] <= world->now;
+	bool is_mixture = is_awake && fs->is_running && fs->role == FS_SECONDARY &&
+			  fs->connection != 0 && !receiver_is_in_sync(&fs->receiver);
+	bool is_paired = is_awake && primary_is_serving(node) && fs->sender.mode == SENDER_PAIRED;
 
 	if (is_mixture)
 		give_order(world, node, FS_ORDER_PROMOTE, fs->tenant.epoch.number + 1);
@@ -95,38 +105,94 @@ static bool strange_ack(struct world *world, struct node *node)
 	return true;
 }
 
-/*
- * As somebody on the network may have recorded it. Only for the daemon that was there then: to a
- * later one a life that has ended is as good as any.
- */
+/* As somebody on the network may have recorded it. */
 static bool old_beat(struct world *world, struct node *node)
 {
-	struct recorded *recorded = &world->recorded[other_node(world, node)->id - 1];
+	struct recorded *recorded = &world->recorded[other_node(world, node)->id - 1][SHELF_LAST];
 
 	if (recorded->count == 0 || !node->daemon.is_running)
 		return false;
 	uint64_t back = chance_below(&world->rare, MIN_OF(recorded->count, RECORDED_MAX));
 	const struct recorded_beat *beat =
 		&recorded->beats[(recorded->count - 1 - back) % RECORDED_MAX];
-	if (beat->heard_by != node->daemon.life)
-		return false;
 	SAY(world, "node %d: beat %llu comes once more", node->id,
 		(unsigned long long)beat->event.beat.counter);
-	struct happening *arrival = happen_to(world, node, PROCESS_DAEMON, HAPPEN_CORE, NS_PER_MS);
-	arrival->core.event = beat->event;
-	arrival->core.summary = beat->summary;
+	network_deliver_beat(world, node, &beat->event, &beat->summary, NS_PER_MS);
 	return true;
+}
+
+static void play_one(
+	struct world *world, const struct recorded *recorded, struct node *to, int64_t delay)
+{
+	if (recorded->count == 0)
+		return;
+	const struct recorded_beat *beat =
+		&recorded->beats[chance_below(&world->rare, MIN_OF(recorded->count, RECORDED_MAX))];
+	SAY(world, "node %d: beat %llu of life %llu of node %d comes once more", to->id,
+		(unsigned long long)beat->event.beat.counter,
+		(unsigned long long)beat->event.beat.boot_nonce, beat->event.beat.from);
+	network_deliver_beat(world, to, &beat->event, &beat->summary, delay);
+}
+
+static const struct recorded *any_of(struct world *world, const struct node *from)
+{
+	uint64_t shelf = chance_below(&world->rare, SHELF_COUNT + 1);
+
+	return &world->recorded[from->id - 1][MIN_OF(shelf, SHELF_GOODBYES)];
+}
+
+/* Its successor hears recordings before it hears anybody. */
+static void kill_and_play(struct world *world, struct node *node)
+{
+	int64_t down = chance_between(&world->rare, 20 * NS_PER_MS, 400 * NS_PER_MS);
+
+	fault_kill_daemon(world, node, down);
+	for (int i = 0; i < PLAYED_MAX; i++)
+		play_one(world, any_of(world, other_node(world, node)), node,
+			down + chance_between(&world->rare, 0, 20 * NS_PER_MS));
+}
+
+static bool old_lives(struct world *world)
+{
+	struct node *node = &world->nodes[chance_below(&world->rare, NODES)];
+	uint64_t what = chance_below(&world->rare, 6);
+
+	bool is_awake = node->daemon.is_running && node->frozen_until[PROCESS_DAEMON] <= world->now;
+
+	if (what <= 1 && is_awake && !fault_is_untold(world, node))
+		daemon_shut_down(world, node);
+	if (what == 2 || what == 3)
+		kill_and_play(world, node);
+	if (what == 3)
+		kill_and_play(world, other_node(world, node));
+	for (int i = 0; what > 3 && i < PLAYED_MAX; i++)
+		play_one(world, any_of(world, &world->nodes[chance_below(&world->rare, NODES)]),
+			&world->nodes[chance_below(&world->rare, NODES)],
+			chance_between(&world->rare, NS_PER_MS, 700 * NS_PER_MS));
+	return true;
+}
+
+static void keep(struct world *world, struct recorded *recorded, const struct happening *beat)
+{
+	uint64_t place = recorded->count < RECORDED_MAX ? recorded->count
+							: chance_below(&world->rare, RECORDED_MAX);
+
+	recorded->count++;
+	recorded->beats[place] = (struct recorded_beat){ beat->core.event, beat->core.summary };
 }
 
 void rare_record(struct world *world, struct node *from, const struct happening *beat)
 {
-	struct recorded *recorded = &world->recorded[from->id - 1];
+	struct recorded *shelves = world->recorded[from->id - 1];
+	struct recorded *last = &shelves[SHELF_LAST];
 
-	if (!world->has_rare[RARE_BEATS])
-		return;
-	recorded->beats[recorded->count++ % RECORDED_MAX] =
-		(struct recorded_beat){ other_node(world, from)->daemon.life, beat->core.event,
-			beat->core.summary };
+	if (world->has_rare[RARE_BEATS] || world->has_rare[RARE_LIVES])
+		last->beats[last->count++ % RECORDED_MAX] =
+			(struct recorded_beat){ beat->core.event, beat->core.summary };
+	if (world->has_rare[RARE_LIVES] && chance_is(&world->rare, KEPT_PERMILLE))
+		keep(world, &shelves[SHELF_LIVES], beat);
+	if (world->has_rare[RARE_LIVES] && beat->core.event.beat.is_goodbye)
+		keep(world, &shelves[SHELF_GOODBYES], beat);
 }
 
 int64_t rare_arbiter_delay(struct world *world)
@@ -145,6 +211,7 @@ static bool strike(struct world *world, enum rare rare)
 	case RARE_ORDER: return wrong_order(world, node);
 	case RARE_ACK: return strange_ack(world, node);
 	case RARE_BEATS: return old_beat(world, node);
+	case RARE_LIVES: return old_lives(world);
 	case RARE_ARBITER:
 	case RARE_COUNT: break;
 	}

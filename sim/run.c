@@ -107,7 +107,8 @@ static void reset(struct world *world, uint64_t seed)
 	for (int i = 0; i < NODES; i++) {
 		world->asked_prim[i] = world->insisted_prim[i] = 0;
 		world->channels[i] = (struct channel){ 0 };
-		world->recorded[i].count = 0;
+		for (int shelf = 0; shelf < SHELF_COUNT; shelf++)
+			world->recorded[i][shelf].count = 0;
 		reset_node(world, &world->nodes[i], (uint8_t)(i + 1));
 	}
 	queue_clear(world);
@@ -128,7 +129,8 @@ static void begin(struct world *world)
 static bool is_alive(const struct node *node, const struct happening *happening)
 {
 	if (happening->process == PROCESS_DAEMON)
-		return node->daemon.is_running && node->daemon.life == happening->life;
+		return node->daemon.is_running &&
+		       (node->daemon.life == happening->life || happening->life == LIFE_ANY);
 	return node->fs.is_running && node->fs.life == happening->life;
 }
 

@@ -61,6 +61,7 @@ enum happening_kind {
 	HAPPEN_RENEW,	   /* daemon: renew the address */
 	HAPPEN_TRY_TARGET, /* daemon: ping the target */
 	HAPPEN_ARBITER,	   /* daemon: the ping before going on alone has its answer */
+	HAPPEN_GOODBYE,	   /* daemon: everything has left its role in order: the node ends */
 	HAPPEN_PROBE,	   /* daemon: somebody answers for the address, or nobody */
 	HAPPEN_NODE_STARTS,
 	HAPPEN_DAEMON_STARTS, /* node: life is its boot */
@@ -85,7 +86,9 @@ enum happening_kind {
 	HAPPEN_COUNT,
 };
 
-/* Whose life a happening belongs to: it is void when that process has died since. */
+/* Whose life a happening belongs to: it is void when that process has died since, but for what comes
+ * from the network: that reaches whoever is there. */
+#define LIFE_ANY UINT64_MAX
 enum process { PROCESS_NONE, PROCESS_DAEMON, PROCESS_FS, PROCESS_COUNT };
 
 struct happening {
@@ -240,13 +243,14 @@ struct daemon {
 	bool is_writing;
 	int64_t started_at;
 	struct record writing;
+	int64_t writing_since;
 	uint32_t queued_first, queued_count;
 	struct action queued[QUEUED_MAX];
 	int64_t deadline; /* what the armed timer waits for, boot clock */
 	int64_t last_order_at;
 	bool has_role_order; /* not answered yet, as far as is known */
 	struct action role_order;
-	bool is_renewing;
+	bool is_renewing, is_leaving, is_saying_goodbye;
 };
 
 struct node {
@@ -308,12 +312,14 @@ enum fault {
 };
 
 /* Troubles of rare.c. */
-enum rare { RARE_TURN, RARE_ORDER, RARE_ACK, RARE_BEATS, RARE_ARBITER, RARE_COUNT };
+enum rare { RARE_TURN, RARE_ORDER, RARE_ACK, RARE_BEATS, RARE_ARBITER, RARE_LIVES, RARE_COUNT };
 
-struct recorded { /* beats of one node */
+/* What is kept of the beats of a node: the last ones, some of all its lives, its goodbyes. */
+enum shelf { SHELF_LAST, SHELF_LIVES, SHELF_GOODBYES, SHELF_COUNT };
+
+struct recorded {
 	uint64_t count;
 	struct recorded_beat {
-		uint64_t heard_by; /* life of the daemon that may have heard it */
 		struct event event;
 		struct summary summary;
 	} beats[RECORDED_MAX];
@@ -342,13 +348,14 @@ struct world {
 	uint64_t steps, order, hash;
 	enum arbiter_kind arbiter;
 	enum durability durability; /* of the module */
+	bool has_address;	    /* the module has a service address */
 	struct weather weather;
 	bool has_fault[FAULT_COUNT];
 	struct chance rare;   /* its own, see rare.c */
 	struct chance disk;   /* its own, see disks.c */
 	struct chance person; /* its own, see byhand.c */
 	bool has_rare[RARE_COUNT];
-	struct recorded recorded[NODES];
+	struct recorded recorded[NODES][SHELF_COUNT];
 	int64_t fault_gap_min, fault_gap_max;
 	bool is_calm;		/* faults have stopped */
 	bool is_quiet;		/* clients rest */
@@ -428,12 +435,17 @@ void daemon_post(struct world *world, struct node *node, struct event *event);
 void daemon_repeat_role(struct world *world, struct node *node);
 void daemon_send_pending(struct world *world, struct node *node);
 void daemon_handle(struct world *world, struct node *node, const struct happening *happening);
+/* The node is stopped in order, and says goodbye. */
+void daemon_shut_down(struct world *world, struct node *node);
 void daemon_command(struct world *world, struct node *node, enum command command, bool is_forced);
 
 /* ---- network.c ---- */
 
 bool network_carries(const struct world *world, const struct node *from, int link);
 bool network_reaches_target(const struct world *world, const struct node *node);
+/* A beat comes to this node's daemon, if one is there when it comes. */
+void network_deliver_beat(struct world *world, struct node *to, const struct event *event,
+	const struct summary *summary, int64_t delay);
 void network_send_beat(struct world *world, struct node *from, const struct happening *beat);
 uint64_t network_connect(struct world *world);
 /* False if the channel is full now. */
@@ -513,6 +525,8 @@ void fault_cut_off(struct world *world, struct node *node, int64_t duration);
 void fault_heal(struct world *world, const struct happening *happening);
 /* No way from this node for so long; then, without a moment between, none to it. The other is off
  * the client network all the time. */
+/* Its daemon dies, and is started again after so long. */
+void fault_kill_daemon(struct world *world, struct node *node, int64_t down);
 void fault_turn(struct world *world, struct node *node, int64_t first, int64_t second);
 void fault_turn_round(struct world *world, const struct happening *happening);
 void faults_end(struct world *world);

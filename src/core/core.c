@@ -306,7 +306,7 @@ static void send_beat_if_due(struct core *core)
 {
 	if (core->beat_ns != 0 && core->now_ns < beat_due_ns(core))
 		return;
-	core->wants_beat = false;
+	core->wants_beat = member_is_greeting_owed(core);
 	core->beat_ns = core->now_ns;
 	(void)action_add(core, NULL, ACTION_SEND_BEAT);
 }
@@ -364,18 +364,22 @@ int core_summary(const struct core *core, uint16_t number, struct summary *out_s
 	return 0;
 }
 
+enum beat_worth core_weigh_beat(const struct core *core, const struct beat *beat, int64_t now_ns)
+{
+	return member_weigh(core, beat, now_ns);
+}
+
 void core_beat(struct core *core, uint8_t to, int64_t now_ns, struct beat *out_beat)
 {
 	CHECK(to >= 1 && to <= NODES_MAX);
 	CHECK(to != core->config.self);
-	const struct member *member = &core->members[to];
 	*out_beat = (struct beat){
 		.from = core->config.self,
 		.boot_nonce = core->config.boot_nonce,
 		.counter = ++core->beat_counter,
 		.sent_ns = now_ns,
-		.echo_ns = member->sent_ns,
-		.echo_nonce = member->nonce,
+		.echo = member_echo(core, to),
+		.greeting = member_greet(core, to, now_ns),
 		.is_goodbye = core_is_shut_down(core),
 	};
 }

@@ -116,15 +116,20 @@ struct summary {
 	bool can_reach_target; /* the ping target answers, as this node last saw */
 };
 
+/* A beat that the sender heard from the receiver, by its boot_nonce and sent_ns; 0: none. */
+struct echo {
+	uint64_t nonce;
+	int64_t sent_ns;
+};
+
 struct beat {
 	uint8_t from;
 	uint64_t boot_nonce;
-	uint64_t counter;    /* rises with every beat of one boot */
-	int64_t sent_ns;     /* the sender's boot clock */
-	int64_t echo_ns;     /* sent_ns of the last beat that the sender heard from the receiver, 0:
-				none */
-	uint64_t echo_nonce; /* boot_nonce of that beat */
-	bool is_goodbye;     /* planned stop: do not wait for silence */
+	uint64_t counter;     /* rises with every beat of one boot */
+	int64_t sent_ns;      /* the sender's boot clock */
+	struct echo echo;     /* the last one of the life that the sender believes in */
+	struct echo greeting; /* one of a life that may prove itself by echoing this beat */
+	bool is_goodbye;      /* planned stop: do not wait for silence */
 	uint16_t summary_count;
 	const struct summary *summaries; /* borrowed until core_step returns */
 };
@@ -291,6 +296,14 @@ int64_t core_deadline(const struct core *core);
 uint16_t core_summaries(const struct core *core, struct summary *out, uint16_t max);
 /* The same of one module, for decisions: core_status() is for people. Errors: ERROR_NOT_FOUND. */
 int core_summary(const struct core *core, uint16_t module, struct summary *out_summary) MUST_CHECK;
+/* What a beat is worth before it is handed in as an event (R21). */
+enum beat_worth {
+	BEAT_WORTHLESS, /* a stranger's, our own, or of a life that has given way to another */
+	BEAT_UNPROVEN,	/* of a life that has not echoed a beat of ours yet: only its head counts */
+	BEAT_AGAIN,	/* of the living life, heard already: a copy from another network */
+	BEAT_COUNTS,
+};
+enum beat_worth core_weigh_beat(const struct core *core, const struct beat *beat, int64_t now_ns);
 /* Fills the head of the beat to send to the node named. */
 void core_beat(struct core *core, uint8_t to, int64_t now_ns, struct beat *out_beat);
 

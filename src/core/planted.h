@@ -20,6 +20,9 @@
  *	16  a tree that holds what the primary never had is overwritten, not set aside (R12)
  *	17  a secondary counts the primary's silence from its last echo, not from its last beat (R7)
  *	18  what gives something up waits for a record that is being written (R10)
+ *	25  a life of the other node is believed in before it has proved itself (R21)
+ *	26  the echo of another life of ours proves a life (R21)
+ *	27  any echo of ours proves a life, also one older than what was echoed before (R21)
  *
  * One more breaks no promise that the simulator checks, and is not among its numbers:
  *
@@ -50,6 +53,9 @@ enum {
 	PLANTED_OVERWRITTEN = 16,
 	PLANTED_ECHO_SILENCE = 17,
 	PLANTED_SAFETY_QUEUES = 18,
+	PLANTED_ANY_LIFE = 25,
+	PLANTED_ANY_ECHO = 26,
+	PLANTED_OLD_ECHO = 27,
 };
 
 static inline bool planted(int number)

@@ -233,6 +233,10 @@ static bool play_node_line(struct world *world, const struct line *line, int nod
 		world->is_cut[node] = true;
 	else if (strcmp(verb, "heal") == 0)
 		world->is_cut[node] = false;
+	else if (strcmp(verb, "record") == 0)
+		world_record_beat(world, node);
+	else if (strcmp(verb, "play") == 0)
+		world_play_beat(world, node);
 	else if (strcmp(verb, "status") == 0)
 		world_status(world, node);
 	else if (strcmp(verb, "wipe") == 0)

@@ -268,21 +268,40 @@ static void do_ask(struct world *world, int node, const struct action *action)
 	item->event.arbiter.question = action->arbiter;
 }
 
+static void deliver_beat(struct world *world, int to, const struct recorded *recorded)
+{
+	struct story_item *item = push(world, to, NET_NS);
+
+	item->event.type = EVENT_BEAT_HEARD;
+	item->event.beat = recorded->beat;
+	item->summary = recorded->summary;
+	item->summary_count = recorded->summary_count;
+}
+
 static void do_beat(struct world *world, int node)
 {
 	struct story_node *self = &world->nodes[node];
 	int other = 1 - node;
-	struct beat beat;
+	struct recorded *sent = &world->last[node];
 
-	core_beat(self->core, world->nodes[other].id, world->now_ns, &beat);
-	if (world->is_cut[node] || !world->nodes[other].is_up)
-		return;
-	struct story_item *item = push(world, other, NET_NS);
-	item->summary_count = core_summaries(self->core, &item->summary, 1);
-	item->event.type = EVENT_BEAT_HEARD;
-	item->event.beat = beat;
+	*sent = (struct recorded){ .is_there = true };
+	core_beat(self->core, world->nodes[other].id, world->now_ns, &sent->beat);
+	sent->summary_count = core_summaries(self->core, &sent->summary, 1);
 	/* As on the wire: the intent stays at home. */
-	item->summary.record.has_intent = false;
+	sent->summary.record.has_intent = false;
+	if (!world->is_cut[node] && world->nodes[other].is_up)
+		deliver_beat(world, other, sent);
+}
+
+void world_record_beat(struct world *world, int node)
+{
+	world->recorded[node] = world->last[node];
+}
+
+void world_play_beat(struct world *world, int node)
+{
+	CHECK(world->recorded[node].is_there);
+	deliver_beat(world, 1 - node, &world->recorded[node]);
 }
 
 static void do_log(struct world *world, int node, const struct action *action)

@@ -64,6 +64,13 @@ struct story_item {
 	uint16_t summary_count;
 };
 
+struct recorded { /* a beat that somebody on the network keeps */
+	bool is_there;
+	struct beat beat;
+	struct summary summary;
+	uint16_t summary_count;
+};
+
 struct world {
 	FILE *out;
 	int64_t now_ns;
@@ -74,6 +81,7 @@ struct world {
 	bool is_cut[STORY_NODES]; /* what node i sends does not arrive */
 	bool is_client_cut;	  /* probes do not arrive */
 	bool is_stream_cut;
+	struct recorded last[STORY_NODES], recorded[STORY_NODES]; /* by sender */
 	int count;
 	struct story_item queue[QUEUE_MAX];
 };
@@ -88,6 +96,9 @@ void world_boot(struct world *world, int node);
 void world_kill_daemon(struct world *world, int node);
 /* The whole node loses power. */
 void world_kill(struct world *world, int node);
+/* Somebody keeps the last beat of this node; sends it again, to the other. */
+void world_record_beat(struct world *world, int node);
+void world_play_beat(struct world *world, int node);
 void world_freeze(struct world *world, int node);
 void world_thaw(struct world *world, int node);
 /* Hands a fact to a node now. */

@@ -13,7 +13,7 @@
 #include "daemon/mesh/beat_codec.h"
 
 #define VERSION_OFFSET 5
-#define COUNT_OFFSET   49
+#define COUNT_OFFSET   65
 
 static struct summary full_summary(uint16_t module)
 {
@@ -44,8 +44,8 @@ static const struct beat head = { .from = 1,
 	.boot_nonce = 0xabcdef0123456789,
 	.counter = 1000,
 	.sent_ns = 123456789,
-	.echo_ns = 987654321,
-	.echo_nonce = 42 };
+	.echo = { .nonce = 42, .sent_ns = 987654321 },
+	.greeting = { .nonce = 43, .sent_ns = 987654322 } };
 
 /* What is sent, and what the last hear() made of it. */
 static uint8_t data[BEAT_DATAGRAM_MAX];
@@ -101,8 +101,9 @@ static void what_is_encoded_is_decoded(void **state)
 	assert_int_equal(heard.beat.from, 1);
 	assert_true(heard.beat.boot_nonce == head.boot_nonce);
 	assert_true(heard.beat.counter == head.counter * BEAT_PARTS_MAX);
-	assert_true(heard.beat.sent_ns == head.sent_ns && heard.beat.echo_ns == head.echo_ns);
-	assert_true(heard.beat.echo_nonce == 42);
+	assert_true(heard.beat.sent_ns == head.sent_ns);
+	assert_memory_equal(&heard.beat.echo, &head.echo, sizeof(head.echo));
+	assert_memory_equal(&heard.beat.greeting, &head.greeting, sizeof(head.greeting));
 	assert_true(heard.beat.is_goodbye);
 	assert_int_equal(heard.beat.summary_count, 1);
 	assert_int_equal(back->module, 5);

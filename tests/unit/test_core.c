@@ -99,7 +99,8 @@ static void each_beat_has_a_counter_of_its_own(void **state)
 	core_beat(core, 2, now, &second);
 	assert_true(second.counter > first.counter);
 	assert_int_equal(first.sent_ns, now);
-	assert_int_equal(first.echo_nonce, 0);
+	assert_int_equal(first.echo.nonce, 0);
+	assert_int_equal(first.greeting.nonce, 0);
 	assert_false(first.is_goodbye);
 }
 

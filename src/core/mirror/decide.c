@@ -193,6 +193,14 @@ static bool has_peer_let_go(const struct mirror *mirror)
 	       mirror->peer.shows.record.holder != mirror->common.config.peer;
 }
 
+/* Restarted while the other was about to record that it hands over, this node said that it does not
+ * count; the other's record came after, and says that only this one does. */
+static bool is_ruled_good(const struct core *core, const struct mirror *mirror)
+{
+	return record_is_good(record_ruling(&mirror->common.record, &mirror->peer.shows.record),
+		core->config.self);
+}
+
 bool mirror_is_chosen(struct core *core, struct mirror *mirror)
 {
 	CHECK(peer_is_heard(core, mirror));
@@ -205,7 +213,7 @@ bool mirror_is_chosen(struct core *core, struct mirror *mirror)
 	case RELATION_EQUAL_MARKS:
 		return candidate_of(core, mirror) == core->config.self ||
 		       mirror_may_replace(mirror);
-	case RELATION_NEWER:
+	case RELATION_NEWER: return is_ruled_good(core, mirror);
 	case RELATION_PEER_ROLLED_BACK:
 		return record_is_good(&mirror->common.record, core->config.self);
 	case RELATION_NO_DATA:

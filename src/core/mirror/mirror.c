@@ -138,8 +138,7 @@ static void on_summary(struct core *core, struct instance *instance, const struc
 
 	peer->shows = *summary;
 	peer->is_known = true;
-	if (beat->echo_nonce == core->config.boot_nonce)
-		peer->echo_ns = MAX_OF(peer->echo_ns, beat->echo_ns);
+	peer->echo_ns = MAX_OF(peer->echo_ns, member_echoed_ns(core, beat, core->now_ns));
 }
 
 static void on_event(struct core *core, struct instance *instance, const struct event *event)

@@ -50,7 +50,7 @@ static bool is_primary_gone(struct core *core, struct mirror *mirror)
 	if (member_is_silent(core, mirror->common.config.peer)) {
 		if (!member_is_talking(core, mirror->common.config.peer))
 			return true;
-		wake_at(&mirror->common, core->members[mirror->common.config.peer].heard_ns +
+		wake_at(&mirror->common, core->members[mirror->common.config.peer].living.heard_ns +
 						 core->config.margin_ns);
 		return false;
 	}

@@ -116,7 +116,9 @@ static bool is_silent_enough(struct core *core, struct mirror *mirror)
 	int64_t silence = silence_of(core);
 
 	const struct member *member = &core->members[peer];
-	int64_t heard_ns = planted(PLANTED_ECHO_SILENCE) ? 0 : member->heard_ns;
+	int64_t heard_ns = planted(PLANTED_ECHO_SILENCE)
+				   ? 0
+				   : MAX_OF(member->living.heard_ns, member->stranger_ns);
 	int64_t free_ns = MAX_OF(heard_ns, member->two_way_ns) + member->excuse_ns + silence;
 	if (!member->is_gone && core->now_ns < free_ns) {
 		wake_at(&mirror->common, free_ns);
@@ -131,7 +133,7 @@ static bool take(struct core *core, struct mirror *mirror)
 
 	if (is_primary_talking(core, mirror)) {
 		inquiry_forget_grant(&mirror->ask);
-		wake_at(&mirror->common, core->members[mirror->common.config.peer].heard_ns +
+		wake_at(&mirror->common, core->members[mirror->common.config.peer].living.heard_ns +
 						 core->config.margin_ns);
 		return false;
 	}

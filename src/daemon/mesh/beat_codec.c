@@ -9,9 +9,11 @@
  *	 9  u64  boot nonce
  *	17  u64  counter x BEAT_PARTS_MAX + part
  *	25  i64  sent (sender's boot clock, ns)
- *	33  i64  echo: the receiver's own `sent` of its last beat heard, 0 for none
- *	41  u64  boot nonce of that beat
- *	49  u16  number of summaries, each:
+ *	33  u64  echo: boot nonce of the receiver's last beat that the sender heard, 0 for none
+ *	41  i64  and its `sent`, as the receiver wrote it
+ *	49  u64  greeting: the same of a life of the receiver that has not proved itself yet
+ *	57  i64
+ *	65  u16  number of summaries, each:
  *		u16 module, u8 size and bytes of its name, u32 digest of its directories, u8 state,
  *		u8 readiness, u8 fs role, u8 fs link, u8 flags (1 wants drop, 2 is failed,
  *		4 can reach target, 8 wants swap, 16 second only), u32 size, record
@@ -30,13 +32,19 @@
 #define FLAG_SWAP     8
 #define FLAG_SECOND   16
 #define SUMMARY_FLAGS (FLAG_DROP | FLAG_FAILED | FLAG_TARGET | FLAG_SWAP | FLAG_SECOND)
-#define COUNT_OFFSET  49
+#define COUNT_OFFSET  65
 #define SUMMARY_MAX   (2 + 1 + MODULE_NAME_MAX + 4 + 5 + 4 + RECORD_SIZE_MAX)
 
 _Static_assert(BEAT_DATAGRAM_MAX > COUNT_OFFSET + 2 + SUMMARY_MAX, "one summary always fits");
 _Static_assert(
 	BEAT_PARTS_MAX *((BEAT_DATAGRAM_MAX - COUNT_OFFSET - 2) / SUMMARY_MAX) >= MODULES_MAX,
 	"all modules fit into the parts of one beat");
+
+static void put_echo(struct buf_writer *writer, const struct echo *echo)
+{
+	buf_put_u64(writer, echo->nonce);
+	buf_put_i64(writer, echo->sent_ns);
+}
 
 static void put_head(
 	struct buf_writer *writer, const struct beat *beat, const struct beat_envelope *envelope)
@@ -49,8 +57,8 @@ static void put_head(
 	buf_put_u64(writer, beat->boot_nonce);
 	buf_put_u64(writer, beat->counter * BEAT_PARTS_MAX + envelope->part);
 	buf_put_i64(writer, beat->sent_ns);
-	buf_put_i64(writer, beat->echo_ns);
-	buf_put_u64(writer, beat->echo_nonce);
+	put_echo(writer, &beat->echo);
+	put_echo(writer, &beat->greeting);
 	CHECK(writer->is_overrun || writer->size == COUNT_OFFSET);
 }
 
@@ -165,6 +173,14 @@ static int get_summary(
 	return 0;
 }
 
+static struct echo get_echo(struct buf_reader *reader)
+{
+	struct echo echo = { .nonce = buf_get_u64(reader) };
+
+	echo.sent_ns = buf_get_i64(reader);
+	return echo;
+}
+
 /* Fills all but the summaries; *out_count is what the datagram claims. */
 static int get_head(
 	struct buf_reader *reader, struct beat *out_beat, uint8_t *out_to, uint16_t *out_count)
@@ -181,13 +197,13 @@ static int get_head(
 	beat.boot_nonce = buf_get_u64(reader);
 	beat.counter = buf_get_u64(reader);
 	beat.sent_ns = buf_get_i64(reader);
-	beat.echo_ns = buf_get_i64(reader);
-	beat.echo_nonce = buf_get_u64(reader);
+	beat.echo = get_echo(reader);
+	beat.greeting = get_echo(reader);
 	beat.is_goodbye = (flags & FLAG_GOODBYE) != 0;
 	uint16_t count = buf_get_u16(reader);
 	if (reader->is_overrun || (flags & ~FLAG_GOODBYE) != 0 || beat.from < 1 ||
-		beat.from > NODES_MAX || beat.sent_ns < 0 || beat.echo_ns < 0 ||
-		count > BEAT_SUMMARIES_MAX)
+		beat.from > NODES_MAX || beat.sent_ns < 0 || beat.echo.sent_ns < 0 ||
+		beat.greeting.sent_ns < 0 || count > BEAT_SUMMARIES_MAX)
 		return -EBADMSG;
 	*out_beat = beat;
 	*out_to = to;

@@ -23,6 +23,12 @@
 #define REOPEN_NS NS_PER_S
 #define REPORT_NS (60 * NS_PER_S) /* foreign datagrams: one event a minute */
 
+/* The newest datagram that counted, of one node on one network. */
+struct heard {
+	uint64_t nonce, counter;
+	int64_t at_ns; /* ours; 0: never */
+};
+
 struct network {
 	struct daemon_mesh *mesh;
 	uint8_t index; /* in node_config.addresses */
@@ -33,7 +39,7 @@ struct network {
 	struct knet *opened;	/* what the opener made */
 	_Atomic int open_error; /* -EINPROGRESS until `opened` is there */
 	bool is_open_error_said;
-	int64_t heard_ns[NODES_MAX + 1]; /* by node id, 0: never */
+	struct heard heard[NODES_MAX + 1]; /* by node id */
 	bool is_shown_up[NODES_MAX + 1];
 };
 
@@ -47,9 +53,8 @@ struct daemon_mesh {
 	struct mesh_counters counters;
 	struct mesh_counters reported;
 	int64_t reported_ns;
-	struct {
-		uint64_t nonce, counter;
-	} heard[NODES_MAX + 1]; /* the newest datagram of each node */
+	int64_t sent_ns[NODES_MAX +
+			1]; /* by node, its clock: of its newest datagram that counted */
 	struct summary out_summaries[MODULES_MAX];
 	struct beat_name out_names[MODULES_MAX];
 	struct summary in_summaries[BEAT_SUMMARIES_MAX];
@@ -142,15 +147,26 @@ static void show_link(struct network *network, const struct node_config *node, b
 		node->name, is_up ? "is heard" : "is no longer heard");
 }
 
-/* Whether this datagram is the first of its copies. A new boot nonce is a new life. */
-static bool is_first_copy(struct daemon_mesh *mesh, const struct beat *beat)
+/*
+ * A network is heard by what counts, or is a copy of it that came over another network first. What
+ * was recorded, here or elsewhere, says nothing: it is older than what came since (R21).
+ */
+static void hear_network(struct network *network, const struct node_config *node,
+	const struct beat *beat, enum beat_worth worth)
 {
-	if (mesh->heard[beat->from].nonce == beat->boot_nonce &&
-		beat->counter <= mesh->heard[beat->from].counter)
-		return false;
-	mesh->heard[beat->from].nonce = beat->boot_nonce;
-	mesh->heard[beat->from].counter = beat->counter;
-	return true;
+	struct heard *heard = &network->heard[node->id];
+	int64_t *newest_ns = &network->mesh->sent_ns[node->id];
+
+	if (worth == BEAT_COUNTS)
+		*newest_ns = beat->sent_ns;
+	bool is_new = worth == BEAT_COUNTS || heard->nonce != beat->boot_nonce ||
+		      beat->counter > heard->counter;
+	if (!is_new || *newest_ns - beat->sent_ns > network->mesh->daemon->cluster.silence_ns)
+		return;
+	*heard = (struct heard){
+		.nonce = beat->boot_nonce, .counter = beat->counter, .at_ns = clock_boot_ns()
+	};
+	show_link(network, node, true);
 }
 
 static void on_datagram(struct network *network, struct bytes bytes)
@@ -171,13 +187,17 @@ static void on_datagram(struct network *network, struct bytes bytes)
 		report_foreign(mesh);
 		return;
 	}
-	network->heard_ns[node->id] = clock_boot_ns();
-	show_link(network, node, true);
-	if (!is_first_copy(mesh, &event.beat))
+	enum beat_worth worth = core_weigh_beat(mesh->daemon->core, &event.beat, clock_boot_ns());
+	if (worth == BEAT_COUNTS || worth == BEAT_AGAIN)
+		hear_network(network, node, &event.beat, worth);
+	if (worth == BEAT_WORTHLESS || worth == BEAT_AGAIN)
 		return;
 	mesh->counters.beats_heard++;
-	event.beat.summary_count = mesh_find_ours(
-		mesh->daemon, node, mesh->in_summaries, mesh->in_names, event.beat.summary_count);
+	/* What a life says that has proved nothing may be long out of date. */
+	event.beat.summary_count = worth == BEAT_UNPROVEN
+					   ? 0
+					   : mesh_find_ours(mesh->daemon, node, mesh->in_summaries,
+						     mesh->in_names, event.beat.summary_count);
 	daemon_post(mesh->daemon, &event);
 }
 
@@ -254,7 +274,7 @@ static void on_tick(void *owner)
 			start_opener(network);
 		for (uint8_t n = 0; n < cluster->node_count; n++) {
 			const struct node_config *node = &cluster->nodes[n];
-			if (now_ns - network->heard_ns[node->id] > cluster->silence_ns)
+			if (now_ns - network->heard[node->id].at_ns > cluster->silence_ns)
 				show_link(network, node, false);
 		}
 	}

@@ -11,7 +11,7 @@ kill a
 kill b
 boot a
 boot b
-run 150ms
+run 50ms
 command b prim
 until a ALONE Ready 5s
 command b prim
