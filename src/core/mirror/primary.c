@@ -186,11 +186,22 @@ static bool is_adopted_there(const struct core *core, const struct mirror *mirro
 	       generation_is_equal(theirs->generation, mirror->common.record.generation);
 }
 
+/* While this node was away, the other claimed by a person's word and gave it up again: its record
+ * names this one, in an epoch above ours, and it follows nobody below that. */
+static bool is_named_above(const struct core *core, const struct mirror *mirror)
+{
+	const struct record *theirs = &mirror->peer.shows.record;
+
+	return peer_is_heard(core, mirror) && theirs->holder == core->config.self &&
+	       theirs->good == node_mask(core->config.self) &&
+	       theirs->epoch.number > mirror->common.record.epoch.number;
+}
+
 bool alone_advance(struct core *core, struct mirror *mirror)
 {
 	bool is_target = is_peer_following(core, mirror) && !mirror->peer.shows.record.is_complete;
 
-	if (mirror->wants.overrule) {
+	if (mirror->wants.overrule || is_named_above(core, mirror)) {
 		tenure_shrink(core, mirror);
 		return mirror_move(core, mirror, STEP_SHRINKING);
 	}
