@@ -85,6 +85,7 @@ const struct event_row event_rows[] = {
 	{ "record.stuck", ERROR, "a record has been on its way to the state folder for seconds: that disk hangs, and nothing that rests on the record is done before it answers; address, application and directory are let go without it", "look at that disk (`dmesg`), end what holds it up, or cut the node's power" },
 	{ "record.unreadable", ERROR, "the module's record cannot be used: nobody knows how fresh its copy is, so it stays out here", "if the other node serves, remove the file that the sentence names and run `evenkeel apply`" },
 	{ "resync.ended", WARNING, "bringing the other copy up to date ended early; it is tried again", "the sentence says why" },
+	{ "resync.left_out", ERROR, "the other copy is up to date, all but objects that cannot be read on this node", "restore or remove what is named, then stop and start the module on the other node" },
 	{ "runtime.failed", WARNING, "what runs could not be noted in the run folder", "free the file system of the run folder" },
 	/* scripts */
 	{ "script.cannot_run", ERROR, "a script of the module cannot be run", "see that it exists and may be executed" },

@@ -19,6 +19,8 @@
 #define OBJECT_LINK_MAX	    4095 /* bytes of a symbolic link's target (PATH_MAX - 1) */
 #define XATTR_NAME_SIZE_MAX 255
 #define XATTR_SIZE_MAX_	    65536 /* Linux XATTR_SIZE_MAX */
+#define XATTR_LIST_SIZE_MAX 65536 /* all names of an object, terminated: Linux XATTR_LIST_MAX */
+#define XATTR_NAME_SIZE_MIN 6	  /* user.x */
 #define PATH_SIZE_MAX	    4096
 #define SENTENCE_SIZE_MAX   512 /* bytes of a sentence for the operator, terminator included */
 #define WRITE_SIZE_MAX	    (256 * 1024) /* the largest write that the kernel sends at once */

@@ -113,6 +113,7 @@ struct fs_reported {
 	bool is_continued;
 	uint64_t barrier, peer_barrier;
 	uint64_t kept;
+	uint64_t left_out;
 	uint64_t done, total;
 	int error;
 	char detail[FS_DETAIL_MAX];
@@ -127,6 +128,7 @@ struct fs_reported {
 	X(U64,	 barrier,      "barrier",      NULL, "sequence", "the highest that is durable here") \
 	X(U64,	 peer_barrier, "peer_barrier", NULL, "sequence", "the highest that is durable at the peer") \
 	X(U64,	 kept,	       "kept",	       NULL, "",	 "folders in .evenkeel/kept: what only this copy had") \
+	X(U64,	 left_out,     "left_out",     NULL, "",	 "of target_complete: objects that cannot be read here, and are there as they were; detail names the first") \
 	X(U64,	 done,	       "done",	       NULL, "bytes",	 "of resync_progress: looked at") \
 	X(U64,	 total,	       "total",	       NULL, "bytes",	 "of resync_progress: to be looked at") \
 	X(ERROR, error,	       "error",	       NULL, "errno",	 "0, or negative: why") \

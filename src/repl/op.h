@@ -70,7 +70,8 @@ enum {
 enum {
 	OP_FLAG_TO_ORPHAN = BIT(0),
 	OP_FLAG_OVERWRITES = BIT(1), /* a rename or link that replaced a name */
-	OP_FLAG_MODE = BIT(2)	     /* an allocation that took set-user-id away */
+	OP_FLAG_MODE = BIT(2),	     /* an allocation that took set-user-id away */
+	OP_FLAG_NO_XATTRS = BIT(3)   /* metadata without extended attributes: those there stay */
 };
 
 #define SYNC_EVERYTHING BIT(1) /* in the mask of OP_SYNC: all file systems of the module */

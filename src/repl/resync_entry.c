@@ -44,7 +44,7 @@ int resync_entry_get(struct buf_reader *reader, struct resync_entry *out_entry)
 	entry.attributes.mtime_ns = buf_get_i64(reader);
 	entry.name = buf_get_bytes(reader, OBJECT_NAME_MAX);
 	entry.link = buf_get_bytes(reader, OBJECT_LINK_MAX);
-	if (reader->is_overrun || entry.object == 0 || !is_name(entry.name))
+	if (reader->is_overrun || !is_name(entry.name))
 		return -ERROR_BAD_MESSAGE;
 	*out_entry = entry;
 	return 0;

@@ -10,7 +10,7 @@
 #include "repl/op.h"
 
 struct resync_entry {
-	uint64_t object;
+	uint64_t object; /* 0: it cannot be read here; what has the name there stays */
 	struct attributes attributes;
 	struct bytes name;
 	struct bytes link; /* target of a symbolic link */

@@ -61,6 +61,8 @@ static void on_report(void *context, const struct fs_reported *report)
 			report->detail, report->error);
 	lock_take(&node->lock);
 	node->seen[report->report]++;
+	if (report->report == FS_REPORT_TARGET_COMPLETE)
+		node->complete = *report;
 	condition_wake_all(&node->changed);
 	lock_give(&node->lock);
 }
@@ -81,6 +83,15 @@ unsigned node_seen(struct pair_node *node, enum fs_report report)
 {
 	lock_take(&node->lock);
 	unsigned count = node->seen[report];
+	lock_give(&node->lock);
+	return count;
+}
+
+uint64_t node_left_out(struct pair_node *node, char *out_why, size_t size)
+{
+	lock_take(&node->lock);
+	uint64_t count = node->complete.left_out;
+	snprintf(out_why, size, "%s", node->complete.detail);
 	lock_give(&node->lock);
 	return count;
 }

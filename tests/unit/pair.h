@@ -62,6 +62,7 @@ struct pair_node {
 	struct lock lock; /* below */
 	struct condition changed;
 	unsigned seen[FS_REPORT_COUNT];
+	struct fs_reported complete; /* the last FS_REPORT_TARGET_COMPLETE */
 	uint64_t answerable;
 	uint64_t synced[64];
 	unsigned synced_count;
@@ -107,6 +108,9 @@ void node_close_process(struct pair_node *node);
 /* How often this was reported; and waits until it was reported more often than that. */
 unsigned node_seen(struct pair_node *node, enum fs_report report);
 void node_wait_report(struct pair_node *node, enum fs_report report, unsigned more_than);
+
+/* Of the resynchronisation that ended last: how many objects were left out, and what was said. */
+uint64_t node_left_out(struct pair_node *node, char *out_why, size_t size);
 
 void node_drain(struct pair_node *node);
 

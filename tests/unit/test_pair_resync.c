@@ -4,9 +4,12 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "pair.h"
@@ -306,6 +309,81 @@ static void test_after_a_crash_nothing_is_kept(void **state)
 	assert_false(find_kept(kept));
 }
 
+/* ---- objects that are hard to copy ---- */
+
+/* On a file system that lets an object have as many attributes as there is room, as XFS and btrfs do.
+ * In a namespace of its own, in which the tests after this one run as well. */
+static int setup_in_memory(void **state)
+{
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("pair", "/tmp", "tmpfs", 0, "size=300m"), 0);
+	return pair_setup(state);
+}
+
+static int set_attribute(uint64_t object, const char *name, struct bytes value)
+{
+	struct writer writer = { .node = &nodes[0], .random = 1 };
+	struct op op = { .type = OP_SET_XATTR, .object = object, .data = value };
+	op.name = (struct bytes){ .data = (const uint8_t *)name, .size = strlen(name) };
+	return writer_perform(&writer, &op, (struct order_objects){ .ids = { object } });
+}
+
+/* What is accepted from the application can be copied: 300 KiB of attributes on one file. */
+static void test_many_attributes_are_copied(void **state)
+{
+	(void)state;
+	const struct bytes value = { writers_data(), 60000 };
+	char name[32], path[PAIR_PATH_SIZE * 2];
+	static uint8_t there[60000];
+	pair_roles();
+	uint64_t object = make_file("heavy", "content");
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "trusted.big%d", i);
+		assert_int_equal(set_attribute(object, name, value), 0);
+	}
+	pair_connect(&nodes[0], &nodes[1], pair_epoch, RESYNC_COMPARE);
+	assert_int_equal(set_attribute(object, "trusted.late", value), 0);
+	pair_finish(&nodes[0]);
+	snprintf(path, sizeof(path), "%s/heavy", nodes[1].root);
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "trusted.big%d", i);
+		assert_int_equal(getxattr(path, name, there, sizeof(there)), sizeof(there));
+		assert_memory_equal(there, value.data, sizeof(there));
+	}
+}
+
+/* More names of attributes than the kernel tells of: they cannot be read, by anybody. The rest is copied,
+ * and the object is named. */
+static void test_one_object_that_cannot_be_read(void **state)
+{
+	(void)state;
+	char name[256], path[PAIR_PATH_SIZE * 2], content[32] = "";
+	pair_roles();
+	uint64_t object = make_file("unreadable", "content");
+	(void)make_file("another", "of the primary");
+	memset(name, 'n', sizeof(name));
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "trusted.%d", i);
+		name[strlen(name)] = 'n';
+		name[254] = '\0';
+		assert_int_equal(
+			set_attribute(object, name, (struct bytes){ writers_data(), 1 }), 0);
+	}
+	pair_connect(&nodes[0], &nodes[1], pair_epoch, RESYNC_COMPARE);
+	assert_int_equal(node_left_out(&nodes[0], name, sizeof(name)), 1);
+	assert_string_equal(name, "1 object: unreadable: Argument list too long");
+	node_drain(&nodes[0]);
+	snprintf(path, sizeof(path), "%s/another", nodes[1].root);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(read(fd, content, sizeof(content) - 1) > 0);
+	assert_string_equal(content, "of the primary");
+	close(fd);
+	snprintf(path, sizeof(path), "%s/unreadable", nodes[1].root);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +399,10 @@ int main(int argc, char **argv)
 			test_by_hand_and_cut_off, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_after_a_crash_nothing_is_kept, pair_setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_many_attributes_are_copied, setup_in_memory, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_one_object_that_cannot_be_read, setup_in_memory, pair_teardown),
 	};
 	return pair_main(argc, argv, tests, ARRAY_COUNT(tests));
 }

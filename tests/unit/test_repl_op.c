@@ -250,7 +250,7 @@ static void missing_objects_are_refused(void **state)
 	op.new_parent = 0;
 	assert_int_equal(encode_decode(&op, &back), -ERROR_INVALID);
 	op = full_op(OP_SYNC);
-	op.flags = OP_FLAG_MODE << 1; /* none that is known */
+	op.flags = OP_FLAG_NO_XATTRS << 1; /* none that is known */
 	assert_int_equal(encode_decode(&op, &back), -ERROR_INVALID);
 }
 

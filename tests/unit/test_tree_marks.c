@@ -148,14 +148,16 @@ static void what_has_no_room_for_its_id_has_one(void **state)
 	assert_int_equal(side_id_at(&trees->here, 1, "full of attributes"), object);
 	/* The copy has the same attributes, and so no room either. */
 	uint8_t bytes[65536];
-	size_t size;
+	struct tree_xattrs xattrs;
 	assert_int_equal(
-		tree_xattrs_encode(trees->here.tree, object, bytes, sizeof(bytes), &size), 0);
+		tree_xattrs_encode(trees->here.tree, object, bytes, sizeof(bytes), &xattrs), 0);
+	assert_true(xattrs.is_whole);
 	assert_int_equal(
 		tree_create_placeholder(trees->there.tree, object, 1, &entry.attributes, text("")),
 		0);
 	assert_int_equal(
-		tree_xattrs_apply(trees->there.tree, object, (struct bytes){ bytes, size }), 0);
+		tree_xattrs_apply(trees->there.tree, object, (struct bytes){ bytes, xattrs.size }),
+		0);
 	assert_int_equal(tree_bind(trees->there.tree, object, 1, text("full of attributes")), 0);
 	assert_int_equal(side_id_at(&trees->there, 1, "full of attributes"), object);
 	assert_int_equal(tree_stat(trees->there.tree, object, &entry), 0);

@@ -78,7 +78,7 @@ static void attributes_are_carried_whole(void **state)
 {
 	struct trees *trees = *state;
 	uint8_t bytes[4096], again[4096];
-	size_t size, size_again;
+	struct tree_xattrs xattrs, xattrs_again;
 	uint64_t file = trees_create(trees, 1, "carried", S_IFREG | 0644);
 	static const char *names[] = { "user.one", "trusted.two" };
 	for (int i = 0; i < 2; i++) {
@@ -93,12 +93,14 @@ static void attributes_are_carried_whole(void **state)
 	};
 	assert_int_equal(tree_apply(trees->there.tree, &op, TREE_LOCAL), 0);
 	assert_int_equal(
-		tree_xattrs_encode(trees->here.tree, file, bytes, sizeof(bytes), &size), 0);
+		tree_xattrs_encode(trees->here.tree, file, bytes, sizeof(bytes), &xattrs), 0);
 	assert_int_equal(
-		tree_xattrs_apply(trees->there.tree, file, (struct bytes){ bytes, size }), 0);
+		tree_xattrs_apply(trees->there.tree, file, (struct bytes){ bytes, xattrs.size }),
+		0);
 	assert_int_equal(
-		tree_xattrs_encode(trees->there.tree, file, again, sizeof(again), &size_again), 0);
-	assert_int_equal(size, size_again);
+		tree_xattrs_encode(trees->there.tree, file, again, sizeof(again), &xattrs_again),
+		0);
+	assert_int_equal(xattrs.size, xattrs_again.size);
 }
 
 int main(void)

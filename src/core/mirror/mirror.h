@@ -99,7 +99,9 @@ struct fs_view {
 	bool is_torn; /* evenkeel-fs died while it stopped: nobody knows how far it came */
 	bool is_dead;
 	int64_t dead_ns;
-	uint64_t kept;	/* folders of what only this copy had */
+	uint64_t kept;	   /* folders of what only this copy had */
+	uint64_t left_out; /* objects that the other copy lacks, as they cannot be read here */
+	char left_out_why[FS_DETAIL_MAX];
 	bool is_behind; /* a secondary that does not hold all that was acknowledged */
 	bool is_rolled_back;
 	bool is_resumed;      /* told GO_ALONE without knowing whether it had been told before */
@@ -313,6 +315,7 @@ enum mirror_tells {
 	TELL_PRIM_LATE,
 	TELL_PEER_DROPPED,
 	TELL_RESYNC_ENDED,
+	TELL_LEFT_OUT,
 	TELL_RESYNC_LOST, /* the same, because the stream is lost */
 	TELL_DISK_FAILED,
 	TELL_CANNOT_FOLLOW,

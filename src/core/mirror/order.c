@@ -38,6 +38,7 @@ static void note_order(struct mirror *mirror, enum fs_order order)
 		mirror->fs.said.is_peer_lost = false;
 		mirror->fs.said.is_session_cut = false;
 		mirror->fs.said.is_target_complete = false;
+		mirror->fs.left_out = 0;
 		forget_resync(mirror);
 		break;
 	case FS_ORDER_PAIR: mirror->fs.link = FS_LINK_IN_SYNC; break;
@@ -139,6 +140,14 @@ static void note_detail(struct mirror *mirror, const struct event *event)
 	mirror->fs.detail[sizeof(mirror->fs.detail) - 1] = '\0';
 }
 
+static void note_left_out(struct mirror *mirror, const struct event *event)
+{
+	note_detail(mirror, event);
+	mirror->fs.left_out = event->fs.left_out;
+	for (size_t i = 0; i < sizeof(mirror->fs.left_out_why); i++)
+		mirror->fs.left_out_why[i] = mirror->fs.detail[i];
+}
+
 static void on_died(struct core *core, struct mirror *mirror)
 {
 	if (!mirror->fs.is_dead)
@@ -180,7 +189,10 @@ static void on_session(struct mirror *mirror, const struct event *event)
 		mirror->resync.done = event->fs.done;
 		mirror->resync.total = MAX_OF(event->fs.total, 1);
 		break;
-	case FS_REPORT_TARGET_COMPLETE: mirror->fs.said.is_target_complete = true; break;
+	case FS_REPORT_TARGET_COMPLETE:
+		mirror->fs.said.is_target_complete = true;
+		note_left_out(mirror, event);
+		break;
 	case FS_REPORT_ADOPTED:
 		mirror->fs.said.is_adopted = true;
 		mirror->fs.link = FS_LINK_IN_SYNC;
@@ -227,7 +239,11 @@ void order_on_report(struct core *core, struct mirror *mirror, const struct even
 	case FS_REPORT_TARGET_COMPLETE:
 	case FS_REPORT_ADOPTED:
 	case FS_REPORT_PEER_LOST:
-	case FS_REPORT_PEER_FAILED: on_session(mirror, event); break;
+	case FS_REPORT_PEER_FAILED:
+		on_session(mirror, event);
+		if (event->fs.report == FS_REPORT_TARGET_COMPLETE && mirror->fs.left_out > 0)
+			mirror_tell(core, mirror, TELL_LEFT_OUT);
+		break;
 	case FS_REPORT_LOCAL_FAILED:
 		note_detail(mirror, event);
 		mirror->fs.said.is_local_failed = true;

@@ -47,6 +47,19 @@ static void say_alone(const struct core *core, const struct mirror *mirror, stru
 	}
 }
 
+/* It may take over all the same: what cannot be read here is not to be had by staying either. */
+static void say_left_out(const struct mirror *mirror, struct status *status)
+{
+	if (mirror->fs.left_out == 0)
+		return;
+	text_add(&status->now, ", all but ");
+	text_add(&status->now, mirror->fs.left_out_why);
+	text_add(&status->to_do,
+		"what is named cannot be read on this node, so the other has it as it was before, "
+		"or not at all: restore or remove it here, then `evenkeel stop` and `evenkeel "
+		"start` on the other node, which compares the copies anew");
+}
+
 static void say_primary(const struct core *core, const struct mirror *mirror, struct status *status)
 {
 	switch (mirror->step) {
@@ -60,7 +73,10 @@ static void say_primary(const struct core *core, const struct mirror *mirror, st
 		text_add(&status->now, "this node serves; the other is being brought up to date");
 		say_progress(mirror, &status->now);
 		break;
-	case STEP_PAIRED: text_add(&status->now, "this node serves, both copies are equal"); break;
+	case STEP_PAIRED:
+		text_add(&status->now, "this node serves, both copies are equal");
+		say_left_out(mirror, status);
+		break;
 	case STEP_DROPPING:
 		text_add(&status->now, "the other copy cannot follow; answers wait until it is "
 				       "recorded as stale");

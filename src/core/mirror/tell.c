@@ -23,6 +23,7 @@ static const struct row {
 	[TELL_PEER_DROPPED]     = { "peer.dropped",        SEVERITY_WARNING, "the copy on the other node cannot follow", IN_BRACKETS, ": answers wait until it is recorded as stale" },
 	[TELL_RESYNC_ENDED]     = { "resync.ended",        SEVERITY_WARNING, "bringing the other copy up to date ended early", NO_DETAIL, "; it is tried again" },
 	[TELL_RESYNC_LOST]      = { "resync.ended",        SEVERITY_WARNING, "bringing the other copy up to date ended early", IN_BRACKETS, "; it is tried again" },
+	[TELL_LEFT_OUT]         = { "resync.left_out",     SEVERITY_ERROR,   "the other copy is up to date, all but what cannot be read here: ", AS_IT_IS, "; there it is as it was before, or not at all" },
 	[TELL_DISK_FAILED]      = { "module.local_failed", SEVERITY_ERROR,   "the disk or evenkeel-fs failed on this node; the other node takes over", NO_DETAIL, "" },
 	[TELL_CANNOT_FOLLOW]    = { "module.local_failed", SEVERITY_ERROR,   "this copy cannot follow", IN_BRACKETS, ": it counts as stale until it has been brought up to date again" },
 	[TELL_BEHIND]           = { "module.behind",       SEVERITY_ERROR,   "this copy may lack what was sent here last: it counts as stale until it has been brought up to date again", NO_DETAIL, "" },

@@ -8,8 +8,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define LIST_MAX 65536 /* XATTR_LIST_MAX of the kernel */
-
 void on_readlink(struct request *request)
 {
 	size_t size;
@@ -75,7 +73,7 @@ void on_listxattr(struct request *request)
 	struct fuse_getxattr_in in;
 	size_t size = 0;
 	int error = tree_list_xattrs(request->front->tree, request_reachable(request),
-		(char *)request->scratch, LIST_MAX, &size);
+		(char *)request->scratch, XATTR_LIST_SIZE_MAX, &size);
 
 	memcpy(&in, request->argument, sizeof(in));
 	if (error == 0 && request->in.uid != 0)

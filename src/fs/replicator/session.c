@@ -85,11 +85,14 @@ static void on_synced(struct replicator *r, const struct frame *frame)
 
 static void on_complete(struct replicator *r)
 {
+	struct fs_reported said = { .report = FS_REPORT_TARGET_COMPLETE };
 	lock_take(&r->lock);
 	bool is_new = session_on_complete(&r->sender);
+	if (r->resync != NULL)
+		said.left_out = resync_source_left_out(r->resync, said.detail, sizeof(said.detail));
 	lock_give(&r->lock);
 	if (is_new)
-		replicator_say_simple(r, FS_REPORT_TARGET_COMPLETE, 0, "");
+		replicator_say(r, &said);
 }
 
 static void on_hashes(struct replicator *r, const struct frame *frame)

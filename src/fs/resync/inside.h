@@ -27,6 +27,7 @@
 #define WAIT_NS		(200 * NS_PER_MS) /* at most, before one looks again */
 #define METADATA_MAX	WRITE_SIZE_MAX
 #define LIST_BYTES	((size_t)128 * 1024)
+#define LEFT_OUT_MAX	1000 /* more objects that cannot be read: the disk cannot */
 
 /* One file whose content is being compared. Belongs to the walk's thread. */
 struct resync_file {
@@ -34,6 +35,7 @@ struct resync_file {
 	int fd;
 	struct resync_content content;
 	bool is_used;
+	bool is_left_out; /* it cannot be read: its answers are not looked at any more */
 };
 
 struct resync_request {
@@ -57,6 +59,12 @@ struct resync_source {
 	struct idmap sets[RESYNC_SET_COUNT];	  /* of the walk */
 	struct idlist queues[RESYNC_QUEUE_COUNT]; /* the same */
 	struct resync_window window;
+	struct {
+		struct idmap ids; /* objects that could not be read */
+		uint64_t count;	  /* of them, and of names */
+		int error;	  /* of the first */
+		char name[96];
+	} left_out;
 	struct resync_request requests[REQUESTS_MAX];
 	uint8_t metadata[METADATA_MAX]; /* of translate */
 
@@ -71,10 +79,20 @@ struct resync_source {
 	} hands;
 };
 
-/* Fills op with everything about the object but its content; near: where it will live. Errors:
- * -ESTALE: it is gone. With or without the lock. */
+/* Fills op with everything about the object but its content; near: where it will live. out_own: why
+ * extended attributes are not among it, 0: they are. Errors: -ESTALE: it is gone. With or without the
+ * lock. */
 int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *buffer,
-	struct op *out_op) MUST_CHECK;
+	struct op *out_op, int *out_own) MUST_CHECK;
+/*
+ * Something of the object could not be read here. If that is the object's own affair, it is noted, and
+ * the rest goes on: 0. Else, or if there are too many: the error. Name: NULL, or what to call it; the
+ * object may be 0 then. Under the lock or, with `_unlocked`, without.
+ */
+int resync_leave_out(
+	struct resync_source *source, uint64_t object, const char *name, int error) MUST_CHECK;
+int resync_leave_out_unlocked(
+	struct resync_source *source, uint64_t object, const char *name, int error) MUST_CHECK;
 /* Does the target know the object? Without lock. */
 bool resync_is_present(struct resync_source *source, uint64_t object);
 /* After each change of the walk: a broken one ends the session. Under lock. */

@@ -8,6 +8,7 @@
  * that stay as they were.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -45,8 +46,9 @@ static int flush(struct resync_source *source, struct listing *listing)
 		return error;
 	lock_take(source->site.lock);
 	for (size_t i = 0; i < listing->fresh_count; i++)
-		resync_walk_shown(
-			&source->walk, listing->fresh[i].object, S_ISDIR(listing->fresh[i].mode));
+		if (listing->fresh[i].object != 0)
+			resync_walk_shown(&source->walk, listing->fresh[i].object,
+				S_ISDIR(listing->fresh[i].mode));
 	resync_settle(source);
 	lock_give(source->site.lock);
 	listing->count += listing->fresh_count;
@@ -70,13 +72,45 @@ static int look_up(struct resync_source *source, uint64_t parent, struct bytes n
 	}
 }
 
+static int put(
+	struct resync_source *source, struct listing *listing, const struct resync_entry *sent)
+{
+	size_t size_max = 64 + sent->name.size + sent->link.size;
+	int error = 0;
+	if (listing->writer.size + size_max > LIST_BYTES ||
+		listing->fresh_count == ARRAY_COUNT(listing->fresh))
+		error = flush(source, listing);
+	if (error != 0)
+		return error;
+	resync_entry_put(&listing->writer, sent);
+	CHECK(!listing->writer.is_overrun);
+	listing->fresh[listing->fresh_count].object = sent->object;
+	listing->fresh[listing->fresh_count++].mode = sent->attributes.mode;
+	return 0;
+}
+
+/* It has a name, and that is all that is known of it: the target keeps what it has there. */
+static int leave_out(
+	struct resync_source *source, struct listing *listing, struct bytes name, int error)
+{
+	const struct resync_entry sent = { .name = name };
+	char folder[64], path[96];
+	tree_describe(source->site.tree, listing->directory, folder, sizeof(folder));
+	(void)snprintf(
+		path, sizeof(path), "%.*s in %s", (int)name.size, (const char *)name.data, folder);
+	error = resync_leave_out_unlocked(source, 0, path, error);
+	return error != 0 ? error : put(source, listing, &sent);
+}
+
 static int add_name(struct resync_source *source, struct listing *listing, struct bytes name)
 {
 	struct tree_entry entry;
 	uint8_t link[OBJECT_LINK_MAX];
 	int error = look_up(source, listing->directory, name, &entry);
+	if (error == -ENOENT)
+		return 0;
 	if (error != 0)
-		return error == -ENOENT ? 0 : error;
+		return leave_out(source, listing, name, error);
 	struct resync_entry sent = { .object = entry.object,
 		.attributes = entry.attributes,
 		.name = name,
@@ -84,17 +118,7 @@ static int add_name(struct resync_source *source, struct listing *listing, struc
 	if (S_ISLNK(entry.attributes.mode))
 		error = tree_read_link(
 			source->site.tree, entry.object, link, sizeof(link), &sent.link.size);
-	size_t size_max = 64 + name.size + sent.link.size;
-	if (error == 0 && (listing->writer.size + size_max > LIST_BYTES ||
-				  listing->fresh_count == ARRAY_COUNT(listing->fresh)))
-		error = flush(source, listing);
-	if (error != 0)
-		return error;
-	resync_entry_put(&listing->writer, &sent);
-	CHECK(!listing->writer.is_overrun);
-	listing->fresh[listing->fresh_count].object = entry.object;
-	listing->fresh[listing->fresh_count++].mode = entry.attributes.mode;
-	return 0;
+	return error != 0 ? leave_out(source, listing, name, error) : put(source, listing, &sent);
 }
 
 /* The next names, for as long as others may be kept waiting. */
@@ -195,5 +219,10 @@ int resync_list_directory(struct resync_source *source, uint64_t directory)
 	if (listing->reader != NULL)
 		tree_directory_close(listing->reader);
 	free(listing);
-	return error == -ESTALE ? 0 : error; /* removed meanwhile */
+	if (error == -ESTALE)
+		return 0; /* removed meanwhile */
+	/* Of what is below nobody knows whether the target has it: named, and the walk ends. */
+	if (error != 0 && error != -ECANCELED)
+		(void)!resync_leave_out_unlocked(source, directory, NULL, error);
+	return error;
 }

@@ -34,6 +34,9 @@ void resync_source_free(struct resync_source *source);
  * RESYNC_STEPS_MAX operations there. Gives the sequence to answer at. Under the lock.
  */
 uint64_t resync_source_translate(struct resync_source *source, struct op *op);
+/* How many objects could not be read here and were left as they are there; the first, and why. Under
+ * the lock. */
+uint64_t resync_source_left_out(const struct resync_source *source, char *out_why, size_t size);
 /* From the receiver thread, without the lock. */
 void resync_source_on_hashes(struct resync_source *source, const struct digest *digest);
 void resync_source_on_synced(struct resync_source *source, uint64_t sequence);

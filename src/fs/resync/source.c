@@ -2,6 +2,7 @@
  * The source of a resynchronisation: its beginning, its end, and what the target answers.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,63 @@ static struct resync_memory memory_of(struct resync_source *source)
 		.push = memory_push,
 		.pop = memory_pop,
 		.count = memory_count };
+}
+
+/* ---- what cannot be read here ---- */
+
+/* The others are this process's, or everybody's. */
+static bool is_objects_own(int error)
+{
+	switch (error) {
+	case -EIO:
+	case -E2BIG:
+	case -ERANGE:
+	case -EUCLEAN:
+	case -EBADMSG:
+	case -EACCES:
+	case -EPERM:
+	case -ENXIO: return true;
+	default: return false;
+	}
+}
+
+int resync_leave_out(struct resync_source *source, uint64_t object, const char *name, int error)
+{
+	if (!is_objects_own(error) || source->left_out.count >= LEFT_OUT_MAX)
+		return error;
+	if (object != 0 && idmap_has(&source->left_out.ids, object))
+		return 0;
+	if (object != 0 && idmap_put(&source->left_out.ids, object, NULL) != 0)
+		return -ENOMEM;
+	if (source->left_out.count++ > 0)
+		return 0;
+	source->left_out.error = error;
+	if (name != NULL)
+		(void)snprintf(source->left_out.name, sizeof(source->left_out.name), "%s", name);
+	else
+		tree_describe(source->site.tree, object, source->left_out.name,
+			sizeof(source->left_out.name));
+	return 0;
+}
+
+int resync_leave_out_unlocked(
+	struct resync_source *source, uint64_t object, const char *name, int error)
+{
+	lock_take(source->site.lock);
+	int result = resync_leave_out(source, object, name, error);
+	lock_give(source->site.lock);
+	return result;
+}
+
+uint64_t resync_source_left_out(const struct resync_source *source, char *out_why, size_t size)
+{
+	out_why[0] = '\0';
+	if (source->left_out.count > 0)
+		(void)snprintf(out_why, size, "%llu object%s%s: %s",
+			(unsigned long long)source->left_out.count,
+			source->left_out.count == 1 ? ": " : "s, the first: ",
+			source->left_out.name, strerror(-source->left_out.error));
+	return source->left_out.count;
 }
 
 /* ---- beginning and end ---- */
@@ -114,6 +172,7 @@ void resync_source_free(struct resync_source *source)
 		idmap_done(&source->sets[i]);
 	for (int i = 0; i < RESYNC_QUEUE_COUNT; i++)
 		idlist_done(&source->queues[i]);
+	idmap_done(&source->left_out.ids);
 	condition_done(&source->answered);
 	free(source->hands.list);
 	free(source->hands.data);

@@ -209,7 +209,7 @@ static int list(struct resync_target *target, const struct op *op)
 	while (reader.position < reader.size) {
 		struct resync_entry entry;
 		int error = resync_entry_get(&reader, &entry);
-		if (error == 0)
+		if (error == 0 && entry.object != 0)
 			error = list_one(target->site.tree, op->object, &entry);
 		if (error == 0)
 			error = note_name(target, entry.name);
@@ -296,7 +296,7 @@ static int metadata(struct tree *tree, const struct op *op)
 			tree, op->object, op->parent, &op->attributes, link);
 	if (error == 0)
 		error = tree_set_attributes(tree, op->object, op->mask & ~times, &op->attributes);
-	if (error == 0)
+	if (error == 0 && (op->flags & OP_FLAG_NO_XATTRS) == 0)
 		error = tree_xattrs_apply(tree, op->object, xattrs);
 	if (error == 0 && (op->mask & times) != 0)
 		error = tree_set_attributes(tree, op->object, op->mask & times, &op->attributes);

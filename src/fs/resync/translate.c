@@ -23,28 +23,31 @@ static int read_link(struct tree *tree, uint64_t object, uint32_t mode, struct b
 	return 0;
 }
 
-int resync_metadata(
-	struct tree *tree, uint64_t object, uint64_t near, uint8_t *buffer, struct op *out_op)
+int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *buffer,
+	struct op *out_op, int *out_own)
 {
 	struct tree_entry entry;
-	size_t size = 0;
+	struct tree_xattrs xattrs = { 0 };
 	int error = tree_stat(tree, object, &entry);
 	if (error != 0)
 		return error;
 	struct buf_writer writer = buf_writer_init(buffer, METADATA_MAX);
 	error = read_link(tree, object, entry.attributes.mode, &writer);
 	if (error == 0)
-		error = tree_xattrs_encode(
-			tree, object, buffer + writer.size, METADATA_MAX - writer.size, &size);
+		*out_own = tree_xattrs_encode(
+			tree, object, buffer + writer.size, METADATA_MAX - writer.size, &xattrs);
 	if (error != 0)
 		return error;
+	if (*out_own == -ESTALE)
+		return -ESTALE;
 	*out_op = (struct op){ .type = OP_METADATA,
+		.flags = *out_own != 0 ? OP_FLAG_NO_XATTRS : 0,
 		.object = object,
 		.parent = near,
 		.mask = ATTRIBUTE_MODE | ATTRIBUTE_UID | ATTRIBUTE_GID | ATTRIBUTE_ATIME |
 			ATTRIBUTE_MTIME,
 		.attributes = entry.attributes,
-		.data = { .data = buffer, .size = writer.size + size } };
+		.data = { .data = buffer, .size = writer.size + xattrs.size } };
 	if (S_ISREG(entry.attributes.mode))
 		out_op->mask |= ATTRIBUTE_SIZE;
 	if (S_ISLNK(entry.attributes.mode))
@@ -95,7 +98,11 @@ static struct resync_seen see(struct tree *tree, const struct op *op)
 static uint64_t show(struct resync_source *source, uint64_t object, uint64_t near)
 {
 	struct op metadata;
-	int error = resync_metadata(source->site.tree, object, near, source->metadata, &metadata);
+	int own = 0;
+	int error =
+		resync_metadata(source->site.tree, object, near, source->metadata, &metadata, &own);
+	if (error == 0 && own != 0)
+		error = resync_leave_out(source, object, NULL, own);
 	if (error != 0) {
 		/* It has a name, so it is there: this disk cannot be read. The session ends. */
 		host_break(source->site.host);

@@ -87,17 +87,50 @@ static int begin(struct resync_source *source)
 
 /* ---- files ---- */
 
+/* Extended attributes that found no room in the metadata, one by one. Under the order lock. */
+static int send_values(struct resync_source *source, const struct op *metadata)
+{
+	struct buf_reader reader = buf_reader_init(metadata->data.data, metadata->data.size);
+	char name[OBJECT_NAME_MAX + 1];
+	size_t position = 0;
+	int error = 0;
+	(void)buf_get_bytes(&reader, OBJECT_LINK_MAX);
+	const struct bytes encoded = { metadata->data.data + reader.position,
+		metadata->data.size - reader.position };
+	while (error == 0 && tree_xattrs_later(encoded, &position, name)) {
+		size_t size = XATTR_SIZE_MAX_;
+		error = tree_get_xattr(
+			source->site.tree, metadata->object, name, source->hands.data, &size);
+		struct op op = { .type = OP_SET_XATTR,
+			.object = metadata->object,
+			.attributes = metadata->attributes,
+			.name = { (const uint8_t *)name, strlen(name) },
+			.data = { source->hands.data, size } };
+		if (error == 0)
+			error = resync_append(source, &op);
+	}
+	return error;
+}
+
 static int send_metadata(struct resync_source *source, uint64_t object)
 {
 	const struct order_objects objects = { .ids = { object } };
 	struct op op;
+	int own = 0;
 	order_lock(source->site.order, &objects);
-	int error = resync_metadata(source->site.tree, object, object, source->hands.metadata, &op);
+	int error = resync_metadata(
+		source->site.tree, object, object, source->hands.metadata, &op, &own);
 	bool is_present = resync_is_present(source, object);
 	if (error == 0 && is_present)
 		error = resync_append(source, &op);
+	if (error == 0 && is_present && own == 0)
+		own = send_values(source, &op);
 	order_unlock(source->site.order, &objects);
-	return error == -ESTALE ? 0 : error;
+	if (error == 0 && own != 0 && own != -ESTALE)
+		error = own;
+	if (error == -ESTALE)
+		return 0;
+	return error != 0 ? resync_leave_out_unlocked(source, object, NULL, error) : 0;
 }
 
 static struct resync_file *free_file(struct resync_source *source)
@@ -139,14 +172,15 @@ static int open_file(struct resync_source *source, struct resync_file *file, uin
 	struct tree *tree = source->site.tree;
 	struct tree_entry entry;
 	int error = tree_stat(tree, object, &entry);
-	if (error != 0)
-		return error == -ESTALE ? 0 : error;
-	if (!S_ISREG(entry.attributes.mode))
+	if (error == 0 && !S_ISREG(entry.attributes.mode))
 		return send_metadata(source, object);
 	*file = (struct resync_file){ .object = object };
-	error = tree_open_object(tree, object, O_RDONLY, &file->fd);
+	if (error == 0)
+		error = tree_open_object(tree, object, O_RDONLY, &file->fd);
+	if (error == -ESTALE)
+		return 0;
 	if (error != 0)
-		return error == -ESTALE ? 0 : error;
+		return resync_leave_out_unlocked(source, object, NULL, error);
 	file->is_used = true;
 	source->hands.current = file;
 	return send_size(source, file);
@@ -168,12 +202,26 @@ static struct resync_request *free_request(struct resync_source *source)
 	return NULL;
 }
 
+/* What it has there stays. Questions under way are waited for. */
+static int leave_out_file(struct resync_source *source, struct resync_file *file, int error)
+{
+	error = resync_leave_out_unlocked(source, file->object, NULL, error);
+	if (error != 0)
+		return error;
+	file->is_left_out = true;
+	if (source->hands.current == file)
+		source->hands.current = NULL;
+	return 0;
+}
+
 /* Asks about the next blocks of the current file. */
 static int ask_next(struct resync_source *source)
 {
 	struct resync_file *file = source->hands.current;
 	bool is_asked = false;
 	int error = resync_ask(source, file, free_request(source), &is_asked);
+	if (error != 0)
+		error = leave_out_file(source, file, error);
 	if (error != 0 || is_asked)
 		return error;
 	source->hands.current = NULL;
@@ -196,7 +244,9 @@ static int take_answer(struct resync_source *source)
 	lock_give(source->site.lock);
 	CHECK(request != NULL); /* this thread alone takes them */
 	struct resync_file *file = request->file;
-	int error = resync_compare(source, request);
+	int error = file->is_left_out ? 0 : resync_compare(source, request);
+	if (error != 0)
+		error = leave_out_file(source, file, error);
 	lock_take(source->site.lock);
 	request->is_used = false;
 	lock_give(source->site.lock);
@@ -317,9 +367,12 @@ void *resync_walk_run(void *context)
 	close_files(source);
 	if (error == 0 || error == -ECANCELED)
 		return NULL;
-	char detail[FS_DETAIL_MAX];
-	(void)snprintf(
-		detail, sizeof(detail), "the copy here could not be read: %s", strerror(-error));
+	char detail[FS_DETAIL_MAX], first[FS_DETAIL_MAX];
+	lock_take(source->site.lock);
+	uint64_t count = resync_source_left_out(source, first, sizeof(first));
+	lock_give(source->site.lock);
+	(void)snprintf(detail, sizeof(detail), "the copy here could not be read: %s%s%.80s%s",
+		strerror(-error), count > 0 ? " (first " : "", first, count > 0 ? ")" : "");
 	host_give_up(source->site.host, error, detail);
 	return NULL;
 }

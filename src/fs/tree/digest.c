@@ -11,32 +11,17 @@
 
 #include "fs/tree/resync.h"
 
-#define XATTRS_MAX ((size_t)1024 * 1024)
-
 struct facts { /* what is hashed in the end, as bytes */
 	uint8_t bytes[128];
 };
 
 /* ---- parts whose order does not count: sums of hashes ---- */
 
-static int sum_xattrs(struct tree *tree, uint64_t object, uint64_t *out_sum)
+static int add_xattr(void *context, const char *name, struct bytes value)
 {
-	uint8_t *bytes = malloc(XATTRS_MAX);
-	size_t size = 0;
-	uint64_t sum = 0;
-	if (bytes == NULL)
-		return -ENOMEM;
-	int error = tree_xattrs_encode(tree, object, bytes, XATTRS_MAX, &size);
-	struct buf_reader reader = buf_reader_init(bytes, error == 0 ? size : 0);
-	while (reader.position < reader.size && !reader.is_overrun) {
-		size_t start = reader.position;
-		(void)buf_get_bytes(&reader, XATTR_NAME_SIZE_MAX);
-		(void)buf_get_bytes(&reader, XATTR_SIZE_MAX_);
-		sum += XXH3_64bits(bytes + start, reader.position - start);
-	}
-	free(bytes);
-	*out_sum = sum;
-	return error;
+	uint64_t *sum = context;
+	*sum += XXH3_64bits_withSeed(name, strlen(name), XXH3_64bits(value.data, value.size));
+	return 0;
 }
 
 static int sum_names(struct tree *tree, uint64_t object, uint64_t *out_sum)
@@ -77,7 +62,7 @@ int digest_object(struct tree *tree, uint64_t object, uint8_t out_hash[HASH_SIZE
 	uint64_t xattrs = 0, content = 0;
 	int error = tree_stat(tree, object, &entry);
 	if (error == 0)
-		error = sum_xattrs(tree, object, &xattrs);
+		error = tree_xattrs_each(tree, object, add_xattr, &xattrs);
 	uint32_t mode = error == 0 ? entry.attributes.mode : 0;
 	if (error == 0 && S_ISDIR(mode))
 		error = sum_names(tree, object, &content);
@@ -129,6 +114,9 @@ static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct dige
 		size_t wanted = (size_t)MIN_OF((uint64_t)HASH_BLOCK_SIZE, digest->size - at);
 		size_t have = 0;
 		int error = digest_read(fd, block, wanted, at, &have);
+		/* Bad blocks of a copy that is brought up to date are written anew. */
+		if (error == -EIO && (op->mask & HASH_IN_ORDER) == 0)
+			break;
 		if (error != 0)
 			return error;
 		XXH128_canonical_t hash;

@@ -319,6 +319,35 @@ bool tree_has_object(struct tree *tree, uint64_t object)
 	return true;
 }
 
+static bool path_of(int fd, char out[PATH_SIZE_MAX])
+{
+	char link[PROC_PATH_SIZE];
+
+	proc_path(link, fd, "");
+	ssize_t size = readlink(link, out, PATH_SIZE_MAX - 1);
+	if (size <= 0)
+		return false;
+	out[size] = '\0';
+	return true;
+}
+
+void tree_describe(struct tree *tree, uint64_t object, char *out, size_t size)
+{
+	char root[PATH_SIZE_MAX], path[PATH_SIZE_MAX];
+	struct grip grip;
+	uint8_t index;
+
+	(void)snprintf(out, size, "object %llu", (unsigned long long)object);
+	if (tree_root_of(tree, object, &index) != 0 ||
+		tree_grip(tree, object, WANTS_ANY, &grip) != 0)
+		return;
+	bool is_known = path_of(tree->roots[index].fd, root) && path_of(grip.fd, path);
+	tree_release(tree, &grip);
+	size_t length = is_known ? strlen(root) : 0;
+	if (is_known && strncmp(path, root, length) == 0 && path[length] == '/')
+		(void)snprintf(out, size, "%s", path + length + 1);
+}
+
 int tree_stat(struct tree *tree, uint64_t object, struct tree_entry *out_entry)
 {
 	struct grip grip;

@@ -103,6 +103,8 @@ struct tree_entry {
  * (lease), others. */
 int tree_lookup(struct tree *tree, uint64_t parent, struct bytes name,
 	struct tree_entry *out_entry) MUST_CHECK;
+/* For people: its path below the root where that is known, else its number. */
+void tree_describe(struct tree *tree, uint64_t object, char *out, size_t size);
 /* Errors: -ESTALE if there is no such object. */
 int tree_stat(struct tree *tree, uint64_t object, struct tree_entry *out_entry) MUST_CHECK;
 /* Gives a descriptor of its own (the caller closes it). flags as of open(2); O_NOATIME is added
@@ -127,10 +129,20 @@ void tree_keep_removed(struct tree *tree, uint64_t object);
  * up by what the copy that it follows does not have. */
 bool tree_unprotect(struct tree *tree, uint64_t object);
 bool tree_is_hidden_xattr(const char *name);
-/* All names of an object's extended attributes but ours, and its values, as OP_METADATA carries
- * them in data. */
+/* Each extended attribute of an object but ours. Ends with the first error. Errors: -E2BIG: more names
+ * than the kernel tells of; others. */
+typedef int (*tree_on_xattr)(void *context, const char *name, struct bytes value);
+int tree_xattrs_each(
+	struct tree *tree, uint64_t object, tree_on_xattr on_xattr, void *context) MUST_CHECK;
+struct tree_xattrs {
+	size_t size;
+	bool is_whole; /* or values are missing: tree_xattrs_later() */
+};
+/* All names, and values as far as there is room, as OP_METADATA carries them in data. */
 int tree_xattrs_encode(struct tree *tree, uint64_t object, uint8_t *out, size_t size_max,
-	size_t *out_size) MUST_CHECK;
+	struct tree_xattrs *out_xattrs) MUST_CHECK;
+/* The next name without a value. *position is 0 at first and belongs to this function; false: none. */
+bool tree_xattrs_later(struct bytes encoded, size_t *position, char out_name[OBJECT_NAME_MAX + 1]);
 
 /* One value: size is the room in out, and then what was filled of it. Errors: -ENODATA, -ERANGE,
  * others. */
