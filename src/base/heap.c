@@ -25,10 +25,29 @@ static struct heap_node *meld(struct heap *heap, struct heap_node *a, struct hea
 	return parent;
 }
 
-/* Melds siblings in pairs from the left, then the pairs from the right. */
-static struct heap_node *meld_siblings(struct heap *heap, struct heap_node *left)
+/* A node that was written over while it was in (armed, and made anew) is found here, not by a loop
+ * without an end or by a time that never comes. */
+static void verify_first(const struct heap *heap)
 {
-	struct heap_node *pairs = NULL, *root = NULL;
+	CHECK(heap->first == NULL || heap->first->previous == heap->first);
+}
+
+static void verify_siblings(const struct heap_node *parent)
+{
+	const struct heap_node *before = parent;
+
+	for (const struct heap_node *at = parent->child; at != NULL; at = at->next) {
+		CHECK(at->previous == before);
+		before = at;
+	}
+}
+
+/* Melds the children in pairs from the left, then the pairs from the right. */
+static struct heap_node *meld_children(struct heap *heap, const struct heap_node *parent)
+{
+	struct heap_node *pairs = NULL, *root = NULL, *left = parent->child;
+
+	verify_siblings(parent);
 
 	while (left != NULL) {
 		struct heap_node *right = left->next;
@@ -60,6 +79,7 @@ static void set_first(struct heap *heap, struct heap_node *root)
 void heap_add(struct heap *heap, struct heap_node *node)
 {
 	CHECK(!heap_has(node));
+	verify_first(heap);
 	node->order = heap->added++;
 	node->child = node->next = NULL;
 	set_first(heap, meld(heap, heap->first, node));
@@ -79,7 +99,8 @@ void heap_remove(struct heap *heap, struct heap_node *node)
 {
 	if (!heap_has(node))
 		return;
-	struct heap_node *rest = meld_siblings(heap, node->child);
+	verify_first(heap);
+	struct heap_node *rest = meld_children(heap, node);
 	if (heap->first == node) {
 		set_first(heap, rest);
 	} else {

@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "api/events.h"
+#include "daemon/repeats.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
 #include "platform/lock.h"
 
 #define CLOSE_WAIT_NS NS_PER_S
+#define LOOK_NS	      NS_PER_S /* for kinds of which something is held back */
 
 struct line {
 	size_t size;
@@ -33,6 +35,7 @@ struct events {
 	struct line *lines; /* EVENTS_QUEUE, a ring */
 	size_t first, count;
 	uint64_t dropped;
+	struct repeats repeats;
 	bool is_closing, is_idle;
 };
 
@@ -142,6 +145,60 @@ static void write_line(struct events *events, const struct line *line)
 	(void)!write(STDERR_FILENO, line->text, line->size);
 }
 
+static void compose(struct events *events, struct line *line, const char *fields[4])
+{
+	line->size = 0;
+	add_time(line);
+	add_field(line, "node", events->node);
+	if (fields[0] != NULL)
+		add_field(line, "module", fields[0]);
+	add_field(line, "severity", fields[1]);
+	add_field(line, "id", fields[2]);
+	add_field(line, "sentence", fields[3]);
+	add(line, "}\n", 2);
+}
+
+static void push(struct events *events, const struct line *line)
+{
+	if (events->count == EVENTS_QUEUE) {
+		events->dropped++;
+		return;
+	}
+	events->lines[(events->first + events->count) % EVENTS_QUEUE] = *line;
+	events->count++;
+	condition_wake_one(&events->changed);
+}
+
+/* Of each kind whose window is over, one line for all that were held back. */
+static void push_repeats(struct events *events)
+{
+	struct repeat repeat;
+	char sentence[SENTENCE_SIZE_MAX + 64];
+	struct line line;
+
+	while (repeats_take(&events->repeats, clock_boot_ns(), events->is_closing, &repeat)) {
+		(void)snprintf(sentence, sizeof(sentence), "%s (%u of these since the last line)",
+			repeat.sentence, repeat.held);
+		compose(events, &line,
+			(const char *[]){ repeat.module[0] != '\0' ? repeat.module : NULL,
+				words_name(&severity_words, repeat.severity), repeat.id,
+				sentence });
+		push(events, &line);
+	}
+}
+
+static void wait_for_lines(struct events *events)
+{
+	push_repeats(events);
+	while (events->count == 0 && !events->is_closing) {
+		if (events->repeats.held_kinds > 0)
+			(void)condition_wait_for(&events->changed, &events->lock, LOOK_NS);
+		else
+			condition_wait(&events->changed, &events->lock);
+		push_repeats(events);
+	}
+}
+
 static void *run(void *owner)
 {
 	struct events *events = owner;
@@ -149,8 +206,7 @@ static void *run(void *owner)
 
 	lock_take(&events->lock);
 	for (;;) {
-		while (events->count == 0 && !events->is_closing)
-			condition_wait(&events->changed, &events->lock);
+		wait_for_lines(events);
 		if (events->count == 0)
 			break;
 		line = events->lines[events->first];
@@ -168,39 +224,26 @@ static void *run(void *owner)
 
 /* ---- from outside ---- */
 
-static void push(struct events *events, const struct line *line)
-{
-	if (events->count == EVENTS_QUEUE) {
-		events->dropped++;
-		return;
-	}
-	events->lines[(events->first + events->count) % EVENTS_QUEUE] = *line;
-	events->count++;
-	condition_wake_one(&events->changed);
-}
-
-static void compose(struct events *events, struct line *line, const char *fields[4])
-{
-	line->size = 0;
-	add_time(line);
-	add_field(line, "node", events->node);
-	if (fields[0] != NULL)
-		add_field(line, "module", fields[0]);
-	add_field(line, "severity", fields[1]);
-	add_field(line, "id", fields[2]);
-	add_field(line, "sentence", fields[3]);
-	add(line, "}\n", 2);
-}
-
 void events_write(struct events *events, enum severity severity, const char *id, const char *module,
 	const char *sentence)
 {
+	const struct repeats_event event = { .id = id,
+		.module = module != NULL ? module : "",
+		.sentence = sentence,
+		.severity = severity };
 	struct line line;
 	char lost[96];
 
 	compose(events, &line,
 		(const char *[]){ module, words_name(&severity_words, severity), id, sentence });
 	lock_take(&events->lock);
+	/* What a script prints is bounded where it is read, and no line of it is like another. */
+	if (strcmp(id, "script.output") != 0 &&
+		!repeats_is_told(&events->repeats, &event, clock_boot_ns())) {
+		condition_wake_one(&events->changed); /* it looks now and then from here on */
+		lock_give(&events->lock);
+		return;
+	}
 	if (events->dropped > 0 && events->count + 1 < EVENTS_QUEUE) {
 		struct line note;
 		(void)snprintf(lost, sizeof(lost),

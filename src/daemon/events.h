@@ -5,7 +5,8 @@
  *	 "id":"mirror.prim","sentence":"..."}
  *
  * Never blocks: lines go through a bounded queue to a thread of their own; what does not fit is
- * dropped and counted, and the count is written when there is room again. The file is turned over
+ * dropped and counted, and the count is written when there is room again. What repeats itself is told
+ * as a count after a while (repeats.h). The file is turned over
  * once at EVENTS_FILE_MAX (events.jsonl.1). Not for: deciding anything. Any thread may write.
  */
 #ifndef EVENKEEL_DAEMON_EVENTS_H
