@@ -48,29 +48,6 @@ static void send_store(struct service *service, const struct stored *stored)
 	(void)!send_now(service, &message, stored->fd);
 }
 
-static void keep_for_later(struct service *service, const struct control_message *message)
-{
-	if (service->report_count == REPORTS_MAX) { /* the newest count */
-		memmove(service->reports, service->reports + 1,
-			(REPORTS_MAX - 1) * sizeof(service->reports[0]));
-		service->report_count--;
-	}
-	service->reports[service->report_count++] = *message;
-}
-
-/* The session that was lost while nobody heard goes on: whoever hears of that now would drop a peer
- * who misses nothing. */
-static void forget_losses(struct service *service)
-{
-	int kept = 0;
-
-	for (int i = 0; i < service->report_count; i++) {
-		if (service->reports[i].report.report != FS_REPORT_PEER_LOST)
-			service->reports[kept++] = service->reports[i];
-	}
-	service->report_count = kept;
-}
-
 static void lock_socket(struct service *service)
 {
 	lock_take(&service->socket_lock);
@@ -132,10 +109,12 @@ void service_say(struct service *service, const struct fs_reported *report)
 	}
 	if (service->front.tree != NULL)
 		message.report.kept = byhand_kept(service->front.tree);
+	/* The session that was lost while nobody heard goes on: whoever hears of that now would
+	 * drop a peer who misses nothing. */
 	if (report->is_continued)
-		forget_losses(service);
-	if (service->report_count > 0 || send_now(service, &message, -1) != 0)
-		keep_for_later(service, &message);
+		reports_forget(&service->reports, FS_REPORT_PEER_LOST);
+	if (service->reports.count > 0 || send_now(service, &message, -1) != 0)
+		reports_keep(&service->reports, &message.report);
 	unlock_socket(service);
 }
 
@@ -173,10 +152,12 @@ static void say_what_was_missed(struct service *service)
 		if (service->stored[i].name[0] != '\0')
 			send_store(service, &service->stored[i]);
 	}
-	while (service->report_count > 0 && send_now(service, &service->reports[0], -1) == 0) {
-		service->report_count--;
-		memmove(service->reports, service->reports + 1,
-			(size_t)service->report_count * sizeof(service->reports[0]));
+	while (service->reports.count > 0) {
+		struct control_message message = { .type = CONTROL_REPORT,
+			.report = service->reports.list[0] };
+		if (send_now(service, &message, -1) != 0)
+			return;
+		reports_shift(&service->reports);
 	}
 }
 

@@ -13,15 +13,15 @@
 
 #include "api/config.h"
 #include "api/control.h"
+#include "api/reports.h"
 #include "fs/front/front.h"
 #include "fs/replicator/replicator.h"
 #include "platform/lock.h"
 #include "platform/process.h"
 
-#define HANDED_MAX  64
-#define ORDERS_MAX  16
-#define REPORTS_MAX 64
-#define STORED_MAX  (3 * ROOTS_MAX + 2)
+#define HANDED_MAX 64
+#define ORDERS_MAX 16
+#define STORED_MAX (3 * ROOTS_MAX + 2)
 
 struct options {
 	const char *module, *config, *state, *run;
@@ -51,8 +51,7 @@ struct service {
 	struct lock socket_lock; /* of all below: what is said to the daemon */
 	int socket;		 /* -1: not connected; received from by the control thread only */
 	struct stored stored[STORED_MAX];
-	struct control_message reports[REPORTS_MAX]; /* said while nobody heard */
-	int report_count;
+	struct reports reports; /* said while nobody heard */
 
 	struct lock role_lock; /* of all below */
 	enum fs_role role;
