@@ -195,7 +195,17 @@ class Lab:
         network.check_link(link)
         network.set_ports(self.state["switch"], node, False, [link])
 
+    def filter(self, *rules):
+        """What the switch drops from now on, as rules of nft without the verdict; heal() ends it."""
+        network.apply_filter(self.state["switch"], rules)
+
+    def hole(self, link, size):
+        """Packets above so many bytes are lost on a network, whoever sends them."""
+        network.check_link(link)
+        self.filter(*(f'oifname "{network.port(name, link)}" meta length gt {size}' for name in self.nodes))
+
     def heal(self):
+        self.filter()
         with self.change() as state:
             state["cuts"] = []
         for node in self.nodes.values():

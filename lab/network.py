@@ -112,6 +112,15 @@ def apply_cuts(switch, cuts):
         f"\t\ttype filter hook forward priority 0; policy accept;\n{body}\t}}\n}}\n"))
 
 
+def apply_filter(switch, rules):
+    """What the switch drops besides: rules of nft's bridge family, without the verdict. Empty: nothing."""
+    body = "".join(f"\t\t{rule} drop\n" for rule in rules)
+    tool("nft", "-f", "-", netns=switch, text=(
+        "table bridge filtered {}\ndelete table bridge filtered\n"
+        "table bridge filtered {\n\tchain forward {\n"
+        f"\t\ttype filter hook forward priority 1; policy accept;\n{body}\t}}\n}}\n"))
+
+
 def cap(switch, node_names, link, rate):
     """Limits what each node receives over a link; rate as in tc ('100mbit'), or 'off'."""
     for name in node_names:

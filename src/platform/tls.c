@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -14,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -22,6 +22,8 @@
 #include "platform/clock.h"
 #include "platform/lock.h"
 #include "platform/wait.h"
+
+#define RETRANSMITS_STUCK 2 /* of the same: 0.6 s and more without any answer to it */
 
 #define READ_AHEAD_BYTES (64 * 1024)
 
@@ -310,4 +312,13 @@ void tls_shutdown(struct tls *tls)
 	/* Not SSL_shutdown(): it would need the lock, and the end of the stream proves nothing
 	 * here. */
 	(void)shutdown(tls->fd, SHUT_RDWR);
+}
+
+bool tls_is_stuck(const struct tls *tls)
+{
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+
+	return getsockopt(tls->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+	       info.tcpi_retransmits >= RETRANSMITS_STUCK;
 }

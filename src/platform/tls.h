@@ -11,6 +11,7 @@
 #ifndef EVENKEEL_PLATFORM_TLS_H
 #define EVENKEEL_PLATFORM_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,5 +54,7 @@ int tls_read(
 int tls_write(struct tls *tls, const void *data, size_t size, int64_t timeout_ns) MUST_CHECK;
 /* Ends the connection: whoever waits in it returns at once. From any thread. */
 void tls_shutdown(struct tls *tls);
+/* The kernel sends the same again and again: nothing of it gets through. Takes no lock. */
+bool tls_is_stuck(const struct tls *tls);
 
 #endif

@@ -147,8 +147,7 @@ enum hello_outcome session_on_hello(struct sender *sender, const struct hello *o
 		return outcome;
 	session->is_up = true;
 	session->is_loss_told = false;
-	sender->watch.progress_ns = sender->watch.heard_ns = sender->watch.sent_ns = now_ns;
-	sender->watch.is_silent = false;
+	watch_on_connected(sender, now_ns);
 	sender_verify(sender);
 	return outcome;
 }

@@ -29,6 +29,28 @@ void watch_on_heard(struct sender *sender, int64_t now_ns)
 void watch_on_progress(struct sender *sender, int64_t now_ns)
 {
 	sender->watch.progress_ns = now_ns;
+	sender->watch.is_moved = false;
+}
+
+void watch_on_stuck(struct sender *sender, bool is_stuck)
+{
+	sender->watch.is_stuck = is_stuck;
+}
+
+/* A way that was changed for want of progress gives the peer no more time than it has. */
+void watch_on_connected(struct sender *sender, int64_t now_ns)
+{
+	struct watch *watch = &sender->watch;
+
+	watch->heard_ns = watch->sent_ns = now_ns;
+	if (!watch->is_moved)
+		watch->progress_ns = now_ns;
+	watch->is_silent = watch->is_stuck = watch->is_complained = false;
+}
+
+bool watch_was_bad(const struct sender *sender)
+{
+	return sender->watch.is_silent || sender->watch.is_complained;
 }
 
 void watch_on_working(struct sender *sender, int64_t duration_ns, int64_t now_ns)
@@ -94,10 +116,31 @@ static enum complaint complaint(
  */
 static bool is_silent(const struct sender *sender, int64_t now_ns, int64_t peer_timeout_ns)
 {
+	return now_ns - sender->watch.heard_ns > peer_timeout_ns / 2;
+}
+
+/*
+ * Something is lost each time on its way there, while other things pass: large packets, mostly. A
+ * session that has only begun would be lost with its connection, so the complaint is waited for.
+ */
+static bool is_stuck(const struct sender *sender, int64_t now_ns, int64_t peer_timeout_ns)
+{
 	const struct watch *watch = &sender->watch;
 
-	return sender->session.is_up && !watch->is_silent &&
-	       now_ns - watch->heard_ns > peer_timeout_ns / 2;
+	return watch->is_stuck && !watch->is_moved && sender->mode == SENDER_PAIRED &&
+	       now_ns - watch->progress_ns > peer_timeout_ns / 2;
+}
+
+static bool should_hang_up(struct sender *sender, int64_t now_ns, int64_t peer_timeout_ns)
+{
+	struct watch *watch = &sender->watch;
+
+	if (!sender->session.is_up || watch->is_silent)
+		return false;
+	bool has_stuck = is_stuck(sender, now_ns, peer_timeout_ns);
+	watch->is_silent = has_stuck || is_silent(sender, now_ns, peer_timeout_ns);
+	watch->is_moved = watch->is_moved || has_stuck;
+	return watch->is_silent;
 }
 
 struct watch_findings watch_look(struct sender *sender, int64_t now_ns, int64_t peer_timeout_ns)
@@ -107,10 +150,10 @@ struct watch_findings watch_look(struct sender *sender, int64_t now_ns, int64_t 
 
 	forgive_own_lateness(watch, now_ns);
 	findings.complaint = complaint(sender, now_ns, peer_timeout_ns);
+	watch->is_complained = watch->is_complained || findings.complaint == COMPLAINT_NO_PROGRESS;
 	if (findings.complaint != COMPLAINT_NONE)
 		return findings;
-	findings.should_hang_up = is_silent(sender, now_ns, peer_timeout_ns);
-	watch->is_silent = watch->is_silent || findings.should_hang_up;
+	findings.should_hang_up = should_hang_up(sender, now_ns, peer_timeout_ns);
 	/* Whoever watches must never wait behind a full connection. */
 	findings.should_keep = !watch->is_writing && sender->acked >= sender->sent &&
 			       now_ns - watch->sent_ns >= TICK_NS;

@@ -27,6 +27,9 @@ struct watch {		     /* part of struct sender */
 	int64_t ticked_ns;   /* when the watch last looked; 0: not yet */
 	bool is_writing;     /* the connection is being written to, which may take its time */
 	bool is_silent;	     /* the connection was given up for that: another network next */
+	bool is_stuck;	     /* what was sent is sent again and again, and does not get through */
+	bool is_complained;  /* of no progress over this connection */
+	bool is_moved;	     /* another network is tried for that, and there was no progress yet */
 };
 
 enum complaint {
@@ -39,7 +42,7 @@ enum complaint {
 
 struct watch_findings {
 	enum complaint complaint;
-	bool should_hang_up; /* silent: find another way */
+	bool should_hang_up; /* silent, or stuck: find another way */
 	bool should_keep;    /* nothing was said for a while: say KEEP */
 };
 
@@ -55,6 +58,12 @@ void watch_on_working(struct sender *sender, int64_t duration_ns, int64_t now_ns
 /* Around each write to the connection. was_idle: everything sent before was acknowledged. */
 void watch_on_writing(struct sender *sender, bool was_idle, int64_t now_ns);
 void watch_on_written(struct sender *sender);
+/* Whether the connection sends again and again what it has sent already. */
+void watch_on_stuck(struct sender *sender, bool is_stuck);
+/* A connection stands, and HELLO is done. */
+void watch_on_connected(struct sender *sender, int64_t now_ns);
+/* The session that has ended fell silent, or got nothing through. */
+bool watch_was_bad(const struct sender *sender);
 /* A first connection did not come about in time: true once, to be told. */
 bool watch_is_unreachable(struct sender *sender, int64_t now_ns);
 /* In words, for people. */

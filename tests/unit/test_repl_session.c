@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "repl/barrier.h"
+#include "repl/paths.h"
 #include "repl/receiver.h"
 #include "repl/sender.h"
 #include "repl/syncs.h"
@@ -456,6 +457,98 @@ static void a_silent_connection_is_given_up_once(void **state)
 	assert_false(look(now + TICK_NS).should_hang_up);
 }
 
+/* Small frames pass, what is large does not: half of the peer's time, then another network, once. */
+static void what_does_not_get_through_goes_another_way(void **state)
+{
+	(void)state;
+	become_pair();
+	int64_t now = 0;
+	watch_on_stuck(&sender, true);
+	for (; now <= PEER_TIMEOUT_NS / 2; now += TICK_NS) {
+		watch_on_heard(&sender, now);
+		assert_false(look(now).should_hang_up);
+	}
+	watch_on_heard(&sender, now);
+	assert_true(look(now).should_hang_up);
+	assert_true(watch_was_bad(&sender));
+	(void)session_on_disconnected(&sender, now);
+	assert_int_equal(shake_hands(0, now), HELLO_CONTINUED);
+	assert_false(watch_was_bad(&sender));
+	/* The other one is as bad: the peer has no more time than before. */
+	for (; now <= PEER_TIMEOUT_NS; now += TICK_NS) {
+		watch_on_heard(&sender, now);
+		watch_on_stuck(&sender, true);
+		assert_false(look(now).should_hang_up);
+	}
+	watch_on_heard(&sender, now);
+	assert_int_equal(look(now).complaint, COMPLAINT_NO_PROGRESS);
+	assert_true(watch_was_bad(&sender));
+}
+
+/* Heard of all the time, and stuck, from `now` on; gives the time of hanging up. */
+static int64_t hangs_up_at(int64_t now)
+{
+	struct watch_findings findings;
+
+	do {
+		now += TICK_NS;
+		watch_on_stuck(&sender, true);
+		watch_on_heard(&sender, now);
+		findings = look(now);
+		assert_int_equal(findings.complaint, COMPLAINT_NONE);
+	} while (!findings.should_hang_up);
+	return now;
+}
+
+static void what_got_through_has_its_time_again(void **state)
+{
+	(void)state;
+	become_pair();
+	int64_t first = hangs_up_at(0);
+	(void)session_on_disconnected(&sender, first);
+	assert_int_equal(shake_hands(0, first), HELLO_CONTINUED);
+	watch_on_progress(&sender, first);
+	assert_int_equal(hangs_up_at(first), 2 * first);
+}
+
+/* ---- networks ---- */
+
+static void a_bad_network_comes_last(void **state)
+{
+	struct paths paths = { 0 };
+	int64_t now = NS_PER_S;
+
+	(void)state;
+	assert_int_equal(paths_choose(&paths, 3, now), 0);
+	paths_on_ended(&paths, 0, true, now);
+	assert_int_equal(paths_choose(&paths, 3, now), 1);
+	paths_on_ended(&paths, 1, false, now + 1);
+	assert_int_equal(paths_choose(&paths, 3, now + 1), 1);
+	paths_on_ended(&paths, 1, true, now + 1);
+	paths_on_ended(&paths, 2, true, now + 2);
+	assert_int_equal(paths_choose(&paths, 3, now + 3), 0); /* all are bad: the oldest */
+	assert_int_equal(paths_choose(&paths, 3, now + 1 + BAD_FOR_NS), 0);
+	assert_int_equal(paths_choose(&paths, 1, now + 3), 0);
+}
+
+static void nothing_is_held_against_networks_without_a_peer(void **state)
+{
+	struct paths paths = { 0 };
+
+	(void)state;
+	for (uint8_t path = 0; path < 3; path++) {
+		assert_int_equal(paths_choose(&paths, 3, path + 1), path);
+		paths_on_failed(&paths, path, 3, path + 1);
+	}
+	assert_int_equal(paths_choose(&paths, 3, 4), 0);
+	/* One that answered in between is no sign that the peer was away. */
+	paths_on_failed(&paths, 0, 3, 5);
+	paths_on_failed(&paths, 1, 3, 6);
+	paths_on_ended(&paths, 2, false, 7);
+	paths_on_failed(&paths, 2, 3, 8);
+	assert_int_equal(paths_choose(&paths, 3, 9), 0);
+}
+
 static void a_lost_peer_has_a_second_to_come_back(void **state)
 {
 	(void)state;
@@ -531,6 +624,14 @@ int main(void)
 		cmocka_unit_test(a_peer_without_progress_is_complained_of),
 		cmocka_unit_test(a_silent_connection_is_given_up_once),
 		cmocka_unit_test(a_lost_peer_has_a_second_to_come_back),
+		cmocka_unit_test(a_silent_connection_is_given_up_once),
+		cmocka_unit_test(what_does_not_get_through_goes_another_way),
+		cmocka_unit_test(a_silent_connection_is_given_up_once),
+		cmocka_unit_test(what_got_through_has_its_time_again),
+		cmocka_unit_test(a_silent_connection_is_given_up_once),
+		cmocka_unit_test(a_bad_network_comes_last),
+		cmocka_unit_test(a_silent_connection_is_given_up_once),
+		cmocka_unit_test(nothing_is_held_against_networks_without_a_peer),
 		cmocka_unit_test(own_lateness_is_forgiven),
 		cmocka_unit_test(what_is_broken_costs_the_peer),
 		cmocka_unit_test(every_phase_has_its_moves),

@@ -11,6 +11,9 @@
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "repl/paths.h"
+
+#define SHORT_SESSION_NS (10 * NS_PER_S) /* whatever ended it: next time over another network */
 
 /* ---- HELLO ---- */
 
@@ -111,6 +114,14 @@ static int open_session(struct replicator *r, struct stream *stream, struct tls_
 
 /* ---- the link thread ---- */
 
+/* NULL: it is not among the nodes any more. */
+static const struct node_config *peer_of(const struct replicator *r)
+{
+	const struct node_config *peer = config_node_by_id(r->config.cluster, r->config.peer);
+
+	return peer == NULL || peer->address_count == 0 ? NULL : peer;
+}
+
 /* The memory of a resynchronisation that is over for good. */
 static void tidy_resync(struct replicator *r)
 {
@@ -127,14 +138,14 @@ static void tidy_resync(struct replicator *r)
 	resync_source_free(source);
 }
 
-static int try_connect(struct replicator *r, unsigned attempt, struct tls_error *out_why,
-	struct stream **out_stream)
+static int try_connect(
+	struct replicator *r, uint8_t path, struct tls_error *out_why, struct stream **out_stream)
 {
-	const struct node_config *peer = config_node_by_id(r->config.cluster, r->config.peer);
-	if (peer == NULL || peer->address_count == 0)
+	const struct node_config *peer = peer_of(r);
+	if (peer == NULL)
 		return -ENOENT;
 	const struct stream_call call = {
-		.address = peer->addresses[attempt % peer->address_count],
+		.address = peer->addresses[path],
 		.port = r->config.cluster->port,
 		.caller = r->config.self,
 		.module = r->config.module->name,
@@ -154,24 +165,44 @@ static void say_unreachable(struct replicator *r, int error, const struct tls_er
 			why->sentence[0] != '\0' ? why->sentence : "the peer cannot be reached");
 }
 
+/* The peer itself has said no: the way to it is a good one. */
+static bool is_answer(int error)
+{
+	return error == -EAGAIN || error == -ESTALE;
+}
+
+/* The session for as long as it lasts, and what that says of the network. */
+static void run_session(struct replicator *r, struct paths *paths, uint8_t path, uint8_t *batch)
+{
+	int64_t begun_ns = clock_boot_ns();
+	replicator_run_session(r, batch);
+	int64_t now_ns = clock_boot_ns();
+	lock_take(&r->lock);
+	bool is_bad = !r->is_leaving &&
+		      (watch_was_bad(&r->sender) || now_ns - begun_ns < SHORT_SESSION_NS);
+	lock_give(&r->lock);
+	paths_on_ended(paths, path, is_bad, now_ns);
+}
+
 /* One try: connect, HELLO, and the session for as long as it lasts. */
-static void try_session(struct replicator *r, unsigned *attempt, uint8_t *batch)
+static void try_session(struct replicator *r, struct paths *paths, uint8_t *batch)
 {
 	struct tls_error why = { 0 };
 	struct stream *stream = NULL;
-	int error = try_connect(r, *attempt, &why, &stream);
+	const struct node_config *peer = peer_of(r);
+	uint8_t count = peer == NULL ? 1 : peer->address_count;
+	uint8_t path = paths_choose(paths, count, clock_boot_ns());
+	int error = try_connect(r, path, &why, &stream);
 	if (error == 0)
 		error = open_session(r, stream, &why);
 	if (error == 0) {
-		replicator_run_session(r, batch);
+		run_session(r, paths, path, batch);
 		stream_put(stream);
-		lock_take(&r->lock);
-		*attempt = r->sender.watch.is_silent ? *attempt + 1 : 0;
-		lock_give(&r->lock);
 		return;
 	}
 	stream_put(stream);
-	*attempt += 1;
+	if (!is_answer(error))
+		paths_on_failed(paths, path, count, clock_boot_ns());
 	if (error == -ESTALE)
 		replicator_drop_peer(r, LOSS_OVER, error,
 			"the peer's process started anew: its copy has to be compared");
@@ -185,7 +216,7 @@ static void try_session(struct replicator *r, unsigned *attempt, uint8_t *batch)
 void *replicator_primary_run(void *context)
 {
 	struct replicator *r = context;
-	unsigned attempt = 0;
+	struct paths paths = { 0 };
 	uint8_t *batch = malloc(BATCH_BYTES);
 	CHECK(batch != NULL);
 	for (;;) {
@@ -200,7 +231,7 @@ void *replicator_primary_run(void *context)
 			break;
 		tidy_resync(r);
 		if (is_wanted)
-			try_session(r, &attempt, batch);
+			try_session(r, &paths, batch);
 	}
 	free(batch);
 	return NULL;

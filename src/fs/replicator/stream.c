@@ -233,3 +233,8 @@ void stream_end(struct stream *stream)
 {
 	tls_shutdown(stream->tls);
 }
+
+bool stream_is_stuck(const struct stream *stream)
+{
+	return tls_is_stuck(stream->tls);
+}

@@ -46,5 +46,7 @@ int stream_send_encoded(struct stream *stream, const void *data, size_t size) MU
 int stream_receive(struct stream *stream, int64_t timeout_ns, struct frame *out_frame) MUST_CHECK;
 /* Whoever waits in it returns at once; nothing can be sent any more. */
 void stream_end(struct stream *stream);
+/* What was sent does not get through, however often. Takes no lock. */
+bool stream_is_stuck(const struct stream *stream);
 
 #endif

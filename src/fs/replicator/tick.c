@@ -36,6 +36,7 @@ static void tick_secondary(struct replicator *r)
 static void tick_primary(struct replicator *r)
 {
 	lock_take(&r->lock);
+	watch_on_stuck(&r->sender, r->stream != NULL && stream_is_stuck(r->stream));
 	struct watch_findings findings =
 		watch_look(&r->sender, clock_boot_ns(), r->config.module->peer_timeout_ns);
 	if (findings.should_hang_up && r->stream != NULL)
