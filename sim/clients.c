@@ -14,7 +14,7 @@ static bool is_reached(const struct world *world, const struct node *node)
 	bool is_answering = node_has_address(world, node) || !world->has_address;
 
 	return node->is_up && node->detached == 0 && is_answering && node->is_application_running &&
-	       node->frozen_until[PROCESS_FS] <= world->now;
+	       node->frozen_until[PROCESS_FS] <= world->now && node->data_disk_until <= world->now;
 }
 
 void client_wake(struct world *world, uint32_t client)

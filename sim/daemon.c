@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/overtaking.h"
 #include "sim/world.h"
@@ -163,7 +164,10 @@ static void ask_arbiter(struct world *world, struct node *node, const struct act
 static void perform(struct world *world, struct node *node, const struct action *action)
 {
 	switch (action->type) {
-	case ACTION_WRITE_RECORD: write_record(world, node, &action->write_record.record); break;
+	case ACTION_WRITE_RECORD:
+		looks_on_record(world, node, &action->write_record.record);
+		write_record(world, node, &action->write_record.record);
+		break;
 	case ACTION_ORDER_FS: order_fs(world, node, action); break;
 	case ACTION_RUN_SCRIPT: script_run(world, node, action); break;
 	case ACTION_HOLD_ADDRESS: hold_address(world, node); break;
@@ -179,6 +183,8 @@ static void perform(struct world *world, struct node *node, const struct action 
 	case ACTION_ANSWER_COMMAND: person_on_answer(world, node, action); break;
 	case ACTION_LOG:
 		SAY(world, "node %d: %s: %s", node->id, action->log.id, action->log.sentence.data);
+		if (strcmp(action->log.id, "module.unfit") == 0)
+			looks_on_unfit(world, node);
 		break;
 	case ACTION_SEND_BEAT:
 	case ACTION_TYPE_COUNT: CHECK(false);
@@ -378,6 +384,8 @@ void daemon_start(struct world *world, struct node *node)
 	fs_say_missed(world, node);
 	daemon_send_pending(world, node);
 	happen_to(world, node, PROCESS_DAEMON, HAPPEN_TRY_TARGET, 0);
+	if (world->is_watched)
+		happen_to(world, node, PROCESS_DAEMON, HAPPEN_LOOK, NS_PER_S);
 }
 
 void daemon_kill(struct world *world, struct node *node)
@@ -514,8 +522,10 @@ static void on_core(struct world *world, struct node *node, const struct happeni
 		enum beat_worth worth =
 			core_weigh_beat(node->daemon.core, &event.beat, node_clock(world, node));
 		event.beat.summaries = &summary;
-		if (worth == BEAT_COUNTS)
+		if (worth == BEAT_COUNTS) {
 			node->told_epoch = MAX_OF(node->told_epoch, summary.record.epoch.number);
+			node->told_sights = summary.sights;
+		}
 	}
 	step(world, node, &event);
 }
@@ -535,6 +545,8 @@ void daemon_handle(struct world *world, struct node *node, const struct happenin
 		try_target(world, node);
 	else if (happening->kind == HAPPEN_GOODBYE)
 		say_goodbye(world, node);
+	else if (happening->kind == HAPPEN_LOOK)
+		looks_take(world, node);
 	else if (happening->kind == HAPPEN_PROBE)
 		on_probe(world, node, happening->number != 0);
 	else if (happening->kind == HAPPEN_ARBITER)

@@ -265,6 +265,7 @@ static void stop(struct world *world, struct node *node)
 		fs_store(node);
 	}
 	node->held.role = FS_NONE;
+	node->is_mount_gone = false;
 	node->held.has_logs = false;
 	for (int i = 0; i < CLIENTS; i++)
 		node->held.ring[i].is_pending = false; /* EIO */

@@ -212,6 +212,7 @@ bool primary_request(struct world *world, struct node *node, uint32_t client, bo
 	if (!is_sync && !has_id(world, node))
 		return false;
 	request->is_pending = true;
+	request->is_orphan = false;
 	request->since = world->now;
 	if (is_sync)
 		request_sync(world, node, request);

@@ -38,6 +38,9 @@ static void end_processes(struct world *world, struct node *node)
 	node->held.has_logs = false;
 	node->held.role = FS_NONE;
 	node->is_up = false;
+	node->is_mount_gone = false;
+	for (int i = 0; i < NODES; i++)
+		world->nodes[i].has_given_away = false; /* a service that begins anew */
 	for (int i = 0; i < PROCESS_COUNT; i++)
 		node->frozen_until[i] = 0;
 }
@@ -72,6 +75,7 @@ void node_freeze(struct world *world, struct node *node, enum process process, i
 					    : "evenkeel-fs is",
 		(long long)(duration / NS_PER_MS));
 	node->woken_at = MAX_OF(node->woken_at, until);
+	node->may_be_unfit = node->may_be_unfit || process == PROCESS_FS;
 	for (int i = 0; i < PROCESS_COUNT; i++)
 		if (process == PROCESS_NONE || i == (int)process)
 			node->frozen_until[i] = MAX_OF(node->frozen_until[i], until);
@@ -82,6 +86,8 @@ void node_freeze(struct world *world, struct node *node, enum process process, i
 /* A script that runs is killed with it; its end is told like any other. */
 void scripts_kill(struct node *node)
 {
+	for (int i = 0; i < CLIENTS; i++)
+		node->held.ring[i].is_orphan = node->held.ring[i].is_pending;
 	node->is_application_running = false;
 	node->is_script_killed = node->is_script_running;
 }

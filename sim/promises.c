@@ -25,8 +25,11 @@ void promise_broken(struct world *world, int promise, const char *format, ...)
 
 	if (world->promise.is_broken)
 		return; /* the first one is the one to look at */
-	int size = snprintf(world->promise.what, sizeof(world->promise.what),
-		"%s%d: ", promise == 0 ? "convergence " : "promise ", promise);
+	int size = snprintf(world->promise.what, sizeof(world->promise.what), "%s%d: ",
+		promise == 0		   ? "convergence "
+		: promise >= RULE_OBSERVED ? "rule R"
+					   : "promise ",
+		promise);
 	va_start(values, format);
 	/* NOLINTNEXTLINE: clang-tidy 14 does not see va_start() here */
 	(void)vsnprintf(world->promise.what + size, sizeof(world->promise.what) - (size_t)size,
@@ -317,7 +320,8 @@ void promise_on_acknowledged(struct world *world, struct node *node, uint32_t cl
 	if (world->durability == DURABILITY_FSYNC && !request->is_sync)
 		return; /* what is not synced is not promised */
 	check_good(world, node, request);
-	check_writer(world, node, request);
+	if (!request->is_orphan)
+		check_writer(world, node, request);
 	if (request->is_sync)
 		note_synced(world, node, request);
 	else

@@ -142,6 +142,8 @@ static void handle_process(struct world *world, const struct happening *happenin
 		return;
 	if (node->frozen_until[happening->process] > world->now)
 		queue_postpone(world, happening, node->frozen_until[happening->process]);
+	else if (happening->process == PROCESS_FS && stuck_waits(world, node, happening))
+		queue_postpone(world, happening, node->data_disk_until);
 	else if (happening->process == PROCESS_DAEMON)
 		daemon_handle(world, node, happening);
 	else
@@ -187,6 +189,8 @@ static void handle(struct world *world, const struct happening *happening)
 		rare_strike(world);
 	else if (happening->kind == HAPPEN_DISK)
 		disk_strike(world);
+	else if (happening->kind == HAPPEN_STUCK)
+		stuck_strike(world);
 	else if (happening->kind == HAPPEN_TURN)
 		fault_turn_round(world, happening);
 	else if (happening->kind == HAPPEN_HEAL)
@@ -271,6 +275,7 @@ bool world_run(struct world *world, uint64_t seed)
 	rare_draw(world, TROUBLE_FROM_NS);
 	disks_draw(world, TROUBLE_FROM_NS);
 	byhand_draw(world, TROUBLE_FROM_NS);
+	looks_draw(world, TROUBLE_FROM_NS);
 	play(world, TROUBLE_FROM_NS + trouble);
 	if (!world->promise.is_broken) {
 		faults_end(world);

@@ -13,7 +13,7 @@
  *
  * Files: run.c plays one seed; queue.c orders what happens; node.c crashes, cuts, freezes; daemon.c
  * performs actions; fs*.c play evenkeel-fs; network.c loses and delays; copy.c knows what lies
- * where; clients.c write; faults.c, rare.c, disks.c and people.c make trouble; promises.c judges. Time is in
+ * where; clients.c write; faults.c, rare.c, disks.c, looks.c and people.c make trouble; promises.c judges. Time is in
  * nanoseconds of the world's own clock; each node's boot clock is derived from it.
  */
 #ifndef EVENKEEL_SIM_WORLD_H
@@ -60,6 +60,7 @@ enum happening_kind {
 	HAPPEN_RECORD,	   /* daemon: the record's write is done */
 	HAPPEN_RENEW,	   /* daemon: renew the address */
 	HAPPEN_TRY_TARGET, /* daemon: ping the target */
+	HAPPEN_LOOK,	   /* daemon: what all rests on is looked at */
 	HAPPEN_ARBITER,	   /* daemon: the ping before going on alone has its answer */
 	HAPPEN_GOODBYE,	   /* daemon: everything has left its role in order: the node ends */
 	HAPPEN_PROBE,	   /* daemon: somebody answers for the address, or nobody */
@@ -79,6 +80,7 @@ enum happening_kind {
 	HAPPEN_FAULT, /* the next trouble */
 	HAPPEN_RARE,  /* the next rare one */
 	HAPPEN_DISK,  /* the next state disk that hangs */
+	HAPPEN_STUCK, /* the next data disk, or server, that hangs */
 	HAPPEN_TURN,  /* the other way breaks */
 	HAPPEN_HEAL,  /* a trouble ends */
 	HAPPEN_PERSON,
@@ -180,6 +182,7 @@ struct tenure { /* a node serving, from when it began */
 
 struct request { /* of a client, in the ring that outlives evenkeel-fs */
 	bool is_pending, is_sync;
+	bool is_orphan; /* whoever called was killed: an answer reaches nobody */
 	int64_t since;
 	uint32_t write;
 	uint64_t sequence;
@@ -277,7 +280,14 @@ struct node {
 	int64_t address_until; /* the kernel's lifetime of the service address */
 	int unmounted;	       /* troubles that keep its data disk away: the directory is empty */
 	int64_t state_disk_until; /* it hangs: no record is written before */
-	int detached;		  /* troubles that keep it off the client network */
+	int64_t data_disk_until;  /* it hangs */
+	bool is_mount_gone;	  /* somebody took it away */
+	uint32_t looks_in_vain[LOOK_COUNT];
+	struct sights told_sights; /* what the other has told of itself last */
+	int64_t unheeded_since;	   /* 0: not so */
+	bool may_be_unfit;	   /* something was done to it since it gave the service away */
+	bool has_given_away;	   /* the service, because of that, and has not had it since */
+	int detached;		   /* troubles that keep it off the client network */
 	int64_t power_cut_at;
 	int64_t woken_at; /* end of its last freeze */
 	uint64_t boots;
@@ -351,9 +361,11 @@ struct world {
 	bool has_address;	    /* the module has a service address */
 	struct weather weather;
 	bool has_fault[FAULT_COUNT];
-	struct chance rare;   /* its own, see rare.c */
-	struct chance disk;   /* its own, see disks.c */
-	struct chance person; /* its own, see byhand.c */
+	struct chance rare;    /* its own, see rare.c */
+	struct chance disk;    /* its own, see disks.c */
+	struct chance person;  /* its own, see byhand.c */
+	struct chance looking; /* likewise, looks.c */
+	bool is_watched;       /* evenkeeld looks at what all rests on */
 	bool has_rare[RARE_COUNT];
 	struct recorded recorded[NODES][SHELF_COUNT];
 	int64_t fault_gap_min, fault_gap_max;
@@ -550,6 +562,15 @@ void rare_strike(struct world *world);
 
 void rare_record(struct world *world, struct node *from, const struct happening *beat);
 int64_t rare_arbiter_delay(struct world *world);
+void looks_draw(struct world *world, int64_t from);
+void stuck_strike(struct world *world);
+/* Such a thing of evenkeel-fs cannot happen now, because its disk hangs. */
+bool stuck_waits(
+	const struct world *world, const struct node *node, const struct happening *happening);
+void looks_take(struct world *world, struct node *node);
+/* It gives the service away because of what was seen; and it begins to write a record. */
+void looks_on_unfit(struct world *world, struct node *node);
+void looks_on_record(struct world *world, struct node *node, const struct record *record);
 void disks_draw(struct world *world, int64_t from);
 void disk_strike(struct world *world);
 void person_acts(struct world *world, const struct happening *happening);
@@ -557,6 +578,7 @@ void person_on_answer(struct world *world, struct node *node, const struct actio
 
 /* ---- promises.c ---- */
 
+#define RULE_OBSERVED 23 /* no promise, but a rule (docs/rules.md) */
 void promise_broken(struct world *world, int promise, const char *format, ...) PRINTF_LIKE(3, 4);
 void promise_on_serving(struct world *world, struct node *node, bool is_promotion);
 void promise_on_acknowledged(struct world *world, struct node *node, uint32_t client);

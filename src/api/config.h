@@ -74,6 +74,7 @@ struct module_settings {
 	uint8_t address_count;
 	struct address_config addresses[ADDRESSES_MAX];
 	enum durability durability;
+	int64_t disk_timeout_ns;   /* 5 s: what does not answer for so long counts as stuck */
 	int64_t peer_timeout_ns;   /* 2 s: without progress for so long, the peer is dropped */
 	int64_t script_timeout_ns; /* 300 s */
 	uint8_t repairs_max;

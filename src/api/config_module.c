@@ -59,6 +59,9 @@ const struct setting module_rows[MODULE_ROWS] = {
 	  .help = "when a call returns: when the peer did it too, or at once (fsync always waits for both disks)" },
 	[MODULE_PEER_TIMEOUT] = { "peer_timeout", SETTING_DURATION, AT(module_file, settings.peer_timeout_ns), .min = 200 * NS_PER_MS,
 	  .max = 300 * NS_PER_S, .fallback = "2s", .help = "a secondary without progress for so long is dropped" },
+	[MODULE_DISK_TIMEOUT] = { "disk_timeout", SETTING_DURATION, AT(module_file, settings.disk_timeout_ns), .min = 2 * NS_PER_S,
+	  .max = 300 * NS_PER_S, .fallback = "5s", .is_live = true,
+	  .help = "a disk, or an evenkeel-fs, that does not answer for so long counts as stuck: the service goes to the other node, or that one is dropped" },
 	[MODULE_SCRIPT_TIMEOUT] = { "script_timeout", SETTING_DURATION, AT(module_file, settings.script_timeout_ns), .min = NS_PER_S,
 	  .max = DAY, .fallback = "300s", .is_live = true, .help = "a script that takes longer is killed" },
 	[MODULE_REPAIRS] = { "repairs", SETTING_INTEGER, AT(module_file, settings.repairs_max), .min = 0, .max = 100, .fallback = "3",
@@ -89,7 +92,7 @@ int config_node_count(const struct module_settings *settings)
 
 /* What only two copies need. */
 static const int mirror_rows[] = { MODULE_PREFERRED, MODULE_FAILOVER, MODULE_DIRECTORIES,
-	MODULE_DURABILITY, MODULE_PEER_TIMEOUT };
+	MODULE_DURABILITY, MODULE_PEER_TIMEOUT, MODULE_DISK_TIMEOUT };
 
 bool config_is_mirrors(int row)
 {

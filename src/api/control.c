@@ -17,6 +17,7 @@
 #define REPORT(kind, member, ...)   ROW(kind, report.member, __VA_ARGS__),
 #define ORDER(kind, member, ...)    ROW(kind, order.member, __VA_ARGS__),
 #define VERIFIED(kind, member, ...) ROW(kind, verified.copies.member, __VA_ARGS__),
+#define LOOKED(kind, member, ...)   ROW(kind, looked.member, __VA_ARGS__),
 
 static const struct field hello_fields[] = {
 	ROW(TEXT, hello.module, "module", NULL, "", "that it serves"),
@@ -32,12 +33,16 @@ static const struct field verified_fields[] = {
 	ROW(ERROR, verified.error, "error", NULL, "errno", "0: compared; else why it could not be done"),
 	FS_VERIFIED_FIELDS(VERIFIED)
 };
+static const struct field looked_fields[] = { FS_LOOKED_FIELDS(LOOKED) };
 static const struct field order_fields[] = { FS_ORDERED_FIELDS(ORDER) };
 static const struct field stream_fields[] = {
 	ROW(U8, stream.peer, "peer", NULL, "node id", "of the caller"),
 };
 static const struct field verify_fields[] = {
 	ROW(U32, verify.request, "request", NULL, "", "to be named by the answer"),
+};
+static const struct field look_fields[] = {
+	ROW(U32, look.number, "number", NULL, "", "of the question"),
 };
 
 const struct control_row control_rows[CONTROL_TYPE_COUNT] = {
@@ -46,9 +51,11 @@ const struct control_row control_rows[CONTROL_TYPE_COUNT] = {
 	[CONTROL_STORE]	   = { "store",	   FIELDS(store_fields),    true,  "keep the descriptor beside this for my successor, under this name" },
 	[CONTROL_UNSTORE]  = { "unstore",  FIELDS(store_fields),    true,  "the descriptor of this name is no longer wanted" },
 	[CONTROL_VERIFIED] = { "verified", FIELDS(verified_fields), true,  "answers verify" },
+	[CONTROL_LOOKED]   = { "looked",   FIELDS(looked_fields),   true,  "answers look, once for each directory" },
 	[CONTROL_ORDER]	   = { "order",	   FIELDS(order_fields),    false, "what to do now" },
 	[CONTROL_STREAM]   = { "stream",   FIELDS(stream_fields),   false, "the TCP connection beside this was accepted, its preface is read and answered" },
 	[CONTROL_VERIFY]   = { "verify",   FIELDS(verify_fields),   false, "compare the two copies" },
+	[CONTROL_LOOK]	   = { "look",	   FIELDS(look_fields),	    false, "say at once what is seen of the mounts and of the disk below" },
 };
 /* clang-format on */
 

@@ -32,11 +32,13 @@ enum control_type {
 	CONTROL_STORE, /* with a descriptor */
 	CONTROL_UNSTORE,
 	CONTROL_VERIFIED,
+	CONTROL_LOOKED, /* one for each directory */
 	/* to evenkeel-fs */
 	CONTROL_ORDER,
 	CONTROL_STREAM, /* with a descriptor: the accepted connection, its preface read and answered
 			 */
 	CONTROL_VERIFY,
+	CONTROL_LOOK,
 	CONTROL_TYPE_COUNT
 };
 
@@ -64,6 +66,10 @@ struct control_message {
 		struct {
 			uint32_t request;
 		} verify;
+		struct fs_looked looked;
+		struct {
+			uint32_t number;
+		} look;
 	};
 };
 

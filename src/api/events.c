@@ -71,9 +71,13 @@ const struct event_row event_rows[] = {
 	{ "module.held", WARNING, "the other node is not heard: answers to the application wait until it is clear who goes on", "" },
 	{ "module.local_failed", ERROR, "the disk or evenkeel-fs failed on this node", "repair the disk; the copy is brought up to date afterwards" },
 	{ "module.lost", ERROR, "the other node serves: this node stops serving at once", "" },
+	{ "module.mount_lost", ERROR, "somebody took the mount of a directory away, and no other copy can serve: mounted and started anew here", "find out who did; `evenkeel stop` is the way to get at the directory" },
 	{ "module.resumed", INFO, "the other node is heard again: nothing was changed", "" },
 	{ "module.state", INFO, "the module's state or readiness changed", "" },
+	{ "module.stuck", ERROR, "this copy cannot follow: its disk or evenkeel-fs does not answer, or its mount was taken away; it counts as stale until it was brought up to date again", "`watch.found` before it says what was found; repair that, it follows by itself" },
 	{ "module.takeover", WARNING, "the other node is silent and the arbiter agrees: this node takes over", "bring the other node back" },
+	{ "module.unfit", ERROR, "this node cannot serve as it should any more: the other one takes over, and the application here is killed", "`watch.found` before it says what was found; repair that, it follows by itself" },
+	{ "module.unreached", ERROR, "a service address cannot be set on this node, and can on the other: the service goes there in order", "see that its interface is there and up" },
 	{ "module.waits", WARNING, "the module waits for something", "the sentence says for what" },
 	{ "module.wrong_copy", ERROR, "what lies in the directories is not the copy that this node's state speaks of", "mount the right disk; `prim --force` takes what is there" },
 	/* the mirror */
@@ -101,6 +105,9 @@ const struct event_row event_rows[] = {
 	{ "stream.no_port", ERROR, "the replication port cannot be used on one address; it is tried every second", "see that nothing else uses it" },
 	/* swap */
 	{ "swap.given_up", WARNING, "the other node cannot take over now: this node keeps the service", "`evenkeel status` says what the other node waits for" },
+	/* the watch */
+	{ "watch.found", ERROR, "what the service rests on was looked at, and is not as it should be", "the sentence says what; `evenkeel status` says what that means now" },
+	{ "watch.good", INFO, "what was found is as it should be again", "" },
 };
 /* clang-format on */
 

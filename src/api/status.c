@@ -90,6 +90,8 @@ static const struct field module_rows[] = {
 	MODULE(STRING, now, "now", NULL, "", "what is going on, in a sentence"),
 	MODULE(STRING, if_dies, "if_dies", NULL, "", "what would happen if a node died now"),
 	MODULE(STRING, to_do, "to_do", NULL, "", "what a person should do; empty: nothing"),
+	MODULE(STRING, observed, "observed", NULL, "", "what was seen on this node of what the service rests on, and when; no change of it alone is told to subscribers"),
+	MODULE(STRING, peer_observed, "peer_observed", NULL, "", "the same of the other node, while it is heard"),
 };
 
 static const struct field status_rows[] = {

@@ -84,6 +84,7 @@ struct shown_module {
 	struct shown_resync resync;
 
 	const char *now, *if_dies, *to_do;
+	const char *observed, *peer_observed;
 };
 
 struct shown_status {

@@ -146,6 +146,16 @@ static void print_states(const struct shown_module *module, const char *node)
 	printf("\n");
 }
 
+static void print_peer_observed(const struct shown_module *module)
+{
+	char sentence[2 * SENTENCE_SIZE_MAX];
+	if (shown_text(module->peer_observed)[0] == '\0')
+		return;
+	snprintf(sentence, sizeof(sentence), "on %s: %s", shown_text(module->peer),
+		module->peer_observed);
+	print_wrapped("                 ", sentence);
+}
+
 static void print_module(const struct shown_module *module, const char *node)
 {
 	if (module->is_left_out)
@@ -155,6 +165,8 @@ static void print_module(const struct shown_module *module, const char *node)
 	print_wrapped("    error        ", shown_text(module->error));
 	print_wrapped("    now          ", shown_text(module->now));
 	print_resync(module);
+	print_wrapped("    observed     ", shown_text(module->observed));
+	print_peer_observed(module);
 	print_wrapped("    if one dies  ", shown_text(module->if_dies));
 	print_wrapped("    to do        ", shown_text(module->to_do));
 }

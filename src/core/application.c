@@ -91,9 +91,12 @@ static void checks_advance(struct core *core, struct instance *instance)
 	bool is_wanted = (application->up & instance->kind->serving) != 0 &&
 			 application_is_settled(instance);
 
-	if (is_wanted == application->is_checking)
+	bool is_anew = is_wanted && application->is_checking && application->wants_new_checks &&
+		       !instance->kind->is_excused(instance);
+	if (is_wanted == application->is_checking && !is_anew)
 		return;
 	application->is_checking = is_wanted;
+	application->wants_new_checks = false;
 	application->checks_down = 0;
 	if (instance->config.check_count > 0)
 		(void)action_add(
@@ -267,7 +270,11 @@ void application_on_check(struct core *core, struct instance *instance, const st
 	}
 	bool is_new = (application->checks_down & bit) == 0;
 	application->checks_down |= bit;
-	if (!is_new || instance->kind->is_excused(instance))
+	if (!is_new)
+		return;
+	/* They tell of changes only: begun anew, they say it again if it is still so. */
+	application->wants_new_checks = true;
+	if (instance->kind->is_excused(instance))
 		return;
 	application_repair(core, instance, "a check says that the application does not work");
 }

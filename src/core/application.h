@@ -24,7 +24,8 @@ struct application {
 	bool is_checking;
 	bool is_failed; /* repairs used up */
 	enum script script;
-	uint32_t checks_down; /* mask */
+	uint32_t checks_down;  /* mask */
+	bool wants_new_checks; /* what one found was acted on, or could not be: they begin anew */
 	uint8_t repairs;
 	int64_t repairs_since_ns;
 };

@@ -166,6 +166,7 @@ static void on_module_event(struct core *core, const struct event *event)
 	case EVENT_SCRIPT_ENDED: application_on_script(core, instance, event); break;
 	case EVENT_ADDRESS_CHANGED: application_on_address(core, instance, event); break;
 	case EVENT_CHECK_CHANGED: application_on_check(core, instance, event); break;
+	case EVENT_OBSERVED: observation_on_seen(core, instance, event); break;
 	case EVENT_COMMAND_GIVEN: command_on_given(core, instance, event); break;
 	case EVENT_FS_REPORTED:
 	case EVENT_PROBE_ENDED:
@@ -208,12 +209,23 @@ static void on_event(struct core *core, const struct event *event)
 	case EVENT_PROBE_ENDED:
 	case EVENT_ARBITER_ANSWERED:
 	case EVENT_CHECK_CHANGED:
+	case EVENT_OBSERVED:
 	case EVENT_COMMAND_GIVEN: on_module_event(core, event); break;
 	case EVENT_TYPE_COUNT: CHECK(false);
 	}
 }
 
 /* ---- advancing ---- */
+
+/* As the other node is told: how long ago, not when. */
+static struct sights sights_told(const struct core *core, const struct instance *instance)
+{
+	struct sights sights = instance->observation.sights;
+
+	if (sights.seen_ns != 0)
+		sights.seen_ns = MAX_OF(core->now_ns - sights.seen_ns, 1);
+	return sights;
+}
 
 static void summary_fill(
 	const struct core *core, const struct instance *instance, struct summary *out)
@@ -222,10 +234,22 @@ static void summary_fill(
 		.module = instance->number,
 		.record = instance->record,
 		.can_reach_target = core->can_reach_target,
+		.sights = sights_told(core, instance),
 	};
 	instance->kind->show(instance, out);
 	if (planted(PLANTED_SHOWN_EARLY) && instance->writing.is_open)
 		out->record = instance->writing.record;
+}
+
+/* What is bad is worth a beat of its own. */
+static uint32_t bad_of(const struct sights *sights)
+{
+	uint32_t bad = 0;
+
+	for (enum look look = 0; look < LOOK_COUNT; look++)
+		if (sights->of[look].finding == FINDING_BAD)
+			bad |= BIT(look);
+	return bad;
 }
 
 static struct shown shown_of(const struct core *core, const struct instance *instance)
@@ -241,6 +265,7 @@ static struct shown shown_of(const struct core *core, const struct instance *ins
 		.flags = (uint8_t)((summary.wants_drop ? 1 : 0) | (summary.wants_swap ? 2 : 0) |
 				   (summary.is_second_only ? 4 : 0) | (summary.is_failed ? 8 : 0)),
 		.record_stamp = instance->writing.stamp,
+		.bad = bad_of(&summary.sights),
 	};
 }
 
@@ -248,7 +273,7 @@ static bool shown_is_equal(const struct shown *a, const struct shown *b)
 {
 	return a->state == b->state && a->readiness == b->readiness && a->fs_role == b->fs_role &&
 	       a->fs_link == b->fs_link && a->flags == b->flags &&
-	       a->record_stamp == b->record_stamp;
+	       a->record_stamp == b->record_stamp && a->bad == b->bad;
 }
 
 static void log_state(struct core *core, struct instance *instance, const struct shown *next)

@@ -24,6 +24,7 @@
 #include "base/text.h"
 #include "core/arbiter/arbiter.h"
 #include "core/fs.h"
+#include "core/look.h"
 #include "core/record.h"
 
 /* ---- words that people see ---- */
@@ -114,6 +115,7 @@ struct summary {
 	bool is_second_only;   /* `second`: does not become primary by itself in this start */
 	bool is_failed;	       /* cannot serve here: the application (maxloop) or the disk */
 	bool can_reach_target; /* the ping target answers, as this node last saw */
+	struct sights sights;  /* what was seen there; seen_ns is an age in it, not a time */
 };
 
 /* A beat that the sender heard from the receiver, by its boot_nonce and sent_ns; 0: none. */
@@ -150,6 +152,7 @@ enum event_type {
 	EVENT_ARBITER_ANSWERED, /* answers ACTION_ASK_ARBITER */
 	EVENT_TARGET_TRIED,	/* the ping target, every 10 s while healthy (R3) */
 	EVENT_CHECK_CHANGED,
+	EVENT_OBSERVED, /* what serving and taking over rest on was looked at */
 	EVENT_COMMAND_GIVEN,
 	EVENT_SHUTDOWN_WANTED, /* this node is stopped in order: every module leaves, should_run
 				  stays (B6); then beats say goodbye, see core_is_shut_down() */
@@ -217,6 +220,10 @@ struct event {
 			uint8_t index;
 			bool is_up;
 		} check;
+		struct {
+			struct sights sights;	    /* seen_ns is filled in by the core */
+			char detail[FS_DETAIL_MAX]; /* of what is bad, for a person */
+		} observed;
 		struct {
 			enum command command;
 			uint32_t request;
@@ -318,9 +325,10 @@ struct status {
 	bool is_peer_heard;
 	struct record record;
 	uint64_t resync_done, resync_total;
-	struct text now;     /* what is going on */
-	struct text if_dies; /* what happens if a node dies now */
-	struct text to_do;   /* what a person should do; empty: nothing */
+	struct text now;		     /* what is going on */
+	struct text if_dies;		     /* what happens if a node dies now */
+	struct text to_do;		     /* what a person should do; empty: nothing */
+	struct text observed, peer_observed; /* what was seen, and when */
 };
 /* Errors: ERROR_NOT_FOUND: no such module. */
 int core_status(const struct core *core, uint16_t module, struct status *out_status) MUST_CHECK;

@@ -168,6 +168,29 @@ struct fs_verified {
 	X(TEXT, detail,	     "detail",	    NULL, "",	   "the first difference, or why not")
 /* clang-format on */
 
+/* What it sees of one replicated directory, when it is asked. */
+struct fs_looked {
+	uint32_t root, root_count;
+	uint64_t device;     /* of its mount, as the kernel numbers it; 0: not mounted */
+	bool is_connected;   /* the kernel still asks it */
+	uint64_t tries;	     /* of the disk, that ended */
+	uint64_t took_ns;    /* the last one */
+	uint64_t pending_ns; /* the one that has not ended; 0: none */
+	int error;	     /* of the last one */
+};
+
+/* clang-format off */
+#define FS_LOOKED_FIELDS(X) \
+	X(U32,	 root,	       "root",	       NULL, "",      "number of the directory, from 0 on") \
+	X(U32,	 root_count,   "roots",	       NULL, "",      "of the module") \
+	X(U64,	 device,       "device",       NULL, "",      "number of the mount over it; 0: not mounted") \
+	X(BOOL,	 is_connected, "is_connected", NULL, "",      "the kernel still asks it for what lies below") \
+	X(U64,	 tries,	       "tries",	       NULL, "",      "writes to the disk below that ended, well or not") \
+	X(U64,	 took_ns,      "took",	       NULL, "ns",    "the last of them") \
+	X(U64,	 pending_ns,   "pending",      NULL, "ns",    "for how long the next one has not ended; 0: there is none") \
+	X(ERROR, error,	       "error",	       NULL, "errno", "0, or negative: how the last one ended")
+/* clang-format on */
+
 const char *fs_role_name(enum fs_role role);
 const char *fs_link_name(enum fs_link link);
 const char *fs_report_name(enum fs_report report);

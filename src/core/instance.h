@@ -10,6 +10,7 @@
 
 #include "core/application.h"
 #include "core/context.h"
+#include "core/observation.h"
 #include "core/writing.h"
 
 struct kind;
@@ -22,6 +23,7 @@ struct shown {
 	enum fs_link fs_link;
 	uint8_t flags;
 	uint64_t record_stamp;
+	uint32_t bad; /* mask of looks */
 };
 
 struct instance {
@@ -37,6 +39,7 @@ struct instance {
 	bool should_run; /* wished by a person; in the record soon (B6) */
 	bool wants_stop;
 	struct application application;
+	struct observation observation;
 	struct shown shown;
 };
 

@@ -23,6 +23,9 @@
  *	25  a life of the other node is believed in before it has proved itself (R21)
  *	26  the echo of another life of ours proves a life (R21)
  *	27  any echo of ours proves a life, also one older than what was echoed before (R21)
+ *	30  what was observed here is known and nobody acts on it (R23)
+ *	31  a node that cannot serve gives the service to one whose disk is stuck as well (R23)
+ *	32  who was given the service gives it back as soon as the other one follows (R23)
  *
  * One more breaks no promise that the simulator checks, and is not among its numbers:
  *
@@ -56,6 +59,9 @@ enum {
 	PLANTED_ANY_LIFE = 25,
 	PLANTED_ANY_ECHO = 26,
 	PLANTED_OLD_ECHO = 27,
+	PLANTED_UNHEEDED = 30,
+	PLANTED_BLIND = 31,
+	PLANTED_TAKES_BACK = 32,
 };
 
 static inline bool planted(int number)

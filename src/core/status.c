@@ -30,6 +30,7 @@ void status_fill(
 		text_add(&out_status->now, "the state file cannot be written; ");
 	}
 	instance->kind->say(core, instance, out_status);
+	sights_say(&instance->observation.sights, core->now_ns, &out_status->observed);
 	if (is_in_trouble)
 		say_look_at_state(&out_status->to_do);
 }

@@ -16,7 +16,7 @@
  *	reaper.c     killed children
  *	footing.c    one of us a node, in memory, on time
  *
- * and seven wings, each with one header that the others see, and an internal.h of its own:
+ * and eight wings, each with one header that the others see, and an internal.h of its own:
  *
  *	mesh/        beats over libknet      SEND_BEAT
  *	guests/      evenkeel-fs, TCP port   ORDER_FS
@@ -25,6 +25,7 @@
  *	addresses/   virtual addresses       HOLD_, RELEASE_, PROBE_ADDRESS
  *	arbiters/    operator, ping          ASK_ARBITER
  *	admin/       admin.sock              ANSWER_COMMAND
+ *	watch/       what all of it rests on (looked at every second)
  *
  * Actions of one module are performed in order: those after a WRITE_RECORD wait until it is
  * durable, and are dropped if it cannot be; but what only gives something up never waits
@@ -85,6 +86,7 @@ struct module {
 	struct module_scripts *scripts;	    /* scripts/ */
 	struct module_addresses *addresses; /* addresses/ */
 	struct module_checks *checks;	    /* checks/ */
+	struct module_watch *watch;	    /* watch/ */
 };
 
 struct daemon {
@@ -123,6 +125,7 @@ struct daemon {
 	struct daemon_netlink *netlink;
 	struct daemon_arbiter *arbiter;
 	struct daemon_hold *hold;
+	struct daemon_watch *watch; /* watch/ */
 	struct admin *admin;	    /* admin/ */
 	char cgroup[PATH_SIZE_MAX]; /* the group below which each module has its own; empty: none */
 };

@@ -28,6 +28,7 @@
 #include "daemon/reading.h"
 #include "daemon/records.h"
 #include "daemon/shutdown.h"
+#include "daemon/watch/watch.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
 #include "platform/process.h"
@@ -199,6 +200,7 @@ static const struct part {
 	{ "configuration", reading_open, reading_close, false },
 	{ "records", records_open, records_close, false },
 	{ "addresses", addresses_open, addresses_close, false },
+	{ "watch", watch_open, watch_close, false },
 	{ "arbiter", arbiter_open, arbiter_close, false },
 	{ "control", fs_open, fs_close, true },
 	{ "streams", streams_open, streams_close, true },

@@ -18,6 +18,7 @@
 #include "daemon/records.h"
 #include "daemon/runtime.h"
 #include "daemon/scripts/scripts.h"
+#include "daemon/watch/watch.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
 
@@ -89,6 +90,7 @@ void modules_tell_core(struct module *module, const struct fs_hello *hello)
 static void free_module(struct module *module)
 {
 	fs_remove(module);
+	watch_remove(module);
 	checks_remove(module);
 	addresses_remove(module);
 	scripts_remove(module);
@@ -125,6 +127,8 @@ static int add_module(struct daemon *daemon, const struct module_settings *setti
 		error = checks_add(module);
 	if (error == 0)
 		error = addresses_add(module);
+	if (error == 0)
+		error = watch_add(module);
 	if (error != 0) {
 		free_module(module);
 		return error;

@@ -268,12 +268,21 @@ static void on_verify(struct service *service, const struct control_message *mes
 	(void)pthread_detach(thread); /* replicator_close() waits until it is out */
 }
 
+static void say_looked(struct service *service, const struct control_message *message)
+{
+	lock_socket(service);
+	(void)!send_now(service, message, -1); /* asked anew in a second */
+	unlock_socket(service);
+}
+
 static void on_message(struct service *service, const struct control_message *message, int fd)
 {
 	if (message->type == CONTROL_ORDER)
 		on_order(service, message);
 	else if (message->type == CONTROL_VERIFY)
 		on_verify(service, message);
+	else if (message->type == CONTROL_LOOK)
+		looker_answer(service, say_looked);
 	if (message->type == CONTROL_STREAM && fd >= 0)
 		replicator_take_connection(service->replicator, fd); /* takes it */
 	else if (fd >= 0)

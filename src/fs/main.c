@@ -172,6 +172,7 @@ static void init_service(struct service *service, const struct options *options)
 	lock_init(&service->socket_lock, RANK_SERVICE_SOCKET);
 	lock_init(&service->role_lock, RANK_SERVICE_ROLE);
 	lock_init(&service->order_lock, RANK_SERVICE_ORDERS);
+	looker_init(&service->looker);
 	condition_init(&service->ordered);
 	front_init(&service->front);
 	service->front.report_context = service;

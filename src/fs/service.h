@@ -34,6 +34,21 @@ struct stored {
 	int fd;				 /* borrowed */
 };
 
+/* Whether the disks below the directories answer, as a thread finds out that may hang with them. */
+struct looker {
+	struct lock lock; /* of all below */
+	struct condition asked;
+	bool is_asked, is_running;
+	int at; /* the directory whose disk is being tried; -1: none */
+	int64_t since_ns;
+	struct {
+		int file;
+		uint64_t tries;
+		int64_t took_ns;
+		int error;
+	} roots[ROOTS_MAX];
+};
+
 struct service {
 	struct options options;
 	struct cluster_config cluster;
@@ -59,6 +74,8 @@ struct service {
 	struct epoch epoch;
 	struct generation generation;
 	uint8_t set_id[SET_ID_SIZE];
+
+	struct looker looker;
 
 	struct lock order_lock; /* of the queue */
 	struct condition ordered;
@@ -92,6 +109,13 @@ void service_say(struct service *service, const struct fs_reported *report);
 /* Keeps a descriptor for a successor. */
 void service_store(void *context, const char *name, int fd);
 void service_unstore(void *context, const char *name);
+
+/* ---- looker.c ---- */
+
+void looker_init(struct looker *looker);
+/* Has the disks tried, and tells what is known now. Never waits for one. */
+void looker_answer(struct service *service,
+	void (*say)(struct service *service, const struct control_message *message));
 
 /* ---- roles.c ---- */
 

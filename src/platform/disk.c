@@ -38,3 +38,35 @@ int disk_sync_folder_of(const char *path)
 	close(fd);
 	return error;
 }
+
+int disk_try(int folder, int *file)
+{
+	static const char little[512] = "evenkeel looks whether this disk answers";
+
+	if (*file < 0)
+		*file = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	if (*file < 0)
+		return -errno;
+	int error = disk_write_all(*file, little, sizeof(little), 0);
+	if (error == 0 && fdatasync(*file) != 0)
+		error = -errno;
+	if (error != 0) {
+		(void)close(*file);
+		*file = -1;
+	}
+	return error;
+}
+
+bool disk_is_broken(int error)
+{
+	switch (-error) {
+	case EIO:
+	case EROFS:
+	case EUCLEAN:
+	case EBADMSG:
+	case ENXIO:
+	case ENODEV:
+	case ESHUTDOWN: return true;
+	default: return false;
+	}
+}

@@ -37,9 +37,11 @@ enum lock_rank {
 	RANK_TREE_CACHE,	/* fs/tree: open descriptors */
 	RANK_TREE_INDEX,	/* fs/tree: id to file handle */
 	RANK_SERVICE_ORDERS,	/* fs/service.h: orders that wait */
+	RANK_LOOKER,		/* fs/looker.c: how the disks answered */
 	/* evenkeeld */
 	RANK_READING, /* daemon/reading.c: configuration on its way from the disk */
 	RANK_RECORDS, /* daemon/records.c: records on their way to the disk */
+	RANK_WATCH,   /* daemon/watch: whether the state folder answers */
 	RANK_EVENTS,  /* daemon/events.c: lines on their way to the disk */
 	/* the libraries' own */
 	RANK_TLS_WRITE, /* platform/tls.c: one whole write at a time */

@@ -7,7 +7,7 @@
  *
  *	arbiter ping|operator          before the first boot
  *	module KEY VALUE               kind single, failover on|off, addresses N, preferred a|b, checks N,
- *	                               repairs N, script NAME
+ *	                               repairs N, script NAME|none
  *	boot a                         the daemon starts (B6: the record says whether it runs)
  *	command a NAME [force]         start stop restart swap prim second
  *	run 500ms                      time passes
@@ -29,6 +29,7 @@
  *	check a down|up
  *	address a gone|taken|failed
  *	disk a failing|stuck|good      the state file: cannot be written | a write does not end
+ *	sight a LOOK FINDING           what is seen there from now on: sight a disk bad
  *	wipe a                         the record is gone (a replaced disk)
  */
 #include <stdlib.h>
@@ -131,6 +132,8 @@ static void on_module(struct world *world, const struct line *line)
 		world->module.check_count = (uint8_t)strtoul(value, NULL, 10);
 	else if (strcmp(key, "repairs") == 0)
 		world->module.repairs_max = (uint8_t)strtoul(value, NULL, 10);
+	else if (strcmp(key, "script") == 0 && strcmp(value, "none") == 0)
+		memset(world->module.has_script, 0, sizeof(world->module.has_script));
 	else if (strcmp(key, "script") == 0)
 		world->module.has_script[name_index(value, script_at, SCRIPT_COUNT)] = true;
 	else if (strcmp(key, "kind") == 0 && strcmp(value, "single") == 0)
@@ -173,6 +176,27 @@ static void on_fs(struct world *world, const struct line *line)
 	if (event.fs.report == FS_REPORT_PEER_LOST || event.fs.report == FS_REPORT_PEER_FAILED)
 		world->nodes[0].fs_link = world->nodes[1].fs_link = FS_LINK_NONE;
 	world_event(world, node, event);
+}
+
+static const char *look_at(int i)
+{
+	return words_name(&look_words, (unsigned int)i);
+}
+
+static const char *finding_at(int i)
+{
+	return words_name(&finding_words, (unsigned int)i);
+}
+
+static void on_sight(struct world *world, const struct line *line)
+{
+	int node = node_of(line->words[1]);
+	const char *word = strcmp(line->words[2], "state") == 0 ? "state disk" : line->words[2];
+	int look = name_index(word, look_at, LOOK_COUNT);
+
+	world->nodes[node].findings[look] =
+		(enum finding)name_index(line->words[3], finding_at, FINDING_COUNT);
+	world_look(world, node);
 }
 
 static void on_command(struct world *world, const struct line *line)
@@ -283,6 +307,8 @@ static bool play_event_line(struct world *world, const struct line *line)
 		on_command(world, line);
 	} else if (strcmp(verb, "fs") == 0) {
 		on_fs(world, line);
+	} else if (strcmp(verb, "sight") == 0) {
+		on_sight(world, line);
 	} else if (strcmp(verb, "target") == 0) {
 		on_target(world, line);
 	} else if (strcmp(verb, "address") == 0) {

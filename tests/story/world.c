@@ -465,6 +465,43 @@ static void deliver(struct world *world, int index)
 	world_event(world, item.node, item.event);
 }
 
+void world_look(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+	struct event event = { .type = EVENT_OBSERVED, .module = STORY_MODULE };
+
+	self->look_ns = world->now_ns + NS_PER_S;
+	for (enum look look = 0; look < LOOK_COUNT; look++) {
+		struct sight *sight = &event.observed.sights.of[look];
+		bool is_of_fs = look == LOOK_MOUNT || look == LOOK_FS || look == LOOK_DISK;
+		if (world->module.kind != KIND_MIRROR || (is_of_fs && self->fs_role == FS_NONE) ||
+			(look == LOOK_CHECKS && world->module.check_count == 0) ||
+			(look == LOOK_ADDRESS && world->module.address_count == 0))
+			continue;
+		sight->finding = self->findings[look];
+		sight->took_ns = sight->finding == FINDING_BAD &&
+						 (is_of_fs || look == LOOK_STATE) &&
+						 look != LOOK_MOUNT
+					 ? 5 * NS_PER_S
+					 : NS_PER_MS / 2;
+	}
+	world_event(world, node, event);
+}
+
+static int64_t next_look(const struct world *world, int *out_node)
+{
+	int64_t next = INT64_MAX;
+
+	for (int i = 0; i < STORY_NODES; i++) {
+		const struct story_node *self = &world->nodes[i];
+		if (!self->is_up || self->is_frozen || self->look_ns >= next)
+			continue;
+		next = self->look_ns;
+		*out_node = i;
+	}
+	return next;
+}
+
 static int64_t next_deadline(const struct world *world, int *out_node)
 {
 	int64_t next = INT64_MAX;
@@ -487,12 +524,16 @@ static bool step(struct world *world, int64_t limit_ns)
 	int index = next_item(world);
 	int64_t item_ns = index < 0 ? INT64_MAX : world->queue[index].time_ns;
 	int64_t deadline_ns = next_deadline(world, &node);
-	int64_t next_ns = MIN_OF(item_ns, deadline_ns);
+	int looker = 0;
+	int64_t look_ns = next_look(world, &looker);
+	int64_t next_ns = MIN_OF(MIN_OF(item_ns, deadline_ns), look_ns);
 
 	if (next_ns > limit_ns)
 		return false;
 	world->now_ns = MAX_OF(world->now_ns, next_ns);
-	if (item_ns <= deadline_ns)
+	if (look_ns < item_ns && look_ns < deadline_ns)
+		world_look(world, looker);
+	else if (item_ns <= deadline_ns)
 		deliver(world, index);
 	else
 		world_event(world, node, (struct event){ .type = EVENT_TIME_PASSED });
@@ -564,6 +605,8 @@ void world_init(struct world *world, FILE *out)
 	for (int i = 0; i < STORY_NODES; i++) {
 		world->nodes[i].id = (uint8_t)(i + 1);
 		world->nodes[i].can_reach_target = true;
+		for (enum look look = 0; look < LOOK_COUNT; look++)
+			world->nodes[i].findings[look] = FINDING_GOOD;
 	}
 }
 
@@ -635,6 +678,7 @@ void world_boot(struct world *world, int node)
 	tried.target.is_reachable = self->can_reach_target;
 	world_event(world, node, tried);
 	add_module(world, node);
+	self->look_ns = world->now_ns + NS_PER_S;
 }
 
 void world_kill_daemon(struct world *world, int node)

@@ -46,6 +46,8 @@ struct story_node {
 	int waiting_count;
 	struct action waiting[WAITING_MAX];
 	bool is_address_held;
+	enum finding findings[LOOK_COUNT]; /* what is seen here, while there is anything to see */
+	int64_t look_ns;		   /* when the next look is due */
 	bool is_told_to_run, is_told_to_stop;  /* until the next power cut */
 	uint8_t scripts_up;		       /* start scripts less stop scripts */
 	uint8_t script_failures[SCRIPT_COUNT]; /* so many more of each will fail */
@@ -101,6 +103,8 @@ void world_record_beat(struct world *world, int node);
 void world_play_beat(struct world *world, int node);
 void world_freeze(struct world *world, int node);
 void world_thaw(struct world *world, int node);
+/* What was seen of the module on a node, every second and at each change. */
+void world_look(struct world *world, int node);
 /* Hands a fact to a node now. */
 void world_event(struct world *world, int node, struct event event);
 void world_run(struct world *world, int64_t duration_ns);

@@ -4,6 +4,9 @@
  *	scripts stop, address goes, drain, ONE record (epoch + 1, holder = peer, good = the peer),
  *	which the peer sees in a beat; it begins the epoch after that and serves.
  *
+ * A node that cannot serve any more (is_fenced) waits for no script and no drain, which would not end: its
+ * application is killed, and evenkeel-fs has a moment to hold its answers.
+ *
  * Before that record this node is the holder, after it the peer is; there is nothing between. The
  * peer may have begun without being heard, so this node does not come back by itself, not even by
  * the arbiter's word: it waits for the peer, or for a person. When to hand over: primary.c.
@@ -15,20 +18,28 @@ static bool take_back(struct core *core, struct mirror *mirror)
 {
 	mirror_tell(core, mirror, TELL_SWAP_GIVEN_UP);
 	mirror->wants.swap = false;
+	if (mirror->tenure.is_fenced)
+		order_fs(core, mirror, FS_ORDER_RESUME);
+	mirror->tenure.is_fenced = mirror->tenure.is_unfit = false;
 	if (!mirror->common.wants_stop && !mirror->common.application.is_failed)
 		serve(mirror);
 	return mirror_move(core, mirror, STEP_PAIRED);
 }
 
-static bool is_peer_usable(const struct mirror *mirror)
+/* A node that cannot serve needs no stream for it: what was answered is on the good copy. */
+static bool is_peer_usable(const struct core *core, const struct mirror *mirror)
 {
+	if (mirror->tenure.is_fenced)
+		return peer_is_good_second(core, mirror);
 	return !mirror->loss.is_held && !mirror->fs.said.is_peer_lost;
 }
 
 bool quieting_advance(struct core *core, struct mirror *mirror)
 {
-	if (!is_peer_usable(mirror) || !peer_is_good_second(core, mirror))
+	if (!is_peer_usable(core, mirror) || !peer_is_good_second(core, mirror))
 		return take_back(core, mirror);
+	if (mirror->tenure.is_fenced)
+		return mirror_move(core, mirror, STEP_DRAINING);
 	if (!application_is_down(&mirror->common))
 		return false;
 	mirror->common.application.is_address_wanted = false;
@@ -39,9 +50,12 @@ bool quieting_advance(struct core *core, struct mirror *mirror)
 
 bool draining_advance(struct core *core, struct mirror *mirror)
 {
-	if (!is_peer_usable(mirror))
+	if (!is_peer_usable(core, mirror))
 		return take_back(core, mirror);
-	if (!mirror->fs.said.is_drained)
+	bool is_over = mirror->tenure.is_fenced ? has_passed(core, &mirror->common,
+							  mirror->common.since_ns, HOLD_PATIENCE_NS)
+						: mirror->fs.said.is_drained;
+	if (!is_over)
 		return false;
 	tenure_yield(core, mirror);
 	return mirror_move(core, mirror, STEP_YIELDING);
@@ -101,7 +115,12 @@ bool handover_common(struct core *core, struct mirror *mirror)
 		return false; /* its record decided */
 	if (peer_outranks(core, mirror))
 		return give_way(core, mirror);
+	if (mirror->tenure.is_fenced)
+		return false;
 	if (has_fs_failed(core, mirror))
 		return fence(core, mirror, fs_failure(mirror));
+	/* Nothing here would come to its end: given away at once, as by a node that serves. */
+	if (mirror_must_hand_over(core, mirror))
+		return mirror_move(core, mirror, STEP_PAIRED);
 	return false;
 }

@@ -24,6 +24,8 @@ void mirror_block(struct core *core, struct mirror *mirror, enum wait_reason rea
 	mirror->wait.retry_ns = NO_TIME;
 	if (is_address)
 		mirror->wait.retry_ns = core->now_ns + RETRY_GAP_NS;
+	else if (reason == WAIT_UNFIT)
+		mirror->wait.retry_ns = core->now_ns + RETRY_GAP_NS;
 	else if (step_is_secondary(mirror->step) && reason != WAIT_BEHIND)
 		mirror->wait.retry_ns = core->now_ns + retry_gap_ns(mirror);
 	mirror_tell_blocked(core, mirror);
@@ -135,6 +137,7 @@ static void forget_role(struct mirror *mirror)
 	mirror->fs.is_torn = false;
 	mirror->fs.has_run = false;
 	inquiry_end(&mirror->ask);
+	observation_forget(&mirror->common);
 	mirror->wait.was_eligible = false;
 }
 

@@ -17,6 +17,7 @@
  *	order.c        orders to evenkeel-fs and its reports
  *	tenure.c       durable records: what each of them says
  *	commands.c     commands and refusals
+ *	observed.c     what was seen here and there, and what it means
  *	tell.c         what decisions tell the log
  *	wait_words.c   why it waits, in words; status.c: all that `status` shows
  *
@@ -48,8 +49,11 @@
 #define DROPS_WINDOW_NS	    (600 * NS_PER_S)
 #define RETRY_GAP_NS	    (5 * NS_PER_S) /* between attempts of a secondary that failed */
 #define RETRY_DOUBLINGS	    7
+#define MOUNT_ANEW_NS	    (60 * NS_PER_S) /* lost again so soon: not at once a second time */
 #define SWAP_PATIENCE_NS    (30 * NS_PER_S)
-#define PREFERRED_AFTER_NS  (10 * NS_PER_S) /* paired so long: swap to the preferred node (B4) */
+#define JUST_HEARD_NS	    (700 * NS_PER_MS) /* the newest beat that a peer has echoed is no older */
+#define HOLD_PATIENCE_NS    (100 * NS_PER_MS) /* for an evenkeel-fs that lives to hold its answers */
+#define PREFERRED_AFTER_NS  (10 * NS_PER_S)   /* paired so long: swap to the preferred node (B4) */
 
 enum wait_reason {
 	WAIT_NONE,
@@ -75,6 +79,7 @@ enum wait_reason {
 	WAIT_REFUSED,		 /* evenkeel-fs cannot do what it was told */
 	WAIT_BEHIND,		 /* evenkeel-fs lost what it had received and not yet applied */
 	WAIT_WRONG_COPY,	 /* what lies here is not what the record speaks of */
+	WAIT_UNFIT,		 /* handed over because of what was observed here */
 	WAIT_CUT_OFF,		 /* heard nobody and got no arbiter's word: stepped down */
 	WAIT_REASON_COUNT,
 };
@@ -122,6 +127,7 @@ struct resync {
 struct peer {
 	struct summary shows; /* its last summary */
 	bool is_known;	      /* one came since this daemon started */
+	struct sights sights; /* what was seen there, by our clock */
 	int64_t echo_ns;      /* which beat of ours the peer had heard when it sent it */
 };
 
@@ -143,6 +149,7 @@ struct tenure {
 	bool is_fenced;		    /* on the way down: nothing may run on */
 	bool is_forced;		    /* nobody who uses the directories is asked any more (R10) */
 	bool is_unused;		    /* it began with a record that came too late to go on by */
+	bool is_unfit;		    /* it ends because of what was observed */
 };
 
 /* The good peer is silent, or its stream is lost. */
@@ -177,6 +184,7 @@ struct waiting {
 	bool is_cut_off;     /* stepped down, and nobody was heard since */
 	int64_t eligible_ns; /* since when this node could be chosen as primary */
 	bool was_eligible;
+	int64_t mounted_anew_ns; /* when the mount was lost here last, and nobody took over */
 };
 
 struct mirror {
@@ -225,6 +233,8 @@ bool mirror_is_resting(const struct core *core, const struct mirror *mirror);
 void serve(struct mirror *mirror);
 /* The other node serves and counts: nothing runs on here. */
 bool give_way(struct core *core, struct mirror *mirror);
+/* What was observed here, and of the peer, says that the service goes there now. */
+bool mirror_must_hand_over(const struct core *core, const struct mirror *mirror);
 /* evenkeel-fs or its disk cannot go on; and which reason a person reads then. */
 bool has_fs_failed(struct core *core, struct mirror *mirror);
 enum wait_reason fs_failure(const struct mirror *mirror);
@@ -303,6 +313,21 @@ void tenure_forget(struct core *core, struct mirror *mirror);
 void mirror_on_command(struct core *core, struct mirror *mirror, const struct event *event,
 	struct verdict *verdict);
 
+/* observed.c */
+/* Here: what lies on top of a directory is not ours. */
+bool mirror_has_lost_mount(const struct core *core, const struct mirror *mirror);
+/* Here: the data disk or evenkeel-fs does not answer. */
+bool mirror_is_stuck(const struct core *core, const struct mirror *mirror);
+/* Here: clients cannot reach the service, which serves. */
+bool mirror_lacks_address(const struct core *core, const struct mirror *mirror);
+/* There: all was seen lately, and is good. */
+bool peer_is_sound(const struct core *core, const struct mirror *mirror);
+/* There: the data disk or evenkeel-fs does not answer. */
+bool peer_is_stuck(const struct core *core, const struct mirror *mirror);
+bool observed_say_obstacle(
+	const struct core *core, const struct mirror *mirror, bool is_here, struct text *text);
+void observed_say_now(const struct core *core, const struct mirror *mirror, struct status *status);
+
 /* tell.c: to the log; nothing is decided there. */
 enum mirror_tells {
 	TELL_HELD,
@@ -318,6 +343,11 @@ enum mirror_tells {
 	TELL_LEFT_OUT,
 	TELL_RESYNC_LOST, /* the same, because the stream is lost */
 	TELL_DISK_FAILED,
+	TELL_UNFIT,
+	TELL_UNREACHED,
+	TELL_MOUNT_ANEW,
+	TELL_PEER_STUCK,
+	TELL_STUCK,
 	TELL_CANNOT_FOLLOW,
 	TELL_BEHIND,
 	TELL_WRONG_COPY,

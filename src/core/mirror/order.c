@@ -99,13 +99,24 @@ static void check_rolled_back(struct mirror *mirror, uint64_t barrier)
 	mirror->fs.clean_barrier = 0;
 }
 
+/* An order to stop of an earlier evenkeeld, obeyed late: what was ordered rests on a role that is over. */
+static bool is_stopped_late(const struct mirror *mirror, enum fs_report report)
+{
+	enum fs_order order = mirror->fs.role_order;
+
+	return report == FS_REPORT_IS_STOPPED &&
+	       (order == FS_ORDER_GO_ALONE || order == FS_ORDER_PROMOTE);
+}
+
 static void on_role(struct core *core, struct mirror *mirror, const struct event *event)
 {
 	enum fs_report report = event->fs.report;
 	bool was_dead = mirror->fs.is_dead;
 
 	mirror->fs.is_dead = false;
-	if (mirror->fs.is_order_open && !is_answer(mirror, report, event->fs.epoch)) {
+	observation_forget(&mirror->common);
+	if (mirror->fs.is_order_open && !is_answer(mirror, report, event->fs.epoch) &&
+		!is_stopped_late(mirror, report)) {
 		if (was_dead)
 			order_fs(core, mirror, mirror->fs.role_order);
 		return;

@@ -23,6 +23,8 @@ enum wait_reason fs_failure(const struct mirror *mirror)
 {
 	if (mirror->fs.is_rolled_back)
 		return WAIT_ROLLED_BACK;
+	if (mirror->tenure.is_unfit)
+		return WAIT_UNFIT;
 	if (mirror->fs.said.is_wrong_copy)
 		return WAIT_WRONG_COPY;
 	if (mirror->fs.is_behind)
@@ -79,29 +81,76 @@ bool mounting_advance(struct core *core, struct mirror *mirror)
 
 /* ---- common to all serving steps ---- */
 
-/* Our disk failed: the good peer goes on, without anything of ours that still could run. */
-static bool hand_over_failed(struct core *core, struct mirror *mirror)
+static void quieten(struct core *core, struct mirror *mirror)
 {
-	mirror_tell(core, mirror, TELL_DISK_FAILED);
 	application_kill(core, &mirror->common);
 	mirror->common.application.is_address_wanted = false;
+	application_advance(core, &mirror->common);
+}
+
+/* This node cannot serve: the good peer goes on, without anything of ours that still could run. */
+static bool hand_over_failed(struct core *core, struct mirror *mirror, enum mirror_tells why)
+{
+	mirror_tell(core, mirror, why);
+	quieten(core, mirror);
 	mirror->tenure.is_fenced = true;
-	tenure_yield(core, mirror);
-	return mirror_move(core, mirror, STEP_YIELDING);
+	order_fs(core, mirror, FS_ORDER_HOLD);
+	return mirror_move(core, mirror, STEP_QUIETING);
 }
 
 static bool on_fs_failure(struct core *core, struct mirror *mirror)
 {
 	if (mirror->step == STEP_PAIRED && peer_is_good_second(core, mirror))
-		return hand_over_failed(core, mirror);
+		return hand_over_failed(core, mirror, TELL_DISK_FAILED);
 	return fence(core, mirror, fs_failure(mirror));
+}
+
+static bool is_unfit(const struct core *core, const struct mirror *mirror)
+{
+	return (mirror_has_lost_mount(core, mirror) || mirror_is_stuck(core, mirror)) &&
+	       !planted(PLANTED_UNHEEDED);
+}
+
+bool mirror_must_hand_over(const struct core *core, const struct mirror *mirror)
+{
+	return is_unfit(core, mirror) && peer_is_good_second(core, mirror) &&
+	       peer_is_sound(core, mirror);
+}
+
+/*
+ * The mount is gone: whatever runs on writes where nobody replicates it, so it is killed; a peer that
+ * cannot be given the service is lost first. What is stuck may go on by itself: it gives the service
+ * away only to a peer that is seen to be sound, and otherwise keeps it.
+ */
+static bool on_unfit(struct core *core, struct mirror *mirror)
+{
+	bool is_up = mirror->common.application.up != 0 || mirror->common.application.wanted != 0;
+
+	if (mirror->step == STEP_PAIRED && mirror_must_hand_over(core, mirror)) {
+		mirror->tenure.is_unfit = true;
+		return hand_over_failed(core, mirror, TELL_UNFIT);
+	}
+	if (!mirror_has_lost_mount(core, mirror))
+		return false;
+	if (mirror->step == STEP_PAIRED || step_is_in(mirror->step, GROUP_LOSING)) {
+		if (is_up)
+			quieten(core, mirror);
+		return false;
+	}
+	mirror_tell(core, mirror, TELL_MOUNT_ANEW);
+	int64_t last_ns = mirror->wait.mounted_anew_ns;
+	bool is_repeated = last_ns != 0 && core->now_ns - last_ns < MOUNT_ANEW_NS;
+	mirror->wait.mounted_anew_ns = core->now_ns;
+	mirror->tenure.is_unfit = true;
+	return fence(core, mirror, is_repeated ? WAIT_UNFIT : WAIT_NONE);
 }
 
 /* The stream stands, and the peer could serve at once. */
 static bool can_hand_over(const struct core *core, const struct mirror *mirror)
 {
 	return mirror->step == STEP_PAIRED && !mirror->loss.is_held &&
-	       !mirror->fs.said.is_peer_lost && peer_is_good_second(core, mirror);
+	       !mirror->fs.said.is_peer_lost && peer_is_good_second(core, mirror) &&
+	       !peer_is_stuck(core, mirror);
 }
 
 static bool hand_over(struct core *core, struct mirror *mirror)
@@ -136,14 +185,23 @@ bool primary_common(struct core *core, struct mirror *mirror)
 {
 	bool is_leaving_late = mirror->step == STEP_SHRINKING || mirror->step == STEP_PARTING;
 
+	if (mirror->step == STEP_GROWING)
+		return false; /* its record decided: as a pair from the next step on */
 	if (peer_outranks(core, mirror) && !planted(PLANTED_BOTH_HOLD))
 		return give_way(core, mirror);
 	if (has_fs_failed(core, mirror))
 		return on_fs_failure(core, mirror);
-	if (is_leaving_late || mirror->step == STEP_GROWING)
+	if (is_unfit(core, mirror) && on_unfit(core, mirror))
+		return true;
+	if (is_leaving_late)
 		return false;
 	if (mirror->common.wants_stop)
 		return on_stop(core, mirror);
+	if (mirror_lacks_address(core, mirror) && can_hand_over(core, mirror) &&
+		peer_is_sound(core, mirror)) {
+		mirror_tell(core, mirror, TELL_UNREACHED);
+		return hand_over(core, mirror);
+	}
 	if (mirror->common.application.is_failed && !step_is_in(mirror->step, GROUP_LOSING))
 		return on_application_failed(core, mirror);
 	return false;
@@ -199,7 +257,8 @@ static bool is_named_above(const struct core *core, const struct mirror *mirror)
 
 bool alone_advance(struct core *core, struct mirror *mirror)
 {
-	bool is_target = is_peer_following(core, mirror) && !mirror->peer.shows.record.is_complete;
+	bool is_target = is_peer_following(core, mirror) && !peer_is_stuck(core, mirror) &&
+			 !mirror->peer.shows.record.is_complete;
 
 	if (mirror->wants.overrule || is_named_above(core, mirror)) {
 		tenure_shrink(core, mirror);
@@ -275,8 +334,11 @@ static bool is_swap_wanted(struct core *core, struct mirror *mirror)
 		mirror->wants.swap = false;
 	if (mirror->wants.swap || mirror->peer.shows.wants_swap)
 		return true;
+	if (planted(PLANTED_TAKES_BACK) && mirror->tenure.is_handed)
+		return true;
 	bool is_misplaced = mirror->common.config.preferred == mirror->common.config.peer;
-	return is_misplaced && !mirror->tenure.is_handed && !mirror->peer.shows.is_second_only &&
+	return is_misplaced && peer_is_sound(core, mirror) && !mirror->tenure.is_handed &&
+	       !mirror->peer.shows.is_second_only &&
 	       has_passed(core, &mirror->common, mirror->common.since_ns, PREFERRED_AFTER_NS);
 }
 
@@ -286,12 +348,15 @@ bool paired_advance(struct core *core, struct mirror *mirror)
 		return mirror_move(core, mirror, STEP_HELD);
 	if (peer_has_resigned(core, mirror))
 		return go_alone(core, mirror);
-	if (mirror->fs.said.is_peer_lost) {
-		mirror_tell(core, mirror, TELL_PEER_DROPPED);
+	bool is_stuck_there = peer_is_stuck(core, mirror) && !planted(PLANTED_UNHEEDED);
+	if (mirror->fs.said.is_peer_lost || is_stuck_there) {
+		mirror_tell(core, mirror,
+			mirror->fs.said.is_peer_lost ? TELL_PEER_DROPPED : TELL_PEER_STUCK);
 		mirror->loss.wants_drop = true;
 		return mirror_move(core, mirror, STEP_DROPPING);
 	}
-	serve(mirror);
+	if (!mirror_has_lost_mount(core, mirror))
+		serve(mirror);
 	if (is_swap_wanted(core, mirror) && can_hand_over(core, mirror))
 		return hand_over(core, mirror);
 	return false;

@@ -75,13 +75,14 @@ static bool is_counted_on(const struct core *core, const struct mirror *mirror)
 static bool is_following_over(struct core *core, struct mirror *mirror, bool *out_moved)
 {
 	*out_moved = true;
-	bool is_leaving = has_fs_failed(core, mirror) || mirror->common.wants_stop;
+	bool is_unmounted = mirror_has_lost_mount(core, mirror);
+	bool is_leaving = has_fs_failed(core, mirror) || mirror->common.wants_stop || is_unmounted;
 	/* The primary has recorded this copy as good already: it hears otherwise first. */
 	if (is_leaving && is_counted_on(core, mirror))
 		return resign(core, mirror);
 	if (has_fs_failed(core, mirror))
 		return on_failure(core, mirror);
-	if (mirror->common.wants_stop || mirror->wants.forced_prim)
+	if (mirror->common.wants_stop || mirror->wants.forced_prim || is_unmounted)
 		return leave(core, mirror);
 	if (is_primary_gone(core, mirror))
 		return leave(core, mirror);
@@ -183,6 +184,13 @@ static bool is_nobody_served(const struct core *core, const struct mirror *mirro
 	       mirror->peer.shows.fs_role == FS_NONE;
 }
 
+/* While the primary lives, a copy that cannot follow must not hold it up. */
+static bool is_in_the_way(const struct core *core, const struct mirror *mirror)
+{
+	return peer_is_primary(core, mirror) && !planted(PLANTED_UNHEEDED) &&
+	       (mirror_is_stuck(core, mirror) || mirror_has_lost_mount(core, mirror));
+}
+
 bool second_advance(struct core *core, struct mirror *mirror)
 {
 	mirror_note_eligible(core, mirror);
@@ -192,6 +200,10 @@ bool second_advance(struct core *core, struct mirror *mirror)
 		return secondary_claim(core, mirror, true);
 	if (mirror_can_follow(core, mirror) && !is_epoch_equal(mirror))
 		return accept_primary(core, mirror);
+	if (is_in_the_way(core, mirror)) {
+		mirror_tell(core, mirror, TELL_STUCK);
+		return resign(core, mirror);
+	}
 	bool is_dropped =
 		mirror->peer.is_known && mirror->peer.shows.wants_drop && is_epoch_equal(mirror);
 	if (mirror->common.wants_stop && is_nobody_served(core, mirror))
@@ -211,8 +223,9 @@ bool resigned_advance(struct core *core, struct mirror *mirror)
 	bool is_peer_on = mirror->peer.is_known && mirror->peer.shows.record.epoch.number >=
 							   mirror->common.record.epoch.number;
 	bool has_failed_here = has_fs_failed(core, mirror);
+	bool is_unmounted = mirror_has_lost_mount(core, mirror);
 
-	if (mirror->common.wants_stop || has_failed_here) {
+	if (mirror->common.wants_stop || has_failed_here || is_unmounted) {
 		if (!is_peer_on && !member_is_silent(core, mirror->common.config.peer) &&
 			!has_passed(
 				core, &mirror->common, mirror->common.since_ns, RESIGN_PATIENCE_NS))
@@ -220,7 +233,8 @@ bool resigned_advance(struct core *core, struct mirror *mirror)
 		return has_failed_here && !mirror->common.wants_stop ? on_failure(core, mirror)
 								     : leave(core, mirror);
 	}
-	if (mirror_can_follow(core, mirror))
+	/* A disk that does not answer would not follow either; once it does, this is tried again. */
+	if (mirror_can_follow(core, mirror) && !mirror_is_stuck(core, mirror))
 		return accept_primary(core, mirror);
 	return is_primary_gone(core, mirror) ? leave(core, mirror) : false;
 }

@@ -42,6 +42,11 @@ static void say_alone(const struct core *core, const struct mirror *mirror, stru
 	} else if (mirror->peer.shows.state == STATE_STOP) {
 		text_add(&status->now, "the module is stopped on the other node");
 		text_add(&status->to_do, "`evenkeel start` on the other node");
+	} else if (peer_is_stuck(core, mirror)) {
+		text_add(&status->now, "the disk or evenkeel-fs of the other node does not answer, "
+				       "so its copy counts as stale");
+		text_add(&status->to_do, "look at the other node's disk (dmesg there); it follows "
+					 "by itself when that answers");
 	} else {
 		text_add(&status->now, "the other node is getting ready to follow");
 	}
@@ -212,6 +217,8 @@ static void say_takeover(const struct core *core, const struct mirror *mirror, s
 					 "answer the other node");
 		return;
 	}
+	if (observed_say_obstacle(core, mirror, is_peer_primary, text))
+		return;
 	text_add(text, is_peer_primary ? "if the primary dies, this node takes over in about "
 				       : "if this node dies, the other takes over in about ");
 	text_add_seconds(text, core->config.silence_ns);
@@ -274,6 +281,10 @@ void mirror_say(const struct core *core, const struct mirror *mirror, struct sta
 	status->resync_done = mirror->resync.done;
 	status->resync_total = mirror->resync.total;
 	say_now(core, mirror, status);
+	if (step_is_primary(mirror->step) || step_is_secondary(mirror->step))
+		observed_say_now(core, mirror, status);
+	if (status->is_peer_heard)
+		sights_say(&mirror->peer.sights, core->now_ns, &status->peer_observed);
 	say_if_dies(core, mirror, &status->if_dies);
 	say_kept(mirror, &status->to_do);
 }

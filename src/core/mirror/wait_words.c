@@ -74,6 +74,10 @@ static const struct wait_words {
 		"mount the right disk, then `evenkeel start`. Only if that copy is lost for good: "
 		"`evenkeel second --force` here fills the directories anew from the other node; "
 		"`evenkeel prim --force` here serves what lies in them now" },
+	[WAIT_UNFIT] = { "this node could not serve any more, because of what was observed here; "
+			 "it tries "
+			 "again every few seconds, and follows the other node as soon as it can",
+		"`evenkeel log` says what was found here; repair that" },
 	[WAIT_CUT_OFF] = { "this node heard nobody and had no word of the arbiter, so it stopped "
 			   "serving",
 		"repair the network; it goes on by itself when the other node is heard" },

@@ -18,12 +18,14 @@
 #include "platform/clock.h"
 #include "platform/connections.h"
 
-#define RENEW_NS       (500 * NS_PER_MS)
-#define ANNOUNCE_NS    (10 * NS_PER_S) /* once the first ones are out */
-#define CLAIM_PAUSE_NS (10 * NS_PER_S) /* between events about the same claim */
-#define CLAIMED_NS     (30 * NS_PER_S) /* so long after a claim it counts as one that stands */
-#define LIFETIME_S     ((uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S))
-#define MAC_TEXT_SIZE  18
+#define RENEW_NS	(500 * NS_PER_MS)
+#define ANNOUNCE_NS	(10 * NS_PER_S) /* once the first ones are out */
+#define CLAIM_PAUSE_NS	(10 * NS_PER_S) /* between events about the same claim */
+#define CLAIMED_NS	(30 * NS_PER_S) /* so long after a claim it counts as one that stands */
+#define LIFETIME_S	((uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S))
+#define MAC_TEXT_SIZE	18
+#define FIND_GAP_NS	(5 * NS_PER_S)
+#define BAD_AFTER_LOOKS 5 /* an interface may be gone for a moment */
 
 /* After the address was taken: at once, and where the first ones may have been lost. */
 static const int64_t announce_at_ns[] = { 0, 100 * NS_PER_MS, 500 * NS_PER_MS, NS_PER_S };
@@ -439,6 +441,47 @@ void addresses_belongs(struct virtual_address *address, int interface)
 	note(address, put(address));
 	if (!address->is_failing)
 		start_announcing(address);
+}
+
+/* ---- what is seen ---- */
+
+/* Asking the kernel for all its interfaces costs, so not every second. */
+static bool is_there_room(struct module *module)
+{
+	struct module_addresses *addresses = module->addresses;
+	int64_t now_ns = clock_boot_ns();
+	struct interface interface;
+
+	if (addresses->found_ns != 0 && now_ns - addresses->found_ns < FIND_GAP_NS)
+		return addresses->has_found;
+	addresses->found_ns = now_ns;
+	addresses->has_found = true;
+	for (int i = 0; i < module->settings.address_count; i++) {
+		const struct address_config *config = &module->settings.addresses[i];
+		if (interface_find(&config->address, config->interface, &interface) != 0)
+			addresses->has_found = false;
+	}
+	return addresses->has_found;
+}
+
+enum finding addresses_look(struct module *module)
+{
+	struct module_addresses *addresses = module->addresses;
+	bool is_held = false, is_failing = false;
+
+	if (module->settings.address_count == 0)
+		return FINDING_NONE;
+	for (int i = 0; i < module->settings.address_count; i++) {
+		is_held = is_held || addresses->list[i].is_held;
+		is_failing =
+			is_failing || (addresses->list[i].is_held && addresses->list[i].is_failing);
+	}
+	if (!is_held)
+		is_failing = !is_there_room(module);
+	addresses->looks_failing = is_failing ? addresses->looks_failing + 1 : 0;
+	if (addresses->looks_failing == 0)
+		return FINDING_GOOD;
+	return addresses->looks_failing < BAD_AFTER_LOOKS ? FINDING_LATE : FINDING_BAD;
 }
 
 /* ---- a module comes and goes ---- */

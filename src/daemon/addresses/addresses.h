@@ -22,4 +22,7 @@ void addresses_hold(struct module *module);
 void addresses_release(struct module *module);
 void addresses_probe(struct module *module);
 
+/* What is seen of the module's addresses: set, or where they may come, that they could be. */
+enum finding addresses_look(struct module *module);
+
 #endif

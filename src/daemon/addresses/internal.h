@@ -55,6 +55,9 @@ struct virtual_address {
 struct module_addresses {
 	struct virtual_address list[ADDRESSES_MAX];
 	bool is_probing;
+	uint32_t looks_failing; /* in a row */
+	int64_t found_ns;	/* when it was looked for interfaces last; 0: never */
+	bool has_found;
 	int probes_sent;
 	int64_t probe_started_ns;
 	struct timer probe;

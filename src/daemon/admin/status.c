@@ -201,6 +201,9 @@ static void fill_module(const struct daemon *daemon, const struct module *module
 	out->now = status->now.data;
 	out->if_dies = status->if_dies.data;
 	out->to_do = status->to_do.data;
+	out->observed = status->observed.data;
+	if (out->has_copies && status->is_peer_heard)
+		out->peer_observed = status->peer_observed.data;
 }
 
 /* ---- all modules ---- */

@@ -137,6 +137,21 @@ void checks_stop(struct module *module)
 	end_all(module);
 }
 
+enum finding checks_look(const struct module *module)
+{
+	enum finding finding = FINDING_NONE;
+
+	if (!module->runtime.are_checks_running)
+		return FINDING_NONE;
+	for (uint8_t i = 0; i < module->settings.check_count; i++) {
+		enum check_result last = module->checks->list[i].last;
+		if (last == CHECK_UNKNOWN)
+			return FINDING_NONE;
+		finding = MAX_OF(finding, last == CHECK_IS_UP ? FINDING_GOOD : FINDING_BAD);
+	}
+	return finding;
+}
+
 /* ---- a module comes and goes ---- */
 
 int checks_add(struct module *module)

@@ -11,4 +11,7 @@ void checks_remove(struct module *module);
 void checks_start(struct module *module);
 void checks_stop(struct module *module);
 
+/* What they say now; FINDING_NONE while they do not run, or have not said anything. */
+enum finding checks_look(const struct module *module);
+
 #endif

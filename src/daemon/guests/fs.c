@@ -13,6 +13,7 @@
 #include "daemon/hold.h"
 #include "daemon/runtime.h"
 #include "daemon/modules.h"
+#include "daemon/watch/watch.h"
 #include "platform/clock.h"
 
 #define SEND_AGAIN_NS (20 * NS_PER_MS)
@@ -85,6 +86,19 @@ static enum fs_role role_of_report(enum fs_report report, enum fs_role otherwise
 	return report == FS_REPORT_IS_STOPPED ? FS_NONE : otherwise;
 }
 
+static void note_role(struct module_fs *fs, enum fs_report report)
+{
+	enum fs_role role = role_of_report(report, fs->role);
+	bool is_answer = role != fs->role || report == FS_REPORT_IS_PRIMARY ||
+			 report == FS_REPORT_IS_SECONDARY || report == FS_REPORT_IS_STOPPED;
+
+	fs->role = role;
+	if (!is_answer)
+		return;
+	fs->is_changing = false;
+	watch_fs_changed(fs->module);
+}
+
 /* Where an old tree is kept; that a stranger was turned away. Strangers knock as often as they like:
  * the same sentence is logged once in NOTICE_GAP_NS. */
 static void log_notice(struct module_fs *fs, const char *detail)
@@ -99,6 +113,11 @@ static void log_notice(struct module_fs *fs, const char *detail)
 	daemon_log(fs->module->daemon, fs->module, SEVERITY_WARNING, "fs.notice", "%s", detail);
 }
 
+static bool is_stop(const struct control_message *order)
+{
+	return order->order.order == FS_ORDER_STOP;
+}
+
 static void on_report(struct module_fs *fs, const struct control_message *message)
 {
 	const struct event event = { .type = EVENT_FS_REPORTED,
@@ -110,21 +129,19 @@ static void on_report(struct module_fs *fs, const struct control_message *messag
 		fs_post(fs->module, &event);
 		return;
 	}
-	fs->role = role_of_report(message->report.report, fs->role);
+	note_role(fs, message->report.report);
 	if (message->report.report == FS_REPORT_IS_STOPPED ||
 		message->report.report == FS_REPORT_REFUSED)
 		fs_force_disarm(fs);
 	if (message->report.report == FS_REPORT_IS_STOPPED) {
-		fs->is_wanted = false;
+		/* Told by our predecessor, perhaps: then another starts, with what was ordered since. */
+		fs->is_wanted = fs->has_role_order && !is_stop(&fs->role_order);
 		fs_process_forget(fs);
-		config_forget_applied(fs->module->daemon->paths.run, fs->module->settings.name);
+		if (!fs->is_wanted)
+			config_forget_applied(
+				fs->module->daemon->paths.run, fs->module->settings.name);
 	}
 	fs_post(fs->module, &event);
-}
-
-static bool is_stop(const struct control_message *order)
-{
-	return order->order.order == FS_ORDER_STOP;
 }
 
 /* A successor says where it stands; what the core had ordered meanwhile follows. */
@@ -140,6 +157,8 @@ static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 			.kept = hello->kept } };
 
 	fs->role = hello->role;
+	fs->is_changing = false;
+	watch_fs_changed(module);
 	if (fs->is_adopting) {
 		fs->is_adopting = false;
 		fs->is_wanted = fs->role != FS_NONE;
@@ -177,10 +196,12 @@ static void on_message(struct module_fs *fs, const struct control_message *messa
 			hold_keep(module, message->store.name, fd);
 		return; /* the descriptor is taken */
 	case CONTROL_UNSTORE: hold_forget(module, message->store.name); break;
+	case CONTROL_LOOKED: watch_looked(module, &message->looked); break;
 	case CONTROL_VERIFIED: admin_verified(module->daemon, module, message); break;
 	case CONTROL_ORDER:
 	case CONTROL_STREAM:
 	case CONTROL_VERIFY:
+	case CONTROL_LOOK:
 	case CONTROL_TYPE_COUNT: break; /* ours to say, not its */
 	}
 	if (fd >= 0)
@@ -300,6 +321,7 @@ void fs_order(struct module *module, const struct action *action)
 	if (is_role_order(action->fs.order)) {
 		fs->role_order = message;
 		fs->has_role_order = true;
+		fs->is_changing = true;
 		fs->pending_count = 0; /* whatever waited was meant for the role before */
 	}
 	if (!fs->is_wanted)
@@ -320,6 +342,25 @@ void fs_order(struct module *module, const struct action *action)
 bool fs_is_wanted(const struct module *module)
 {
 	return module->fs != NULL && module->fs->is_wanted;
+}
+
+bool fs_is_there(const struct module *module)
+{
+	return module->fs != NULL && module->fs->socket >= 0;
+}
+
+bool fs_is_mounted(const struct module *module)
+{
+	return fs_is_there(module) && !module->fs->is_changing &&
+	       (module->fs->role == FS_PRIMARY || module->fs->role == FS_SECONDARY);
+}
+
+void fs_look(struct module *module, uint32_t number)
+{
+	const struct control_message message = { .type = CONTROL_LOOK, .look.number = number };
+
+	CHECK(fs_is_there(module));
+	(void)!control_send(module->fs->socket, &message, -1);
 }
 
 bool fs_is_secondary(const struct module *module)

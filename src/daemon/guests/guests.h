@@ -19,6 +19,11 @@ void fs_remove(struct module *module);
 void fs_order(struct module *module, const struct action *action);
 /* Runs an evenkeel-fs, or should one? */
 bool fs_is_wanted(const struct module *module);
+/* Is one there that can be asked? And has it mounted what its last order says, and said so? */
+bool fs_is_there(const struct module *module);
+bool fs_is_mounted(const struct module *module);
+/* Asks it what it sees; the answers come to watch_looked(). One that hears nothing is asked again. */
+void fs_look(struct module *module, uint32_t number);
 /* Asks the evenkeel-fs of a mirror to compare the copies; the answer comes to admin_verified(). Errors:
  * -ENOTCONN: none runs. */
 int fs_verify(struct module *module, uint32_t request) MUST_CHECK;

@@ -24,6 +24,7 @@ struct module_fs {
 	bool is_wait_said;
 	bool is_unfit; /* what it left cannot be carried on: nothing is started before STOP is ordered */
 	enum fs_role role;
+	bool is_changing;		   /* another role is ordered, and not reported */
 	struct control_message role_order; /* the last one */
 	bool has_role_order;
 	struct control_message pending[FS_PENDING_MAX];

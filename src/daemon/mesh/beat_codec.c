@@ -16,8 +16,9 @@
  *	65  u16  number of summaries, each:
  *		u16 module, u8 size and bytes of its name, u32 digest of its directories, u8 state,
  *		u8 readiness, u8 fs role, u8 fs link, u8 flags (1 wants drop, 2 is failed,
- *		4 can reach target, 8 wants swap, 16 second only), u32 size, record
- *		(core/record.h, without the intent)
+ *		4 can reach target, 8 wants swap, 16 second only), what was seen there (u32 age in ms,
+ *		0: never; u8 finding and u32 us that it took, of each look of core/look.h),
+ *		u32 size, record (core/record.h, without the intent)
  */
 #include "daemon/mesh/beat_codec.h"
 
@@ -33,7 +34,8 @@
 #define FLAG_SECOND   16
 #define SUMMARY_FLAGS (FLAG_DROP | FLAG_FAILED | FLAG_TARGET | FLAG_SWAP | FLAG_SECOND)
 #define COUNT_OFFSET  65
-#define SUMMARY_MAX   (2 + 1 + MODULE_NAME_MAX + 4 + 5 + 4 + RECORD_SIZE_MAX)
+#define SIGHTS_SIZE   (4 + LOOK_COUNT * 5)
+#define SUMMARY_MAX   (2 + 1 + MODULE_NAME_MAX + 4 + 5 + SIGHTS_SIZE + 4 + RECORD_SIZE_MAX)
 
 _Static_assert(BEAT_DATAGRAM_MAX > COUNT_OFFSET + 2 + SUMMARY_MAX, "one summary always fits");
 _Static_assert(
@@ -72,6 +74,22 @@ static void put_name(struct buf_writer *writer, const struct beat_name *name)
 	buf_put_u32(writer, name->directories);
 }
 
+static uint32_t limited(int64_t value)
+{
+	return (uint32_t)MIN_OF(MAX_OF(value, 0), UINT32_MAX);
+}
+
+static void put_sights(struct buf_writer *writer, const struct sights *sights)
+{
+	bool is_known = sights->seen_ns != 0;
+
+	buf_put_u32(writer, is_known ? MAX_OF(limited(sights->seen_ns / NS_PER_MS), 1) : 0);
+	for (int i = 0; i < LOOK_COUNT; i++) {
+		buf_put_u8(writer, (uint8_t)sights->of[i].finding);
+		buf_put_u32(writer, limited(sights->of[i].took_ns / NS_PER_US));
+	}
+}
+
 static int put_summary(
 	struct buf_writer *writer, const struct summary *summary, const struct beat_name *name)
 {
@@ -97,6 +115,7 @@ static int put_summary(
 				     (summary->can_reach_target ? FLAG_TARGET : 0) |
 				     (summary->wants_swap ? FLAG_SWAP : 0) |
 				     (summary->is_second_only ? FLAG_SECOND : 0)));
+	put_sights(writer, &summary->sights);
 	buf_put_bytes(writer, (struct bytes){ .data = bytes, .size = size });
 	return writer->is_overrun ? -ERANGE : 0;
 }
@@ -142,6 +161,21 @@ static void get_name(struct buf_reader *reader, struct beat_name *out_name)
 			out_name->text[0] = '\0';
 }
 
+/* False: a finding that there is not. */
+static bool get_sights(struct buf_reader *reader, struct sights *out)
+{
+	bool is_valid = true;
+
+	out->seen_ns = (int64_t)buf_get_u32(reader) * NS_PER_MS;
+	for (int i = 0; i < LOOK_COUNT; i++) {
+		uint8_t finding = buf_get_u8(reader);
+		is_valid = is_valid && finding < FINDING_COUNT;
+		out->of[i].finding = (enum finding)finding;
+		out->of[i].took_ns = (int64_t)buf_get_u32(reader) * NS_PER_US;
+	}
+	return is_valid;
+}
+
 static int get_summary(
 	struct buf_reader *reader, struct summary *out_summary, struct beat_name *out_name)
 {
@@ -153,8 +187,9 @@ static int get_summary(
 	uint8_t fs_role = buf_get_u8(reader);
 	uint8_t fs_link = buf_get_u8(reader);
 	uint8_t flags = buf_get_u8(reader);
+	bool is_seen = get_sights(reader, &summary.sights);
 	struct bytes record = buf_get_bytes(reader, RECORD_SIZE_MAX);
-	if (reader->is_overrun || out_name->text[0] == '\0' || state >= STATE_COUNT ||
+	if (!is_seen || reader->is_overrun || out_name->text[0] == '\0' || state >= STATE_COUNT ||
 		readiness >= READINESS_COUNT || fs_role > FS_FAILED || fs_link > FS_LINK_IN_SYNC ||
 		(flags & ~SUMMARY_FLAGS) != 0)
 		return -EBADMSG;

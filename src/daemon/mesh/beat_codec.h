@@ -12,7 +12,7 @@
 
 #include "core/core.h"
 
-#define BEAT_VERSION	   3
+#define BEAT_VERSION	   4
 #define BEAT_DATAGRAM_MAX  8192
 #define BEAT_PARTS_MAX	   64  /* counters are multiplied by this on the wire */
 #define BEAT_SUMMARIES_MAX 256 /* in one datagram; more cannot fit */

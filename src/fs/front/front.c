@@ -131,6 +131,8 @@ int front_adopt(struct front *front, int index, int fuse_fd, int ring_fd)
 		return error;
 	}
 	mount->fuse_fd = fuse_fd;
+	atomic_store(&mount->seen_device, mount->ring.header->device);
+	atomic_store(&mount->is_connected, true);
 	mount->is_mounted = true;
 	mount_find_place(mount);
 	return 0;
@@ -231,4 +233,14 @@ bool front_was_held(const struct front *front)
 			return true;
 	}
 	return false;
+}
+
+uint64_t front_device(struct front *front, int index)
+{
+	return atomic_load(&front->mounts[index].seen_device);
+}
+
+bool front_is_connected(struct front *front, int index)
+{
+	return atomic_load(&front->mounts[index].is_connected);
 }

@@ -41,6 +41,9 @@ struct mount {
 	int fuse_fd;		   /* -1: not mounted */
 	struct ring ring;
 	bool is_mounted;
+	/* Seen from outside (R23): 0, or the mount's number; and whether the kernel still asks here. */
+	_Atomic uint64_t seen_device;
+	atomic_bool is_connected;
 
 	struct lock lock; /* of all below */
 	struct condition ended;
@@ -122,6 +125,9 @@ void front_note(struct front *front, enum fs_role role, struct epoch epoch,
 /* Held or not by order of the daemon, and what a predecessor was. */
 void front_note_held(struct front *front, bool is_held);
 bool front_was_held(const struct front *front);
+/* The number of a mount's device, 0 while there is none; and whether the kernel still asks there. */
+uint64_t front_device(struct front *front, int index);
+bool front_is_connected(struct front *front, int index);
 
 /* ---- mount.c ---- */
 

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -102,8 +103,10 @@ static void *run_worker(void *context)
 	struct slot *slot;
 
 	while (scratch != NULL && (slot = ring_take(&mount->ring)) != NULL) {
-		if (!read_request(mount, slot))
+		if (!read_request(mount, slot)) {
+			atomic_store(&mount->is_connected, false);
 			break;
+		}
 		if (atomic_load(&slot->state) == SLOT_FREE)
 			continue;
 		lock_take(&mount->lock);
@@ -216,6 +219,9 @@ static int do_mount(struct mount *mount)
 		return -errno;
 	mount->is_mounted = true;
 	mount_find_place(mount);
+	mount->ring.header->device = mount->device;
+	atomic_store(&mount->seen_device, mount->device);
+	atomic_store(&mount->is_connected, true);
 	return 0;
 }
 
@@ -248,6 +254,7 @@ static void keep(struct mount *mount, const char *what, int fd)
 
 static void let_go(struct mount *mount)
 {
+	atomic_store(&mount->seen_device, 0);
 	keep(mount, "fuse", -1);
 	keep(mount, "ring", -1);
 	keep(mount, "root", -1);

@@ -86,7 +86,7 @@ static size_t append_holder(int process_fd, const char *pid, char *out, size_t s
 }
 
 /* A look at all of /proc, by a thread of its own: what maps a file may make who looks wait. */
-struct look {
+struct search {
 	struct lock lock;
 	struct condition ended;
 	bool is_ended, is_left; /* whoever comes second frees it */
@@ -104,7 +104,7 @@ static bool is_to_be_killed(int process_fd, const char *pid, dev_t device)
 		       maps_from(process_fd, device));
 }
 
-static void look_at(struct look *look, int process_fd, const char *pid)
+static void look_at(struct search *look, int process_fd, const char *pid)
 {
 	size_t used = strlen(look->text);
 	bool is_meant = look->should_kill ? is_to_be_killed(process_fd, pid, look->device)
@@ -118,7 +118,7 @@ static void look_at(struct look *look, int process_fd, const char *pid)
 		(void)kill((pid_t)strtol(pid, NULL, 10), SIGKILL); /* gone: as it should be */
 }
 
-static void look_at_all(struct look *look)
+static void look_at_all(struct search *look)
 {
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
@@ -137,7 +137,7 @@ static void look_at_all(struct look *look)
 		(void)closedir(processes);
 }
 
-static void look_done(struct look *look)
+static void look_done(struct search *look)
 {
 	lock_done(&look->lock);
 	condition_done(&look->ended);
@@ -146,7 +146,7 @@ static void look_done(struct look *look)
 
 static void *look_for_holders(void *context)
 {
-	struct look *look = context;
+	struct search *look = context;
 
 	look_at_all(look);
 	lock_take(&look->lock);
@@ -159,7 +159,7 @@ static void *look_for_holders(void *context)
 	return NULL;
 }
 
-static void wait_for_look(struct look *look)
+static void wait_for_look(struct search *look)
 {
 	int64_t until_ns = clock_boot_ns() + HOLDERS_LOOK_NS;
 
@@ -172,7 +172,7 @@ static void wait_for_look(struct look *look)
 
 int mount_name_holders(const struct mount *mount, bool should_kill, char *out, size_t size)
 {
-	struct look *look = calloc(1, sizeof(*look));
+	struct search *look = calloc(1, sizeof(*look));
 	char upon[PATH_SIZE_MAX];
 	pthread_t thread;
 	int count = 0;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define RING_MAGIC   UINT64_C(0x45564b4c52494e47) /* EVKLRING */
-#define RING_VERSION 2
+#define RING_VERSION 3
 
 #define HEADER_SIZE  4096
 #define GONE_OFFSET  HEADER_SIZE

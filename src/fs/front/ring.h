@@ -76,6 +76,7 @@ struct ring_header {
 	/* what the module does now: for a successor */
 	uint64_t role;	  /* enum fs_role */
 	uint64_t is_held; /* by order of the daemon (R7) */
+	uint64_t device;  /* of the mount */
 	struct epoch epoch;
 	struct generation generation;
 	uint8_t set_id[SET_ID_SIZE];

@@ -1,0 +1,127 @@
+/*
+ * What was observed means (R23):
+ *
+ *	here, while serving		and a peer that is good, and seen to be sound	else
+ *	the mount is gone		the peer takes over				mounted anew here
+ *	disk or evenkeel-fs is stuck	the peer takes over				waits, and says so
+ *	the address cannot be set	the same, in order			tries on, and says so
+ *	there, while it follows
+ *	disk or evenkeel-fs is stuck	the peer resigns, or is dropped; it follows again once it answers
+ *	the mount is gone		it resigns, and mounts anew
+ *
+ * The service never goes to a node of which it is not known that its disk answers: of two that are
+ * stuck, each stays what it is. And nothing that was not seen lately is promised.
+ */
+#include "core/mirror/mirror.h"
+
+static enum finding own(const struct core *core, const struct mirror *mirror, enum look look)
+{
+	return sights_finding(&mirror->common.observation.sights, look, core->now_ns);
+}
+
+static enum finding theirs(const struct core *core, const struct mirror *mirror, enum look look)
+{
+	return sights_finding(&mirror->peer.sights, look, core->now_ns);
+}
+
+bool mirror_has_lost_mount(const struct core *core, const struct mirror *mirror)
+{
+	return own(core, mirror, LOOK_MOUNT) == FINDING_BAD;
+}
+
+bool mirror_is_stuck(const struct core *core, const struct mirror *mirror)
+{
+	return own(core, mirror, LOOK_DISK) == FINDING_BAD ||
+	       own(core, mirror, LOOK_FS) == FINDING_BAD;
+}
+
+bool mirror_lacks_address(const struct core *core, const struct mirror *mirror)
+{
+	return own(core, mirror, LOOK_ADDRESS) == FINDING_BAD && !planted(PLANTED_UNHEEDED);
+}
+
+bool peer_is_sound(const struct core *core, const struct mirror *mirror)
+{
+	if (planted(PLANTED_BLIND))
+		return true;
+	/* One that has just fallen silent may be gone, and what was given to it does not come back. */
+	bool is_heard = peer_is_heard(core, mirror) &&
+			member_age_ns(core, mirror->common.config.peer) < JUST_HEARD_NS;
+	return is_heard && theirs(core, mirror, LOOK_MOUNT) == FINDING_GOOD &&
+	       theirs(core, mirror, LOOK_FS) == FINDING_GOOD &&
+	       theirs(core, mirror, LOOK_DISK) == FINDING_GOOD &&
+	       theirs(core, mirror, LOOK_STATE) == FINDING_GOOD &&
+	       theirs(core, mirror, LOOK_ADDRESS) != FINDING_BAD;
+}
+
+bool peer_is_stuck(const struct core *core, const struct mirror *mirror)
+{
+	return theirs(core, mirror, LOOK_DISK) == FINDING_BAD ||
+	       theirs(core, mirror, LOOK_FS) == FINDING_BAD;
+}
+
+/* ---- in words ---- */
+
+/* The first thing of which that was found; LOOK_COUNT: of nothing. */
+static enum look first_of(const struct sights *sights, enum finding finding, int64_t now_ns)
+{
+	enum look look = 0;
+
+	while (look < LOOK_COUNT && sights_finding(sights, look, now_ns) != finding)
+		look++;
+	return look;
+}
+
+static enum look worst_of(const struct sights *sights, int64_t now_ns)
+{
+	return first_of(sights, FINDING_BAD, now_ns);
+}
+
+/* Why nobody could take over now; false: nothing speaks against it. is_here: this node would. */
+bool observed_say_obstacle(
+	const struct core *core, const struct mirror *mirror, bool is_here, struct text *text)
+{
+	const struct sights *sights =
+		is_here ? &mirror->common.observation.sights : &mirror->peer.sights;
+	enum look worst = worst_of(sights, core->now_ns);
+
+	enum look late = first_of(sights, FINDING_LATE, core->now_ns);
+	if (worst == LOOK_COUNT && late == LOOK_COUNT && sights_are_fresh(sights, core->now_ns))
+		return false;
+	if (worst == LOOK_COUNT && late < LOOK_COUNT) {
+		text_add(text, "whether a failover is possible now is not known: on ");
+		text_add(text, is_here ? "this node" : "the other node");
+		text_add(text, " a look is awaited: ");
+		text_add(text, words_name(&look_words, late));
+		return true;
+	}
+	if (worst == LOOK_COUNT) {
+		text_add(text, "whether a failover is possible now is not known: ");
+		text_add(text, is_here ? "this node has not been observed yet"
+				       : "nothing was heard lately of what is observed on the "
+					 "other node");
+		return true;
+	}
+	text_add(text, "no failover is possible now: on ");
+	text_add(text, is_here ? "this node " : "the other node ");
+	sights_say_bad(sights, worst, text);
+	return true;
+}
+
+/* Behind what a serving node says of itself. */
+void observed_say_now(const struct core *core, const struct mirror *mirror, struct status *status)
+{
+	enum look worst = worst_of(&mirror->common.observation.sights, core->now_ns);
+
+	if (worst == LOOK_COUNT)
+		return;
+	text_add(&status->now, "; but here ");
+	sights_say_bad(&mirror->common.observation.sights, worst, &status->now);
+	if (!mirror_is_stuck(core, mirror) || !step_is_primary(mirror->step))
+		return;
+	text_add(&status->now, "; writes wait, and no other copy is seen to be good and sound, so "
+			       "nobody takes over");
+	text_add(&status->to_do, status->to_do.size > 0 ? "; and " : "");
+	text_add(
+		&status->to_do, "repair the disk here, or the other node; what waits goes on then");
+}
