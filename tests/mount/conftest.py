@@ -22,6 +22,10 @@ CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 0x4000, 0x4
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="the long forms")
+
+
 def pytest_configure():
     signal.signal(signal.SIGTERM, signal.default_int_handler)       # at a deadline: tidied up, and what failed is told
 

@@ -110,6 +110,7 @@ class StandIn:
                 self.changed.notify_all()
 
     def kill(self):
+        self.wait_for(lambda: self.process.returncode is None, "the start of the successor")
         self.process.kill()
 
     def kill_and_wait(self):

@@ -5,6 +5,7 @@ application, each column a moment at which its server dies; an empty cell fails.
 """
 import contextlib
 import errno
+import json
 import os
 import pathlib
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import calls
+import writer
 from stand_in import StandIn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -35,7 +37,7 @@ def program():
 
 
 @contextlib.contextmanager
-def serving(names, are_mounts=False, are_links=False):
+def serving(names, are_mounts=False, are_links=False, hang_seconds=HANG_SECONDS):
     """(stand-in, directories): primary and alone. are_mounts: each directory is a mount of its own already; are_links:
     a symbolic link to where the data are."""
     with tempfile.TemporaryDirectory(prefix="evenkeel-successor-") as name:
@@ -51,7 +53,7 @@ def serving(names, are_mounts=False, are_links=False):
                 subprocess.run(["mount", "--bind", directory, directory], check=True)
         places = [directory.resolve() for directory in directories]
         server = StandIn(PROGRAM, folder, directories)
-        watchdog = threading.Timer(HANG_SECONDS, server.give_up)
+        watchdog = threading.Timer(hang_seconds, server.give_up)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -364,3 +366,58 @@ def test_twenty_kills_under_sixteen_writers(served):
     for number in range(16):
         lines = (directory / f"log-{number}").read_bytes().splitlines()
         assert lines == [f"{number} {count}".encode() for count in range(acknowledged[number])]
+
+
+# ---- during read(2): the kernel is copying a request when its reader is killed ----
+
+class Application:
+    def __init__(self, directory, folder, number, kind):
+        self.number, self.kind, self.name = number, kind, f"{number} {kind}"
+        self.counter = folder / f"count {number}"
+        self.counter.write_bytes(bytes(8))
+        self.process = subprocess.Popen(
+            [sys.executable, pathlib.Path(__file__).parent / "writer.py", directory / self.name, kind, str(number), self.counter],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def count(self):
+        return int.from_bytes(self.counter.read_bytes(), "little")
+
+    def end(self):
+        self.said = json.loads(self.process.communicate(timeout=DEADLINE_SECONDS)[0])
+        return self.said["error"]
+
+    def lost(self, directory):
+        """Blocks of the file below the mount that do not hold what was written to them last."""
+        size = writer.KINDS[self.kind]
+        with open(directory / self.name, "rb") as file:
+            return [at for at, step in writer.blocks_of(self.said["count"])
+                    if os.pread(file.fileno(), size, at * size) != writer.block(size, self.number, step)]
+
+
+def kill_under_writers(server, directory, folder, kills):
+    applications = [Application(directory, folder, number, list(writer.KINDS)[number % len(writer.KINDS)])
+                    for number in range(16)]
+    try:
+        for _ in range(kills):
+            deaths, before = server.deaths, [each.count() for each in applications]
+            end = time.monotonic() + DEADLINE_SECONDS
+            # One of each kind went on: it is in the middle of something when its server is killed.
+            while sum(each.count() > was for each, was in zip(applications, before)) < 12:
+                assert [(each.name, each.end()) for each in applications if each.process.poll() is not None] == []
+                assert time.monotonic() < end, "nothing goes on"
+                time.sleep(0.01)
+            server.kill()
+            server.wait_for(lambda: server.deaths > deaths, "its death")
+        errors = [(each.name, error) for each in applications if (error := each.end())]
+    finally:
+        for each in applications:
+            each.process.kill()
+    assert errors == []
+    in_time(server.stop)
+    assert {each.name: lost for each in applications if (lost := each.lost(directory))} == {}
+
+
+def test_killed_during_a_read(tmp_path, request):
+    kills = 200 if request.config.getoption("--soak") else 40
+    with serving(["the data"], hang_seconds=kills * HANG_SECONDS) as (server, directories):
+        kill_under_writers(server, directories[0], tmp_path, kills)

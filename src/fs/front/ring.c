@@ -15,9 +15,10 @@
 #define SLOTS_OFFSET ((GONE_OFFSET + GONE_SIZE + 4095) / 4096 * 4096)
 #define RING_SIZE    (SLOTS_OFFSET + (size_t)RING_SLOTS * RING_SLOT_SIZE)
 
-/* A slot that was large and is far from the beginning gives its pages back when it is free. */
-#define KEPT_SLOTS 16
-#define KEPT_SIZE  4096
+/* As many as are used at a time keep their memory (16 MiB); the others give it back when they are free. */
+#define KEPT_SLOTS 64
+#define KEPT_SIZE  4096 /* a slot's state stays to be seen */
+#define PAGE	   4096
 
 _Static_assert(sizeof(struct ring_header) <= HEADER_SIZE, "the header has a page");
 _Static_assert(offsetof(struct slot, state) == 0, "attach_slots() reads it there");
@@ -43,6 +44,8 @@ static int map(struct ring *ring, bool is_new)
 		ring->memory = NULL;
 		return -errno;
 	}
+	/* What is there stays there: a page that was swapped out is not (see populate()). */
+	(void)mlock2(ring->memory, RING_SIZE, MLOCK_ONFAULT);
 	ring->header = (struct ring_header *)(void *)ring->memory;
 	ring->gone = (struct gone *)(void *)(ring->memory + GONE_OFFSET);
 	if (is_new)
@@ -120,9 +123,40 @@ static int lowest_free(const struct ring *ring)
 	return -1;
 }
 
+static void touch(uint8_t *bytes, size_t size)
+{
+	for (size_t at = 0; at < size; at += PAGE) {
+		volatile uint8_t *byte = bytes + at;
+		*byte = *byte;
+	}
+}
+
+/*
+ * All memory that a request may need is there before the kernel copies one into it. For a page that
+ * is not, the kernel would have to take the long way, which it gives up when we are being killed: it
+ * then answers the request itself, with EIO, and what was stored through a mapping is lost without a
+ * word (R8). Memory that is short fails here without a harm, where touching it would kill us.
+ */
+static void populate(uint8_t *bytes, size_t size)
+{
+	if (madvise(bytes, size, MADV_POPULATE_WRITE) != 0 && errno == EINVAL)
+		touch(bytes, size); /* before Linux 5.14 */
+}
+
+/* Under lock. Whether it was; from now on it is, by the caller, who has the slot to himself. */
+static bool note_populated(struct ring *ring, int index)
+{
+	bool was = (ring->populated[index / 64] & BIT64(index % 64)) != 0;
+
+	if (index < KEPT_SLOTS)
+		ring->populated[index / 64] |= BIT64(index % 64);
+	return was;
+}
+
 struct slot *ring_take(struct ring *ring)
 {
 	struct slot *slot = NULL;
+	bool is_populated = false;
 	int index;
 
 	lock_take(&ring->lock);
@@ -130,11 +164,14 @@ struct slot *ring_take(struct ring *ring)
 		condition_wait(&ring->freed, &ring->lock);
 	if (index >= 0 && !ring->is_closing) {
 		ring->used[index / 64] |= BIT64(index % 64);
+		is_populated = note_populated(ring, index);
 		slot = ring_slot(ring, index);
 	}
 	lock_give(&ring->lock);
 	if (slot == NULL)
 		return NULL;
+	if (!is_populated)
+		populate((uint8_t *)slot, RING_SLOT_SIZE);
 	memset(slot_request(slot), 0, sizeof(struct fuse_in_header));
 	slot->unique = slot->sequence = slot->object = slot->replaced = slot->whiteout = 0;
 	slot->error = 0;
@@ -145,13 +182,12 @@ struct slot *ring_take(struct ring *ring)
 
 void ring_free(struct ring *ring, struct slot *slot)
 {
-	struct fuse_in_header in;
 	int index = ring_index(ring, slot);
 
-	memcpy(&in, slot_request(slot), sizeof(in));
 	atomic_store(&slot->state, SLOT_FREE);
-	if (index >= KEPT_SLOTS && in.len > KEPT_SIZE)
-		(void)madvise((uint8_t *)slot + KEPT_SIZE, RING_SLOT_SIZE - KEPT_SIZE, MADV_REMOVE);
+	if (index >= KEPT_SLOTS) /* madvise(2) does not in memory that is locked */
+		(void)!fallocate(ring->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			(uint8_t *)slot + KEPT_SIZE - ring->memory, RING_SLOT_SIZE - KEPT_SIZE);
 	lock_take(&ring->lock);
 	CHECK((ring->used[index / 64] & BIT64(index % 64)) != 0);
 	ring->used[index / 64] &= ~BIT64(index % 64);

@@ -7,8 +7,9 @@
  *	+--------+------+--------+--------+-----
  *
  * Each request is read(2) straight into a slot. Slots have the largest request's size, but pages
- * exist only where something was written, and the lowest free slot is used first, so small requests
- * cost a page or two: an arena without an allocator.
+ * exist only where a slot was used, and the lowest free slot is used first: an arena without an
+ * allocator. A slot that is taken has all its pages, whatever is read into it: the kernel's copy must
+ * not need one when we are being killed.
  *
  *	          take             read(2)           before the operation       sequenced
  *	  FREE ---------> READING ---------> READ ----------------> STARTED ------------> DONE
@@ -90,6 +91,8 @@ struct ring {
 	struct lock lock; /* of free slots and gone objects */
 	struct condition freed;
 	uint64_t used[RING_SLOTS / 64]; /* bit: the slot is not free */
+	/* bit: the slot's memory is there, in this process (what a predecessor had is not) */
+	uint64_t populated[RING_SLOTS / 64];
 	bool is_closing;
 };
 

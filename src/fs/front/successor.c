@@ -5,7 +5,8 @@
  * the resent bit in its unique id and is at the head of the queue. They are read before anything
  * else and told apart from what lies in the ring already: a request that the ring knows only gives
  * its new unique id. A slot that nothing was sent again for was answered already; its work is
- * finished all the same, its answer goes nowhere.
+ * finished all the same, its answer goes nowhere. They are read into slots as well: the memory is
+ * there (ring.c), and what is read and not sent again, on kernels that cannot, outlives us.
  *
  * Then what was started is decided, then what was only read is done. No two started ones depend on
  * each other (see request_change.c).
@@ -18,12 +19,13 @@
 
 #include "fs/front/request.h"
 
-static void ask_to_resend(struct mount *mount)
+/* Whether it will; else the ring is the only net. */
+static bool ask_to_resend(struct mount *mount)
 {
 	struct fuse_out_header out = { .len = sizeof(out), .error = FUSE_NOTIFY_RESEND_NOW };
 
-	if (mount->ring.header->has_resend != 0)
-		(void)!write(mount->fuse_fd, &out, sizeof(out)); /* the ring is the first net */
+	return mount->ring.header->has_resend != 0 &&
+	       write(mount->fuse_fd, &out, sizeof(out)) == (ssize_t)sizeof(out);
 }
 
 static uint32_t state_of(struct slot *slot)
@@ -36,8 +38,17 @@ static bool is_used(const struct ring *ring, int index)
 	return (ring->used[index / 64] & BIT64(index % 64)) != 0;
 }
 
-/* The header was zeroed before it was read into: a length means that there is a request. */
-static void settle_reading(struct mount *mount)
+static bool is_forget(uint32_t opcode)
+{
+	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET;
+}
+
+/*
+ * The header was zeroed before it was read into: a length means that there is a request, but not that
+ * all of it is there, nor that it was not answered (with EIO, by a kernel that could not go on). So
+ * what is sent again is taken from there, and only what nobody answers, which is not, from here.
+ */
+static void settle_reading(struct mount *mount, bool is_resent)
 {
 	struct fuse_in_header in;
 
@@ -48,7 +59,7 @@ static void settle_reading(struct mount *mount)
 		if (state_of(slot) != SLOT_READING)
 			continue;
 		memcpy(&in, slot_request(slot), sizeof(in));
-		if (in.len < sizeof(in)) {
+		if (in.len < sizeof(in) || (is_resent && !is_forget(in.opcode))) {
 			ring_free(&mount->ring, slot);
 			continue;
 		}
@@ -84,20 +95,6 @@ struct unplaced {
 	uint8_t bytes[];
 };
 
-static struct slot *place(struct mount *mount, const uint8_t *bytes, size_t size)
-{
-	struct slot *slot = ring_take(&mount->ring);
-	struct fuse_in_header in;
-
-	if (slot == NULL)
-		return NULL;
-	memcpy(&in, bytes, sizeof(in));
-	memcpy(slot_request(slot), bytes, size);
-	slot->unique = in.unique;
-	atomic_store(&slot->state, SLOT_READ);
-	return slot;
-}
-
 static bool is_full(const struct mount *mount)
 {
 	for (int i = 0; i < RING_SLOTS / 64; i++) {
@@ -118,26 +115,58 @@ static void place_later(struct unplaced **list, const uint8_t *bytes, size_t siz
 	*list = unplaced;
 }
 
-/* Reads one request; true if there may be more of those that were sent again. */
-static bool match_one(struct mount *mount, uint8_t *scratch, struct unplaced **list)
+static struct slot *place(struct mount *mount, const struct unplaced *unplaced)
 {
-	ssize_t size = read(mount->fuse_fd, scratch, SLOT_REQUEST_MAX);
+	struct slot *slot = ring_take(&mount->ring);
 	struct fuse_in_header in;
 
-	if (size < (ssize_t)sizeof(in))
-		return false;
-	memcpy(&in, scratch, sizeof(in));
-	struct slot *known =
-		(in.unique & FUSE_UNIQUE_RESENT) != 0 ? slot_of(mount, in.unique) : NULL;
+	if (slot == NULL)
+		return NULL;
+	memcpy(&in, unplaced->bytes, sizeof(in));
+	memcpy(slot_request(slot), unplaced->bytes, unplaced->size);
+	slot->unique = in.unique;
+	atomic_store(&slot->state, SLOT_READ);
+	return slot;
+}
+
+/* Reads one request; true if there may be more of those that were sent again. slot: taken; NULL: none
+ * is free. */
+static bool match_one(
+	struct mount *mount, struct slot *slot, uint8_t *scratch, struct unplaced **list)
+{
+	uint8_t *bytes = slot != NULL ? slot_request(slot) : scratch;
+	ssize_t size = read(mount->fuse_fd, bytes, SLOT_REQUEST_MAX);
+	struct fuse_in_header in = { 0 };
+	struct slot *known = NULL;
+
+	if (size >= (ssize_t)sizeof(in))
+		memcpy(&in, bytes, sizeof(in));
+	if ((in.unique & FUSE_UNIQUE_RESENT) != 0)
+		known = slot_of(mount, in.unique);
 	if (known != NULL)
 		known->unique = in.unique;
-	else if (is_full(mount))
-		place_later(list, scratch, (size_t)size);
-	else
-		(void)place(mount, scratch, (size_t)size);
+	if (in.len == 0 || known != NULL) {
+		if (slot != NULL)
+			ring_free(&mount->ring, slot);
+	} else if (slot != NULL) {
+		slot->unique = in.unique;
+		atomic_store(&slot->state, SLOT_READ);
+	} else {
+		place_later(list, bytes, (size_t)size);
+	}
 	/* What is forgotten has a queue of its own, and comes in between. */
-	return (in.unique & FUSE_UNIQUE_RESENT) != 0 || in.opcode == FUSE_FORGET ||
-	       in.opcode == FUSE_BATCH_FORGET;
+	return (in.unique & FUSE_UNIQUE_RESENT) != 0 || is_forget(in.opcode);
+}
+
+static void match_resent(struct mount *mount, uint8_t *scratch, struct unplaced **list)
+{
+	bool may_be_more = true;
+
+	memset(scratch, 0, SCRATCH_SIZE); /* all of it is there, as a slot is */
+	while (may_be_more && is_readable(mount)) {
+		struct slot *slot = is_full(mount) ? NULL : ring_take(&mount->ring);
+		may_be_more = match_one(mount, slot, scratch, list);
+	}
 }
 
 /* Answers of a sync must not go before the sync was done: it is done again. */
@@ -199,17 +228,17 @@ void successor_recover(struct mount *mount)
 	struct left left;
 
 	CHECK(scratch != NULL);
-	ask_to_resend(mount);
-	settle_reading(mount);
-	while (is_readable(mount) && match_one(mount, scratch, &list)) {
-	}
+	bool is_resent = ask_to_resend(mount);
+	settle_reading(mount, is_resent);
+	if (is_resent)
+		match_resent(mount, scratch, &list);
 	look(mount, &left);
 	carry_on_all(mount, &left, SLOT_STARTED, scratch);
 	carry_on_all(mount, &left, SLOT_DONE, scratch);
 	carry_on_all(mount, &left, SLOT_READ, scratch);
 	while (list != NULL) {
 		struct unplaced *next = list->next;
-		struct slot *slot = place(mount, list->bytes, list->size);
+		struct slot *slot = place(mount, list);
 		if (slot != NULL)
 			carry_on(mount, slot, scratch);
 		free(list);
