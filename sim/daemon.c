@@ -161,6 +161,14 @@ static void ask_arbiter(struct world *world, struct node *node, const struct act
 	try->extra = world->arbiter == ARBITER_PING ? PING_TRIES : 0;
 }
 
+static void empty_application(struct world *world, struct node *node)
+{
+	struct event event = { .type = EVENT_APPLICATION_EMPTIED, .module = MODULE };
+
+	node->is_application_running = false;
+	daemon_post(world, node, &event);
+}
+
 static void perform(struct world *world, struct node *node, const struct action *action)
 {
 	switch (action->type) {
@@ -180,6 +188,7 @@ static void perform(struct world *world, struct node *node, const struct action 
 	case ACTION_START_CHECKS: node->is_checking = true; break;
 	case ACTION_STOP_CHECKS: node->is_checking = false; break;
 	case ACTION_KILL_APPLICATION: scripts_kill(node); break;
+	case ACTION_EMPTY_APPLICATION: empty_application(world, node); break;
 	case ACTION_ANSWER_COMMAND: person_on_answer(world, node, action); break;
 	case ACTION_LOG:
 		SAY(world, "node %d: %s: %s", node->id, action->log.id, action->log.sentence.data);

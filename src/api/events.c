@@ -17,6 +17,8 @@ const struct event_row event_rows[] = {
 	{ "address.put_back", WARNING, "something on this node removed an address that the module serves at", "find out what did: a network manager must leave that interface alone" },
 	/* the application */
 	{ "application.given_up", ERROR, "repairs are used up (`repairs`): the application is not started here again", "repair it, then `evenkeel stop` and `evenkeel start`" },
+	{ "application.left", WARNING, "processes of the application run on although it is stopped: they are ended", "let a stop script of the module end them" },
+	{ "application.not_ended", ERROR, "processes of the application do not end, not even by SIGKILL: nothing is started beside them", "look at what they wait for: a disk, most likely (`dmesg`)" },
 	{ "application.not_killed", ERROR, "the application could not be killed as a whole", "look for its processes; mount cgroup2" },
 	{ "application.repair", WARNING, "the application failed and is stopped and started again here", "look at what its scripts and checks say" },
 	/* the arbiter */
@@ -38,7 +40,9 @@ const struct event_row event_rows[] = {
 	{ "daemon.no_priority", WARNING, "evenkeeld runs with normal priority: a busy machine may delay its beats", "let it have CAP_SYS_NICE" },
 	{ "daemon.not_locked", WARNING, "evenkeeld cannot keep itself in memory: swapping may delay its beats", "raise the limit of locked memory" },
 	{ "daemon.started", INFO, "evenkeeld has started", "" },
-	{ "daemon.stop_incomplete", ERROR, "evenkeeld ends although a module has not stopped in time", "look at what its stop scripts wait for" },
+	{ "daemon.stop_forced", ERROR, "what did not stop in order when the service was stopped is killed", "look at what its stop scripts wait for" },
+	{ "daemon.stop_incomplete", ERROR, "evenkeeld ends although something of a module cannot be ended, not even by force", "reboot the machine; look at its disks first" },
+	{ "daemon.stop_unrecorded", ERROR, "everything is stopped, but the disk of the state folder did not take that down", "look at that disk" },
 	{ "daemon.stopping", INFO, "evenkeeld was told to end; the modules of this node are stopped", "" },
 	/* evenkeel-fs */
 	{ "fs.busy", ERROR, "a directory cannot be released: somebody holds files in it", "end whoever the sentence names" },

@@ -7,7 +7,8 @@
  * A stop script that fails or takes too long gets the force pass, then SIGKILL to the control
  * group. A start script that fails is a repair: everything down, then up again; too many repairs in
  * the window, and the application cannot run here (B7). The address is held before the start
- * scripts run and goes after the stop scripts.
+ * scripts run and goes after the stop scripts. When all are down, what still runs of the application
+ * is ended (the daemon: SIGTERM, SIGKILL); until none of it does, nothing is started.
  */
 #include "core/instance.h"
 
@@ -15,6 +16,8 @@ struct unit {
 	uint8_t bit;
 	enum script start, stop;
 };
+
+#define LEFT_RETRY_NS (5 * NS_PER_S)
 
 /* In the order of starting; stopping goes backwards. */
 static const struct unit units[] = {
@@ -45,16 +48,21 @@ bool application_is_settled(const struct instance *instance)
 
 bool application_is_down(const struct instance *instance)
 {
-	return instance->application.up == 0 && !instance->application.is_running_script;
+	const struct application *application = &instance->application;
+
+	return application->up == 0 && !application->is_running_script &&
+	       !application->is_emptying && (application->is_emptied || application->is_left);
 }
 
 static void run(struct core *core, struct instance *instance, enum script script, bool is_forced)
 {
 	struct application *application = &instance->application;
 
-	CHECK(!application->is_running_script);
+	CHECK(!application->is_running_script && !application->is_emptying);
 	application->is_running_script = true;
 	application->is_script_dead = false;
+	if (script == SCRIPT_POSTSTOP)
+		application->is_emptied = false;
 	application->is_script_forced = is_forced;
 	application->script = script;
 	struct action *action = action_add(core, instance, ACTION_RUN_SCRIPT);
@@ -128,10 +136,39 @@ static bool step_up(struct core *core, struct instance *instance)
 		if ((missing & units[i].bit) == 0)
 			continue;
 		application->up |= units[i].bit; /* its stop script cleans up, even if it fails */
+		application->is_emptied = false;
 		(void)application_run(core, instance, units[i].start);
 		return true;
 	}
 	return false;
+}
+
+/* What its stop scripts left, or nobody stops, ends before anything is started again or let go. True
+ * if that is not so yet. */
+static bool empty(struct core *core, struct instance *instance)
+{
+	struct application *application = &instance->application;
+
+	if (application->up != 0 || application->is_emptied)
+		return false;
+	if (application->is_left &&
+		!has_passed(core, instance, application->left_ns, LEFT_RETRY_NS))
+		return true;
+	application->is_emptying = true;
+	(void)action_add(core, instance, ACTION_EMPTY_APPLICATION);
+	return true;
+}
+
+void application_on_emptied(struct core *core, struct instance *instance, const struct event *event)
+{
+	struct application *application = &instance->application;
+
+	if (!application->is_emptying)
+		return;
+	application->is_emptying = false;
+	application->is_left = event->emptied.is_left;
+	application->left_ns = core->now_ns;
+	application->is_emptied = !application->is_left;
 }
 
 void application_advance(struct core *core, struct instance *instance)
@@ -141,9 +178,11 @@ void application_advance(struct core *core, struct instance *instance)
 	address_advance(core, instance);
 	if (instance->kind->is_stalled(instance) && application->up != wanted_now(application))
 		return;
-	while (!application->is_running_script) {
+	while (!application->is_running_script && !application->is_emptying) {
 		if (step_down(core, instance))
 			continue;
+		if (empty(core, instance))
+			break;
 		if (application->is_restarting && application->up == 0) {
 			application->is_restarting = false;
 			continue;
@@ -160,6 +199,7 @@ void application_kill(struct core *core, struct instance *instance)
 
 	(void)action_add(core, instance, ACTION_KILL_APPLICATION);
 	application->up = 0;
+	application->is_emptied = false;
 	application->wanted = 0;
 	application->is_restarting = false;
 	if (application->is_running_script)

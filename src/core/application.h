@@ -22,7 +22,10 @@ struct application {
 	bool is_prestarted;
 	bool is_address_wanted, is_address_held;
 	bool is_checking;
-	bool is_failed; /* repairs used up */
+	bool is_failed;		      /* repairs used up */
+	bool is_emptied, is_emptying; /* none of its processes runs; that is being seen to */
+	bool is_left;		      /* some cannot be ended: nothing is started beside them */
+	int64_t left_ns;
 	enum script script;
 	uint32_t checks_down;  /* mask */
 	bool wants_new_checks; /* what one found was acted on, or could not be: they begin anew */
@@ -33,6 +36,7 @@ struct application {
 void application_want(struct instance *instance, uint8_t up);
 /* What is wanted is up, and no script runs. */
 bool application_is_settled(const struct instance *instance);
+/* No script runs, and none of its processes, but for those that cannot be ended. */
 bool application_is_down(const struct instance *instance);
 /* Begins what is due: address, scripts, checks. */
 void application_advance(struct core *core, struct instance *instance);
@@ -45,6 +49,8 @@ void application_forgive(struct instance *instance);
 bool application_run(struct core *core, struct instance *instance, enum script script);
 
 void application_on_script(struct core *core, struct instance *instance, const struct event *event);
+void application_on_emptied(
+	struct core *core, struct instance *instance, const struct event *event);
 void application_on_check(struct core *core, struct instance *instance, const struct event *event);
 void application_on_address(
 	struct core *core, struct instance *instance, const struct event *event);

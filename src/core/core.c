@@ -164,6 +164,7 @@ static void on_module_event(struct core *core, const struct event *event)
 		writing_on_written(core, instance, event->record_written.error);
 		break;
 	case EVENT_SCRIPT_ENDED: application_on_script(core, instance, event); break;
+	case EVENT_APPLICATION_EMPTIED: application_on_emptied(core, instance, event); break;
 	case EVENT_ADDRESS_CHANGED: application_on_address(core, instance, event); break;
 	case EVENT_CHECK_CHANGED: application_on_check(core, instance, event); break;
 	case EVENT_OBSERVED: observation_on_seen(core, instance, event); break;
@@ -205,6 +206,7 @@ static void on_event(struct core *core, const struct event *event)
 	case EVENT_RECORD_WRITTEN:
 	case EVENT_FS_REPORTED:
 	case EVENT_SCRIPT_ENDED:
+	case EVENT_APPLICATION_EMPTIED:
 	case EVENT_ADDRESS_CHANGED:
 	case EVENT_PROBE_ENDED:
 	case EVENT_ARBITER_ANSWERED:

@@ -147,6 +147,7 @@ enum event_type {
 	EVENT_RECORD_WRITTEN, /* answers ACTION_WRITE_RECORD */
 	EVENT_FS_REPORTED,    /* answers ACTION_ORDER_FS, or evenkeel-fs speaks by itself */
 	EVENT_SCRIPT_ENDED,
+	EVENT_APPLICATION_EMPTIED, /* answers ACTION_EMPTY_APPLICATION */
 	EVENT_ADDRESS_CHANGED,
 	EVENT_PROBE_ENDED,	/* answers ACTION_PROBE_ADDRESS */
 	EVENT_ARBITER_ANSWERED, /* answers ACTION_ASK_ARBITER */
@@ -202,6 +203,9 @@ struct event {
 			int exit_status;
 		} script;
 		struct {
+			bool is_left; /* processes that cannot be ended */
+		} emptied;
+		struct {
 			uint8_t index;
 			enum address_change change;
 		} address;
@@ -245,7 +249,8 @@ enum action_type {
 	ACTION_ASK_ARBITER,	/* compare-and-swap; core/arbiter/arbiter.h */
 	ACTION_START_CHECKS,
 	ACTION_STOP_CHECKS,
-	ACTION_KILL_APPLICATION, /* SIGKILL to the module's control group */
+	ACTION_KILL_APPLICATION,  /* SIGKILL to the module's control group */
+	ACTION_EMPTY_APPLICATION, /* what still runs in it gets SIGTERM, then SIGKILL */
 	ACTION_ANSWER_COMMAND,
 	ACTION_LOG,
 	ACTION_TYPE_COUNT,

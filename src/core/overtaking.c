@@ -17,6 +17,7 @@ bool action_overtakes(const struct action *action)
 	case ACTION_RELEASE_ADDRESS:
 	case ACTION_STOP_CHECKS:
 	case ACTION_KILL_APPLICATION:
+	case ACTION_EMPTY_APPLICATION:
 	case ACTION_ANSWER_COMMAND:
 	case ACTION_LOG: return true;
 	case ACTION_ORDER_FS:
@@ -50,6 +51,7 @@ bool action_takes_back(const struct action *action, const struct action *waiting
 	case ACTION_PROBE_ADDRESS:
 	case ACTION_ASK_ARBITER:
 	case ACTION_START_CHECKS:
+	case ACTION_EMPTY_APPLICATION:
 	case ACTION_ANSWER_COMMAND:
 	case ACTION_LOG:
 	case ACTION_TYPE_COUNT: break;

@@ -29,6 +29,10 @@ void status_fill(
 	} else if (is_in_trouble) {
 		text_add(&out_status->now, "the state file cannot be written; ");
 	}
+	if (instance->application.is_left)
+		text_add(&out_status->now, "processes of the application cannot be ended "
+					   "(`evenkeel log` names them), and nothing is started "
+					   "beside them; ");
 	instance->kind->say(core, instance, out_status);
 	sights_say(&instance->observation.sights, core->now_ns, &out_status->observed);
 	if (is_in_trouble)

@@ -98,6 +98,7 @@ static void perform(struct module *module, const struct action *action)
 	case ACTION_START_CHECKS: checks_start(module); break;
 	case ACTION_STOP_CHECKS: checks_stop(module); break;
 	case ACTION_KILL_APPLICATION: scripts_kill_application(module); break;
+	case ACTION_EMPTY_APPLICATION: scripts_empty_application(module); break;
 	case ACTION_ANSWER_COMMAND:
 		admin_answer(daemon, module, action->answer.request, action->answer.refusal,
 			action->answer.sentence.data);

@@ -112,10 +112,12 @@ struct daemon {
 	bool is_loaded;		   /* the modules are there */
 	bool is_end_wanted;	   /* SIGTERM came before they were */
 	bool is_stopping;	   /* SIGTERM came: a planned exit is under way */
+	bool is_forcing;	   /* and what did not leave in order is made to */
+	bool has_failed;	   /* it ended, and not in order */
 	struct event *event_queue; /* DAEMON_QUEUE_MAX, a ring */
 	uint32_t event_first, event_count;
 	struct timer core_timer, load_timer, shutdown_timer, restart_timer;
-	int64_t shutdown_limit_ns;
+	int64_t shutdown_limit_ns, let_go_ns; /* let_go: when something still ran */
 	struct watch signal_watch;
 	struct daemon_mesh *mesh;
 	struct daemon_reading *readings;

@@ -321,5 +321,6 @@ int main(int count, char **arguments)
 		error = loop_run(&daemon->loop);
 	stop(daemon);
 	/* Any other status, and evenkeel-hold starts us again: with what cluster.yaml says now. */
-	return error == 0 && !daemon->should_restart ? EXIT_SUCCESS : EXIT_FAILURE;
+	bool is_success = error == 0 && !daemon->should_restart && !daemon->has_failed;
+	return is_success ? EXIT_SUCCESS : EXIT_FAILURE;
 }

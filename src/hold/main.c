@@ -9,7 +9,8 @@
  *	 +---------+ <--------------------------------------------------- +---------+
  *	                      at once; 300 ms at most if it keeps dying
  *
- * It ends when evenkeeld has ended as planned (status 0), and passes SIGTERM on. If it was killed
+ * It ends when evenkeeld has ended as planned (status 0), and passes SIGTERM on; with another status
+ * if evenkeeld did not stop in order then. If it was killed
  * itself, its successor finds run/evenkeeld.lock held, watches the one that lives, and is offered
  * the descriptors again by it.
  */
@@ -52,6 +53,7 @@ struct hold {
 	struct process daemon; /* pidfd -1: none runs */
 	bool is_child;	       /* else it was started by our predecessor */
 	bool is_stopping;
+	bool has_failed; /* it was to stop, and did not in order */
 	int64_t started_ns, start_at_ns, backoff_ns;
 	struct handed_fd *kept;
 	int kept_count;
@@ -174,6 +176,7 @@ static bool take_status(struct hold *hold)
 	int error = process_reap(&hold->daemon, &status);
 	if (error == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
+	hold->has_failed = hold->is_stopping;
 	if (error != 0)
 		(void)snprintf(sentence, sizeof(sentence), "cannot start evenkeeld, trying again");
 	else if (WIFSIGNALED(status))
@@ -346,5 +349,5 @@ int main(int count, char **arguments)
 	}
 	protect();
 	run(&hold);
-	return EXIT_SUCCESS;
+	return hold.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -144,6 +144,42 @@ static int kill_one(const char *owner, long pid)
 	return kill((pid_t)pid, SIGKILL) < 0 ? -errno : 0;
 }
 
+static int terminate_one(const char *owner, long pid)
+{
+	if (pid <= 0)
+		return 0;
+	return kill((pid_t)pid, *(const int *)(const void *)owner) < 0 ? -errno : 0;
+}
+
+int cgroup_signal(const char *path, int signal_number)
+{
+	int count;
+
+	return for_each_process(path, terminate_one, (const char *)&signal_number, &count);
+}
+
+void cgroup_name(const char *path, char *out, size_t size)
+{
+	char file_path[PATH_SIZE_MAX], name[32];
+	size_t used = 0;
+	long pid;
+
+	out[0] = '\0';
+	if (join(file_path, path, "cgroup.procs") != 0)
+		return;
+	CLEANUP(close_file) FILE *file = fopen(file_path, "re");
+	while (file != NULL && used + 1 < size && fscanf(file, "%ld", &pid) == 1) {
+		(void)snprintf(file_path, sizeof(file_path), "/proc/%ld/comm", pid);
+		CLEANUP(close_file) FILE *comm = fopen(file_path, "re");
+		if (comm == NULL || fgets(name, sizeof(name), comm) == NULL)
+			continue;
+		name[strcspn(name, "\n")] = '\0';
+		int more = snprintf(out + used, size - used, "%s%s (process %ld)",
+			used == 0 ? "" : ", ", name, pid);
+		used = MIN_OF(used + (size_t)MAX_OF(more, 0), size - 1);
+	}
+}
+
 int cgroup_kill(const char *path)
 {
 	int count = 1;

@@ -25,6 +25,7 @@
  *	fs-wrong a on|off              its directories hold something else
  *	fs-broken a on|off             cannot become primary
  *	slow a on|off                  resynchronising from a takes 5 s
+ *	left a on|stuck|off            processes that no stop script ends | that do not even die by SIGKILL
  *	fail a SCRIPT N                the next N runs fail
  *	check a down|up
  *	address a gone|taken|failed
@@ -291,7 +292,10 @@ static bool play_switch_line(struct world *world, const struct line *line, int n
 		self->is_disk_failing = true;
 	else if (strcmp(verb, "disk") == 0)
 		world_free_disk(world, node);
-	else if (strcmp(verb, "fail") == 0)
+	else if (strcmp(verb, "left") == 0) {
+		self->cannot_be_ended = strcmp(line->words[2], "stuck") == 0;
+		self->has_leftovers = self->cannot_be_ended || is_on(line);
+	} else if (strcmp(verb, "fail") == 0)
 		self->script_failures[name_index(line->words[2], script_at, SCRIPT_COUNT)] =
 			(uint8_t)strtoul(line->words[3], NULL, 10);
 	else

@@ -237,6 +237,22 @@ static void do_script(struct world *world, int node, const struct action *action
 	item->event.script.outcome = SCRIPT_FAILED;
 }
 
+/* What no stop script ended is told of; else it is empty already. */
+static void do_empty(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+	struct story_item *item = push(world, node, 0);
+
+	if (self->has_leftovers)
+		world_say(world, node, "empty    the application");
+	item->event.type = EVENT_APPLICATION_EMPTIED;
+	item->event.emptied.is_left = self->cannot_be_ended;
+	if (!self->has_leftovers)
+		return;
+	item->time_ns += SCRIPT_NS;
+	self->has_leftovers = self->cannot_be_ended;
+}
+
 static void do_probe(struct world *world, int node)
 {
 	const struct story_node *other = &world->nodes[1 - node];
@@ -342,6 +358,7 @@ static void do_action(struct world *world, int node, const struct action *action
 		world_say(world, node, "kill     the application");
 		self->scripts_up = 0;
 		break;
+	case ACTION_EMPTY_APPLICATION: do_empty(world, node); break;
 	case ACTION_ANSWER_COMMAND:
 		world_say(world, node, "answer   %s: %s",
 			action->answer.refusal == REFUSAL_NONE ? "yes" : "no",

@@ -15,10 +15,27 @@ static struct core *core;
 static struct actions actions;
 static int64_t now = 1000 * NS_PER_S;
 
-static void step(struct event event)
+static void step_once(struct event event)
 {
 	event.now_ns = now;
 	core_step(core, &event, &actions);
+}
+
+/* Nothing of an application runs here: whoever is to be emptied is, at once. */
+static void step(struct event event)
+{
+	step_once(event);
+	for (uint16_t i = 0; i < actions.count; i++) {
+		struct actions before = actions;
+		if (before.list[i].type != ACTION_EMPTY_APPLICATION)
+			continue;
+		step_once((struct event){
+			.type = EVENT_APPLICATION_EMPTIED, .module = before.list[i].module });
+		before.list[i].type = ACTION_TYPE_COUNT; /* done */
+		for (uint16_t j = 0; j < actions.count && before.count < ACTIONS_MAX; j++)
+			before.list[before.count++] = actions.list[j];
+		actions = before;
+	}
 }
 
 static int set_up(void **state)

@@ -31,6 +31,8 @@ struct node {
 	bool is_running_script;
 	enum script script;
 	bool is_application_up, is_address_held, is_checking, is_prestarted;
+	bool is_noted;		   /* as run/NAME.runtime says: started, and not stopped since */
+	bool is_emptying, is_left; /* what a stop script left; it cannot be ended */
 	uint32_t restarts;
 };
 
@@ -54,10 +56,13 @@ static void run_script(struct node *node, enum script script)
 	assert_false(node->is_running_script);
 	assert_true(script == SCRIPT_PRESTART || script == SCRIPT_START_BOTH ||
 		    script == SCRIPT_STOP_BOTH || script == SCRIPT_POSTSTOP);
+	assert_false(node->is_emptying);
+	if (script == SCRIPT_START_BOTH) /* never a second copy beside what was left of the first */
+		assert_false(node->is_application_up);
 	if (script == SCRIPT_START_BOTH)
 		assert_true(node->is_address_held && node->is_prestarted);
 	if (script == SCRIPT_POSTSTOP)
-		assert_true(!node->is_application_up && !node->is_address_held);
+		assert_true(!node->is_application_up && !node->is_address_held && !node->is_left);
 	node->is_running_script = true;
 	node->script = script;
 }
@@ -77,7 +82,7 @@ static void perform(struct node *node, const struct action *action)
 	case ACTION_HOLD_ADDRESS: node->is_address_held = true; break;
 	case ACTION_RELEASE_ADDRESS:
 		assert_true(node->is_address_held);
-		assert_false(node->is_application_up);
+		assert_true(!node->is_application_up || node->is_left);
 		node->is_address_held = false;
 		break;
 	case ACTION_START_CHECKS:
@@ -86,6 +91,10 @@ static void perform(struct node *node, const struct action *action)
 		break;
 	case ACTION_STOP_CHECKS: node->is_checking = false; break;
 	case ACTION_KILL_APPLICATION: node->is_application_up = false; break;
+	case ACTION_EMPTY_APPLICATION:
+		assert_false(node->is_emptying || node->is_running_script);
+		node->is_emptying = true;
+		break;
 	case ACTION_SEND_BEAT:
 	case ACTION_LOG:
 	case ACTION_ANSWER_COMMAND: break;
@@ -134,7 +143,7 @@ static void start_daemon(struct node *node)
 	for (int i = 0; i < SCRIPT_COUNT; i++)
 		event.module_added.config.has_script[i] = true;
 	event.module_added.record = node->disk;
-	event.module_added.is_application_running = node->is_application_up;
+	event.module_added.is_application_running = node->is_noted && node->is_application_up;
 	event.module_added.is_address_held = node->is_address_held;
 	event.module_added.is_told_to_run = node->is_told_to_run;
 	event.module_added.is_told_to_stop = node->is_told_to_stop;
@@ -149,6 +158,7 @@ static void kill_daemon(struct node *node)
 		node->disk = node->writing;
 	node->is_writing = false;
 	node->is_running_script = false;
+	node->is_emptying = false;
 	node->is_checking = false;
 	start_daemon(node);
 }
@@ -164,11 +174,24 @@ static void end_script(struct node *node)
 	if (node->script == SCRIPT_PRESTART)
 		node->is_prestarted = true;
 	if (node->script == SCRIPT_START_BOTH && is_well)
-		node->is_application_up = true;
-	if (node->script == SCRIPT_STOP_BOTH)
-		node->is_application_up = false;
+		node->is_application_up = node->is_noted = true;
+	if (node->script == SCRIPT_STOP_BOTH) {
+		node->is_noted = false;
+		node->is_application_up = node->is_application_up && is_unlucky(node, 30);
+	}
 	if (node->script == SCRIPT_POSTSTOP)
 		node->is_prestarted = false;
+	step(node, event);
+}
+
+static void end_emptying(struct node *node)
+{
+	struct event event = { .type = EVENT_APPLICATION_EMPTIED };
+
+	node->is_emptying = false;
+	node->is_left = node->is_application_up && is_unlucky(node, 30);
+	node->is_application_up = node->is_left;
+	event.emptied.is_left = node->is_left;
 	step(node, event);
 }
 
@@ -212,6 +235,8 @@ static void go_on(struct node *node)
 {
 	if (node->is_running_script && draw(node, 2) == 0)
 		end_script(node);
+	else if (node->is_emptying && draw(node, 2) == 0)
+		end_emptying(node);
 	else if (node->is_writing && draw(node, 2) == 0)
 		end_write(node);
 	else

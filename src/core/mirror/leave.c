@@ -154,7 +154,7 @@ bool closing_advance(struct core *core, struct mirror *mirror)
 {
 	struct application *application = &mirror->common.application;
 
-	if (application->is_running_script)
+	if (!application_is_down(&mirror->common))
 		return false;
 	if (mirror->common.wants_stop && application->is_prestarted) {
 		application->is_prestarted = false;
@@ -166,6 +166,8 @@ bool closing_advance(struct core *core, struct mirror *mirror)
 		mirror->tenure.has_lost = false;
 		return true;
 	}
+	if (application->is_left)
+		return false; /* not stopped: its processes run */
 	forget_role(mirror);
 	mirror->fs.clean_barrier =
 		mirror->common.record.is_clean ? mirror->common.record.barrier : 0;

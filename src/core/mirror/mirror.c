@@ -74,7 +74,7 @@ bool prestart_advance(struct core *core, struct mirror *mirror)
 {
 	struct application *application = &mirror->common.application;
 
-	if (application->is_running_script)
+	if (!application_is_down(&mirror->common) || application->is_left)
 		return false;
 	if (mirror->common.wants_stop)
 		return leave(core, mirror);
@@ -89,7 +89,8 @@ bool stopped_advance(struct core *core, struct mirror *mirror)
 {
 	bool is_wanted = mirror->common.should_run && !core->is_shutting_down;
 
-	if (!is_wanted || mirror->common.application.is_running_script)
+	if (!is_wanted || !application_is_down(&mirror->common) ||
+		mirror->common.application.is_left)
 		return false;
 	return mirror_move(core, mirror, STEP_PRESTART);
 }

@@ -55,6 +55,9 @@
 #define HOLD_PATIENCE_NS    (100 * NS_PER_MS) /* for an evenkeel-fs that lives to hold its answers */
 #define PREFERRED_AFTER_NS  (10 * NS_PER_S)   /* paired so long: swap to the preferred node (B4) */
 
+_Static_assert(
+	WRITING_STUCK_NS < FREEZE_MAX_NS, "a disk that hangs is named before anything is killed");
+
 enum wait_reason {
 	WAIT_NONE,
 	WAIT_LISTENING,	   /* the other node may still be heard */

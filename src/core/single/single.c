@@ -88,7 +88,8 @@ static bool stopped_advance(struct core *core, struct single *single)
 {
 	bool is_wanted = single->common.should_run && !core->is_shutting_down;
 
-	if (!is_wanted || single->common.application.is_running_script)
+	if (!is_wanted || !application_is_down(&single->common) ||
+		single->common.application.is_left)
 		return false;
 	return single_move(core, single, SINGLE_PRESTART);
 }
@@ -97,7 +98,7 @@ static bool prestart_advance(struct core *core, struct single *single)
 {
 	struct application *application = &single->common.application;
 
-	if (application->is_running_script)
+	if (!application_is_down(&single->common) || application->is_left)
 		return false;
 	if (single->common.wants_stop)
 		return leave(core, single);
@@ -136,7 +137,7 @@ static bool closing_advance(struct core *core, struct single *single)
 {
 	struct application *application = &single->common.application;
 
-	if (application->is_running_script)
+	if (!application_is_down(&single->common) || application->is_left)
 		return false;
 	if (!single->common.wants_stop)
 		return single_move(core, single, SINGLE_FAILED);

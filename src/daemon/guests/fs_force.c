@@ -67,6 +67,16 @@ static void on_limit(void *owner)
 	(void)process_kill(&fs->process, SIGKILL); /* it may be gone */
 }
 
+void fs_release_now(struct module *module)
+{
+	struct module_fs *fs = module->fs;
+
+	if (fs == NULL || !fs->is_wanted)
+		return;
+	(void)take_away(module);
+	(void)process_kill(&fs->process, SIGKILL); /* it may be gone */
+}
+
 void fs_force_init(struct module_fs *fs)
 {
 	fs->release_limit = (struct timer){ .owner = fs, .on_due = on_limit };

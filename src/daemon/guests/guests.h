@@ -24,6 +24,8 @@ bool fs_is_there(const struct module *module);
 bool fs_is_mounted(const struct module *module);
 /* Asks it what it sees; the answers come to watch_looked(). One that hears nothing is asked again. */
 void fs_look(struct module *module, uint32_t number);
+/* Takes its mounts away and kills it, whatever it is at. */
+void fs_release_now(struct module *module);
 /* Asks the evenkeel-fs of a mirror to compare the copies; the answer comes to admin_verified(). Errors:
  * -ENOTCONN: none runs. */
 int fs_verify(struct module *module, uint32_t request) MUST_CHECK;

@@ -15,6 +15,19 @@ struct script_output {
 	int burst_lines;
 };
 
+/* empty.c */
+struct script_empty {
+	struct module *module;
+	const char *app_group, *script_group; /* borrowed */
+	bool is_running;
+	int64_t since_ns;
+	struct timer look;
+};
+
+void scripts_empty_init(struct script_empty *empty, struct module *module);
+void scripts_empty_start(struct script_empty *empty);
+void scripts_empty_stop(struct script_empty *empty);
+
 /* Takes up the pipe that hold kept, or makes one. Errors: of pipe(2) and open(2). */
 int scripts_output_open(struct script_output *output, struct module *module) MUST_CHECK;
 void scripts_output_close(struct script_output *output);

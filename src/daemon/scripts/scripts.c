@@ -2,7 +2,7 @@
  * A module's scripts, each in the module's own control groups:
  *
  *	OWN GROUP/evenkeel-NODE/MODULE/script	what runs now, and what it has started so far
- *	                              /app	what successful scripts left: the application
+ *	                              /app	what successful scripts left: the application (empty.c)
  *	                              /fs	evenkeel-fs (guests/fs_process.c)
  *	                              /check/N	what a check has started (checks/command.c)
  *
@@ -48,6 +48,7 @@ struct module_scripts {
 	struct script_order waiting[WAITING_MAX];
 	int waiting_count;
 	struct script_output output;
+	struct script_empty empty;
 };
 
 static void start_next(struct module_scripts *scripts);
@@ -256,6 +257,21 @@ void scripts_kill_application(struct module *module)
 	runtime_write(module);
 }
 
+void scripts_empty_application(struct module *module)
+{
+	scripts_empty_start(&module->scripts->empty);
+}
+
+void scripts_name_application(const struct module *module, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (module->daemon->cgroup[0] == '\0')
+		return;
+	cgroup_name(module->scripts->app_group, out, size);
+	if (out[0] == '\0')
+		cgroup_name(module->scripts->script_group, out, size);
+}
+
 bool scripts_is_application_running(const struct module *module)
 {
 	return module->daemon->cgroup[0] == '\0' || cgroup_is_populated(module->scripts->app_group);
@@ -287,6 +303,9 @@ int scripts_add(struct module *module)
 	scripts->module = module;
 	scripts->output = (struct script_output){ .module = module, .read_fd = -1, .write_fd = -1 };
 	scripts->process.pidfd = -1;
+	scripts->empty.app_group = scripts->app_group;
+	scripts->empty.script_group = scripts->script_group;
+	scripts_empty_init(&scripts->empty, module);
 	scripts->limit = (struct timer){ .owner = scripts, .on_due = on_limit };
 	int error = make_groups(scripts);
 	if (error == 0)
@@ -311,6 +330,7 @@ void scripts_remove(struct module *module)
 	if (scripts == NULL)
 		return;
 	loop_disarm(loop, &scripts->limit);
+	scripts_empty_stop(&scripts->empty);
 	loop_remove(loop, &scripts->process_watch);
 	process_close(&scripts->process);
 	scripts_output_close(&scripts->output);

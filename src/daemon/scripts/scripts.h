@@ -13,6 +13,10 @@ int scripts_add(struct module *module) MUST_CHECK;
 void scripts_remove(struct module *module);
 void scripts_run(struct module *module, enum script script, bool is_forced);
 void scripts_kill_application(struct module *module);
+/* Ends what runs in the application's group: SIGTERM, then SIGKILL, and tells the core. */
+void scripts_empty_application(struct module *module);
+/* Names some of its processes, for a person. */
+void scripts_name_application(const struct module *module, char *out, size_t size);
 bool scripts_is_application_running(const struct module *module);
 /* The environment of scripts and commands of a module; gives an array for
  * scripts_free_environment(). */
