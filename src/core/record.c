@@ -127,7 +127,7 @@ static int get_condition(struct buf_reader *reader, struct record *record)
 	uint8_t role = buf_get_u8(reader);
 	uint8_t flags = buf_get_u8(reader);
 
-	if (role > RECORD_ROLE_SECONDARY || (flags & ~FLAGS_KNOWN) != 0)
+	if (role >= RECORD_ROLE_COUNT || (flags & ~FLAGS_KNOWN) != 0)
 		return -ERROR_BAD_MESSAGE;
 	record->role = (enum record_role)role;
 	record->is_clean = (flags & FLAG_CLEAN) != 0;
@@ -170,4 +170,25 @@ int record_decode(struct bytes bytes, struct record *out_record)
 	if (error == 0)
 		*out_record = record;
 	return error;
+}
+
+/* ---- generations ---- */
+
+void record_push_history(struct record *record, struct generation generation)
+{
+	for (int i = GENERATION_HISTORY - 1; i > 0; i--)
+		record->history[i] = record->history[i - 1];
+	record->history[0] = generation;
+	if (record->history_count < GENERATION_HISTORY)
+		record->history_count++;
+}
+
+void record_begin_generation(struct record *record, uint64_t tag)
+{
+	if (record_has_data(record))
+		record_push_history(record, record->generation);
+	record->generation.number++;
+	record->generation.tag = tag;
+	CHECK(record->history_count <= GENERATION_HISTORY);
+	CHECK(record_has_data(record));
 }

@@ -18,7 +18,13 @@
 
 #define RECORD_SIZE_MAX 512
 
-enum record_role { RECORD_ROLE_NONE, RECORD_ROLE_PRIMARY, RECORD_ROLE_SECONDARY };
+enum record_role {
+	RECORD_ROLE_NONE,
+	RECORD_ROLE_PRIMARY,
+	RECORD_ROLE_SECONDARY,
+	RECORD_ROLE_SINGLE, /* it ran as `single`: the generation is this node's own since then */
+	RECORD_ROLE_COUNT
+};
 
 struct record {
 	uint8_t set_id[SET_ID_SIZE]; /* made when the first primary is named; all zero before: no
@@ -49,6 +55,12 @@ static inline bool record_has_data(const struct record *record)
 {
 	return record->generation.number != 0;
 }
+
+/* Something is going to be written here that no other copy has. The generation so far goes into the
+ * history, whose oldest falls out. */
+void record_begin_generation(struct record *record, uint64_t tag);
+/* The newest one of the history, from now on. */
+void record_push_history(struct record *record, struct generation generation);
 
 /* Versioned, checksummed. Errors: ERROR_RANGE if size_max is too small. */
 int record_encode(

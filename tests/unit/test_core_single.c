@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "core/core.h"
+#include "core/mirror/generation.h"
 
 #define MODULE	1
 #define SEEDS	400
@@ -329,11 +330,67 @@ static void a_single_gives_up_after_its_repairs(void **state)
 	free(node.core);
 }
 
+/* A module that was a mirror and is a single now: what it writes no other copy has, so its record begins
+ * a generation of its own, once. As a mirror again it is newer than a copy that stood still, and
+ * diverged from one that went on. */
+static void what_was_a_mirror_gets_a_generation_of_its_own(void **state)
+{
+	struct node node = { .chance = 9, .now_ns = 1000 * NS_PER_S };
+	const struct generation was = { .number = 4, .tag = 77 };
+
+	(void)state;
+	node.core = malloc(core_size());
+	assert_non_null(node.core);
+	node.disk = (struct record){ .set_id = { 5 },
+		.generation = was,
+		.role = RECORD_ROLE_SECONDARY,
+		.is_complete = true };
+	start_daemon(&node);
+	assert_int_equal(node.disk.generation.number, 4); /* not before it runs */
+	for (int run = 0; run < 2; run++) {
+		command(&node, COMMAND_START);
+		reach(&node, STATE_UP, READY);
+		assert_int_equal(node.disk.role, RECORD_ROLE_SINGLE);
+		assert_int_equal(node.disk.generation.number, 5);
+		assert_int_not_equal(node.disk.generation.tag, was.tag);
+		assert_memory_equal(&node.disk.history[0], &was, sizeof(was));
+		command(&node, COMMAND_STOP);
+		reach(&node, STATE_STOP, NOT_READY);
+	}
+	struct record still = { .set_id = { 5 }, .generation = was, .is_complete = true };
+	struct record went_on = still;
+	record_begin_generation(&went_on, 99);
+	struct relation_input input = {
+		.mine = &node.disk, .theirs = &still, .self = 1, .peer = 2
+	};
+	assert_int_equal(relation_of(&input), RELATION_NEWER);
+	input.theirs = &went_on;
+	assert_int_equal(relation_of(&input), RELATION_DIVERGED);
+	free(node.core);
+}
+
+/* One that never was a mirror has no other copy. */
+static void a_single_from_the_start_has_no_generation(void **state)
+{
+	struct node node = { .chance = 9, .now_ns = 1000 * NS_PER_S };
+
+	(void)state;
+	node.core = malloc(core_size());
+	assert_non_null(node.core);
+	start_daemon(&node);
+	command(&node, COMMAND_START);
+	reach(&node, STATE_UP, READY);
+	assert_int_equal(node.disk.generation.number, 0);
+	free(node.core);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_single_does_what_it_is_told_when_faults_end),
 		cmocka_unit_test(a_single_gives_up_after_its_repairs),
+		cmocka_unit_test(what_was_a_mirror_gets_a_generation_of_its_own),
+		cmocka_unit_test(a_single_from_the_start_has_no_generation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

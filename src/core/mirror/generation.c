@@ -32,31 +32,12 @@ const struct record *record_ruling(const struct record *a, const struct record *
 	return a->register_version >= b->register_version ? a : b;
 }
 
-static void history_push(struct record *record, struct generation generation)
-{
-	for (int i = GENERATION_HISTORY - 1; i > 0; i--)
-		record->history[i] = record->history[i - 1];
-	record->history[0] = generation;
-	if (record->history_count < GENERATION_HISTORY)
-		record->history_count++;
-}
-
-void record_begin_generation(struct record *record, uint64_t tag)
-{
-	if (record_has_data(record))
-		history_push(record, record->generation);
-	record->generation.number++;
-	record->generation.tag = tag;
-	CHECK(record->history_count <= GENERATION_HISTORY);
-	CHECK(record_has_data(record));
-}
-
 void record_overrule(struct record *record, struct generation generation)
 {
 	CHECK(!generation_is_equal(record->generation, generation));
 	if (generation.number == 0 || generation_is_in_history(record, generation))
 		return;
-	history_push(record, generation);
+	record_push_history(record, generation);
 }
 
 /* The same generation here and there: goodness, then barriers decide. */

@@ -43,8 +43,6 @@ bool generation_is_in_history(const struct record *record, struct generation gen
 bool set_id_is_equal(const struct record *a, const struct record *b);
 /* The record that knows more of the same generation: later epoch, then later register version. */
 const struct record *record_ruling(const struct record *a, const struct record *b);
-/* Pushes the current generation into the history; the oldest falls out. */
-void record_begin_generation(struct record *record, uint64_t tag);
 /* Puts another node's generation into the history: overruled by an operator, never current here. */
 void record_overrule(struct record *record, struct generation generation);
 

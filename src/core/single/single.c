@@ -172,6 +172,18 @@ static bool step_advance(struct core *core, struct single *single)
 	return false;
 }
 
+/*
+ * The module was a mirror once. What is written from here on no other copy has: with a generation of its
+ * own this one is recognised as newer, or as diverged, should the module become a mirror again (R13).
+ */
+static bool is_to_part(const struct single *single)
+{
+	const struct record *record = &single->common.record;
+
+	return single->step == SINGLE_UP && record_has_data(record) &&
+	       record->role != RECORD_ROLE_SINGLE;
+}
+
 /* should_run has changed: written when nothing else is, and waited for by nobody. After an attempt
  * that failed nobody knows which record the file holds, so the latest word is written in any case. */
 static void tidy(struct core *core, struct single *single)
@@ -182,9 +194,14 @@ static void tidy(struct core *core, struct single *single)
 	bool is_doubtful = writing->is_failed;
 	bool is_latest = (is_doubtful ? writing->record.should_run : next.should_run) ==
 			 instance->should_run;
+	bool is_parting = is_to_part(single);
 
-	if (is_latest || (writing->is_open && !is_doubtful))
+	if ((is_latest && !is_parting) || (writing->is_open && !is_doubtful))
 		return;
+	if (is_parting) {
+		record_begin_generation(&next, instance_random(instance));
+		next.role = RECORD_ROLE_SINGLE;
+	}
 	if (is_doubtful)
 		writing_abandon(instance);
 	next.should_run = instance->should_run;
