@@ -18,6 +18,8 @@ static void unblock(struct mirror *mirror)
 	mirror->wait.failures = 0;
 	mirror->wait.is_cut_off = false;
 	mirror->drops = (struct drops){ 0 };
+	mirror->resync.failures = 0;
+	mirror->resync.retry_ns = 0;
 }
 
 static void on_start(struct core *core, struct mirror *mirror, struct verdict *verdict)
@@ -27,7 +29,8 @@ static void on_start(struct core *core, struct mirror *mirror, struct verdict *v
 		return;
 	}
 	bool was_troubled = mirror->wait.is_blocked || mirror->common.application.is_failed ||
-			    mirror->wants.second_only || mirror_is_resting(core, mirror);
+			    mirror->wants.second_only || mirror_is_resting(core, mirror) ||
+			    core->now_ns < mirror->resync.retry_ns;
 	if (!is_stopped(mirror) && !was_troubled) {
 		verdict_say(verdict, REFUSAL_ALREADY_SO, "");
 		return;

@@ -278,6 +278,7 @@ bool shrinking_advance(struct core *core, struct mirror *mirror)
 		order_fs(core, mirror, FS_ORDER_RESUME);
 	mirror->loss.is_held = false;
 	mirror->loss.wants_drop = false;
+	mirror->resync.is_given_up = false;
 	mirror->wants.swap = false;
 	return mirror_move(core, mirror, STEP_PARTING);
 }
@@ -288,10 +289,24 @@ static bool is_told_already(const struct mirror *mirror)
 	return mirror->fs.is_resumed && mirror->fs.said.is_refused;
 }
 
+/* An attempt to bring the peer up to date was given up, and answers wait for it already. */
+static bool is_peer_awaited(const struct mirror *mirror)
+{
+	return mirror->resync.is_given_up && mirror->fs.said.is_refused;
+}
+
 bool parting_advance(struct core *core, struct mirror *mirror)
 {
+	if (is_peer_awaited(mirror)) {
+		mirror->resync.is_given_up = false;
+		mirror->fs.said.is_refused = false;
+		mirror->fs.is_order_open = false;
+		tenure_shrink(core, mirror);
+		return mirror_move(core, mirror, STEP_SHRINKING);
+	}
 	if (mirror->fs.is_order_open && !is_told_already(mirror))
 		return false;
+	mirror->resync.is_given_up = false;
 	mirror->fs.is_order_open = false;
 	mirror->fs.said.is_refused = false;
 	mirror->fs.is_resumed = false;
@@ -306,7 +321,7 @@ bool intending_advance(struct core *core, struct mirror *mirror)
 
 bool loss_common(struct core *core, struct mirror *mirror)
 {
-	if (mirror->step == STEP_PARTING && is_told_already(mirror))
+	if (mirror->step == STEP_PARTING && (is_told_already(mirror) || is_peer_awaited(mirror)))
 		return false;
 	return primary_common(core, mirror);
 }

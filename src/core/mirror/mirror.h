@@ -44,8 +44,10 @@
 #define YIELD_PATIENCE_NS   (5 * NS_PER_S)     /* for a heard peer to take what was handed over */
 #define FREEZE_MAX_NS	    (10 * NS_PER_S)    /* cut off so long: step down (R10) */
 #define CONNECT_PATIENCE_NS (10 * NS_PER_S)
-#define RESYNC_PATIENCE_NS  (120 * NS_PER_S) /* without any progress */
-#define FS_PATIENCE_NS	    (10 * NS_PER_S)  /* for a successor of a dead evenkeel-fs */
+#define RESYNC_PATIENCE_NS  (120 * NS_PER_S)  /* without any progress */
+#define FS_PATIENCE_NS	    (10 * NS_PER_S)   /* for a successor of a dead evenkeel-fs */
+#define RESYNC_RETRY_NS	    (500 * NS_PER_MS) /* after one that ended early; doubled each time, */
+#define RESYNC_RETRY_MAX_NS (15 * NS_PER_S)   /* up to this */
 #define DROPS_WINDOW_NS	    (600 * NS_PER_S)
 #define RETRY_GAP_NS	    (5 * NS_PER_S) /* between attempts of a secondary that failed */
 #define RETRY_DOUBLINGS	    7
@@ -125,6 +127,9 @@ struct resync {
 	uint64_t done, total;
 	int64_t progress_ns; /* when evenkeel-fs spoke of its session last */
 	int64_t adopted_ns;  /* since when the target says that it has adopted */
+	uint32_t failures;   /* attempts in a row that ended early */
+	int64_t retry_ns;    /* the next one is not made before */
+	bool is_given_up; /* one ended early; whether answers wait for the peer is not known yet */
 };
 
 struct peer {
@@ -360,6 +365,7 @@ enum mirror_tells {
 };
 void mirror_tell(struct core *core, struct mirror *mirror, enum mirror_tells what);
 /* Why it waits, or will not try again by itself. */
+void mirror_tell_failures(struct core *core, struct mirror *mirror, int64_t gap_ns);
 void mirror_tell_wait(struct core *core, struct mirror *mirror);
 void mirror_tell_blocked(struct core *core, struct mirror *mirror);
 

@@ -228,12 +228,47 @@ bool mirror_is_resting(const struct core *core, const struct mirror *mirror)
 	return oldest != 0 && core->now_ns - oldest < DROPS_WINDOW_NS;
 }
 
-static bool give_up_target(struct core *core, struct mirror *mirror)
+static int64_t retry_gap_ns_of(uint32_t failures)
 {
-	mirror_tell(
-		core, mirror, mirror->fs.said.is_peer_lost ? TELL_RESYNC_LOST : TELL_RESYNC_ENDED);
+	uint32_t doublings = MIN_OF(failures - 1, 7u);
+
+	return MIN_OF(RESYNC_RETRY_NS << doublings, RESYNC_RETRY_MAX_NS);
+}
+
+/* Each attempt waits longer than the one before; the same is said again when that has happened twice
+ * as often. */
+static void note_failure(struct core *core, struct mirror *mirror)
+{
+	struct resync *resync = &mirror->resync;
+
+	resync->failures += resync->failures < UINT32_MAX;
+	int64_t gap_ns = retry_gap_ns_of(resync->failures);
+	resync->retry_ns = core->now_ns + gap_ns;
+	if (resync->failures == 1)
+		mirror_tell(core, mirror,
+			mirror->fs.said.is_peer_lost ? TELL_RESYNC_LOST : TELL_RESYNC_ENDED);
+	else if ((resync->failures & (resync->failures - 1)) == 0)
+		mirror_tell_failures(core, mirror, gap_ns);
+}
+
+/* The peer may have adopted this generation, or answers may wait for it: an epoch parts the two. */
+static bool part_from_target(struct core *core, struct mirror *mirror)
+{
+	note_failure(core, mirror);
 	tenure_shrink(core, mirror);
 	return mirror_move(core, mirror, STEP_SHRINKING);
+}
+
+/* Nobody has waited for the peer yet, as far as is known here: then the tenure goes on as it is. Where
+ * evenkeel-fs knows better it refuses (parting_advance()). */
+static bool give_up_target(struct core *core, struct mirror *mirror)
+{
+	if (mirror->fs.said.is_target_complete || mirror->step == STEP_COMPLETE)
+		return part_from_target(core, mirror);
+	note_failure(core, mirror);
+	order_fs(core, mirror, FS_ORDER_GO_ALONE);
+	mirror->resync.is_given_up = true;
+	return mirror_move(core, mirror, STEP_PARTING);
 }
 
 static bool is_adopted_there(const struct core *core, const struct mirror *mirror)
@@ -266,9 +301,15 @@ bool alone_advance(struct core *core, struct mirror *mirror)
 	}
 	/* A predecessor had it brought up to date; whether answers wait for it is not known here. */
 	if (is_adopted_there(core, mirror))
-		return give_up_target(core, mirror);
+		return part_from_target(core, mirror);
+	if (!is_target)
+		mirror->resync.retry_ns = 0; /* when it comes back something has changed */
 	if (!is_target || !application_is_settled(&mirror->common))
 		return false;
+	if (core->now_ns < mirror->resync.retry_ns) {
+		wake_at(&mirror->common, mirror->resync.retry_ns);
+		return false;
+	}
 	if (mirror_is_resting(core, mirror)) {
 		wake_at(&mirror->common,
 			mirror->drops.times_ns[mirror->drops.next] + DROPS_WINDOW_NS);
@@ -302,7 +343,7 @@ bool resyncing_advance(struct core *core, struct mirror *mirror)
 	if (!is_adopted)
 		mirror->resync.adopted_ns = core->now_ns;
 	else if (has_passed(core, &mirror->common, mirror->resync.adopted_ns, CONNECT_PATIENCE_NS))
-		return give_up_target(core, mirror);
+		return part_from_target(core, mirror);
 	return false;
 }
 
@@ -324,6 +365,7 @@ bool complete_advance(struct core *core, struct mirror *mirror)
 bool growing_advance(struct core *core, struct mirror *mirror)
 {
 	order_fs(core, mirror, FS_ORDER_PAIR);
+	mirror->resync.failures = 0;
 	return mirror_move(core, mirror, STEP_PAIRED);
 }
 

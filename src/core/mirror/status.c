@@ -30,6 +30,16 @@ static void say_alone(const struct core *core, const struct mirror *mirror, stru
 				       "the next attempt waits");
 		text_add(&status->to_do, "look at the other node's disk and network; `evenkeel "
 					 "start` here tries again at once");
+	} else if (mirror->resync.failures > 0 && core->now_ns < mirror->resync.retry_ns) {
+		text_add(&status->now, "bringing the other copy up to date ended early ");
+		text_add_u64(&status->now, mirror->resync.failures);
+		text_add(&status->now, mirror->resync.failures == 1 ? " time" : " times in a row");
+		text_add(&status->now, "; the next attempt is made by itself");
+		if (mirror->fs.detail[0] != '\0') {
+			text_add(&status->to_do, "the last one ended with: ");
+			text_add(&status->to_do, mirror->fs.detail);
+			text_add(&status->to_do, "; `evenkeel start` here tries again at once");
+		}
 	} else if (!peer_is_heard(core, mirror)) {
 		text_add(&status->now, "the other node is not heard");
 		text_add(&status->to_do, "bring the other node back; it is brought up to date by "

@@ -54,6 +54,24 @@ void mirror_tell(struct core *core, struct mirror *mirror, enum mirror_tells wha
 	text_add(text, row->after);
 }
 
+void mirror_tell_failures(struct core *core, struct mirror *mirror, int64_t gap_ns)
+{
+	struct text *text =
+		log_add(core, &mirror->common, rows[TELL_RESYNC_ENDED].id, SEVERITY_WARNING);
+
+	text_add(text, rows[TELL_RESYNC_ENDED].before);
+	text_add(text, " ");
+	text_add_u64(text, mirror->resync.failures);
+	text_add(text, " times in a row");
+	if (mirror->fs.said.is_peer_lost && mirror->fs.detail[0] != '\0') {
+		text_add(text, ", at last for: ");
+		text_add(text, mirror->fs.detail);
+	}
+	text_add(text, "; it is tried again in ");
+	text_add_seconds(text, gap_ns);
+	text_add(text, " s");
+}
+
 void mirror_tell_wait(struct core *core, struct mirror *mirror)
 {
 	struct text *text = log_add(core, &mirror->common, "module.waits", SEVERITY_WARNING);

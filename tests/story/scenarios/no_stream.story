@@ -1,4 +1,4 @@
-# Beats arrive, but evenkeel-fs cannot connect: tried again, each time in a new epoch.
+# Beats arrive, but evenkeel-fs cannot connect: tried again, each time later, and in the same epoch.
 stream cut
 boot a
 boot b
