@@ -65,6 +65,7 @@ enum {
 	ATTRIBUTE_SIZE = BIT(3),
 	ATTRIBUTE_ATIME = BIT(4),
 	ATTRIBUTE_MTIME = BIT(5),
+	ATTRIBUTE_PROTECTION = BIT(6), /* of metadata: `length` says what chattr(1) set (+i, +a) */
 };
 
 enum {

@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import threading
@@ -67,6 +68,21 @@ def test_what_was_unlinked_lives_on(served):
     memory.close()
     os.close(again)
     os.close(fd)
+
+
+def test_more_is_unlinked_than_there_is_room_for_in_memory(served):
+    """Thousands of open files without a name: each has no link, and lives. (Some bucket of the ring is full by then.)"""
+    _, directory = served
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    fds = []
+    for number in range(4000):
+        fds.append(os.open(directory / "file", os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        os.unlink(directory / "file")
+    links = [os.fstat(fd).st_nlink for fd in fds]
+    assert [number for number, count in enumerate(links) if count != 0] == []
+    assert os.pwrite(fds[-1], b"alive", 0) == 5
+    for fd in fds:
+        os.close(fd)
 
 
 def test_two_directories_that_are_mounts_of_one_file_system():

@@ -4,9 +4,11 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -311,6 +313,50 @@ static void test_after_a_crash_nothing_is_kept(void **state)
 
 /* ---- objects that are hard to copy ---- */
 
+static unsigned int protection(const struct pair_node *node, const char *name, const int *wanted)
+{
+	char path[PAIR_PATH_SIZE * 2];
+	int flags = 0;
+	snprintf(path, sizeof(path), "%s/%s", node->root, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (wanted != NULL)
+		assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, wanted), 0);
+	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+	close(fd);
+	return (unsigned int)flags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+}
+
+/* What chattr(1) protects on the primary is protected on the other copy in the end, and what it did not
+ * hinder there does not clear it. */
+static void test_protection_is_copied(void **state)
+{
+	(void)state;
+	const int immutable = FS_IMMUTABLE_FL, append = FS_APPEND_FL, none = 0;
+	struct writer writer = { .node = &nodes[0], .random = 1 };
+	pair_begin();
+	uint64_t fixed = make_file("fixed", "content"), log = make_file("log", "content");
+	(void)protection(&nodes[0], "log", &append);
+	(void)protection(&nodes[0], "fixed", &immutable);
+	tree_forget(nodes[0].tree, fixed);
+	tree_forget(nodes[0].tree, log);
+	struct epoch epoch = { 2, 1 };
+	assert_int_equal(replicator_stop(nodes[1].replicator), 0);
+	assert_int_equal(replicator_go_alone(nodes[0].replicator, epoch, pair_generation), 0);
+	bring_up_to_date(epoch);
+	assert_int_equal(protection(&nodes[1], "fixed", NULL), FS_IMMUTABLE_FL);
+	assert_int_equal(protection(&nodes[1], "log", NULL), FS_APPEND_FL);
+	struct op op = { .type = OP_WRITE, .object = log, .offset = 7, .length = 4 };
+	op.data = (struct bytes){ (const uint8_t *)"more", 4 };
+	assert_int_equal(writer_perform(&writer, &op, (struct order_objects){ .ids = { log } }), 0);
+	pair_finish(&nodes[0]);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(protection(&nodes[i], "log", NULL), FS_APPEND_FL);
+		(void)protection(&nodes[i], "log", &none);
+		(void)protection(&nodes[i], "fixed", &none);
+	}
+}
+
 /* On a file system that lets an object have as many attributes as there is room, as XFS and btrfs do.
  * In a namespace of its own, in which the tests after this one run as well. */
 static int setup_in_memory(void **state)
@@ -399,6 +445,8 @@ int main(int argc, char **argv)
 			test_by_hand_and_cut_off, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_after_a_crash_nothing_is_kept, pair_setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_protection_is_copied, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_many_attributes_are_copied, setup_in_memory, pair_teardown),
 		cmocka_unit_test_setup_teardown(

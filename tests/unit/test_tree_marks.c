@@ -187,10 +187,14 @@ static void a_protected_file_is_appended_to_and_no_more(void **state)
 	assert_int_equal(tree_apply(trees->here.tree, &op, TREE_LOCAL), -EPERM);
 	/* A copy that follows is freed from it. */
 	assert_int_equal(tree_apply(trees->here.tree, &op, TREE_REPLAY), -EPERM);
-	assert_true(tree_unprotect(trees->here.tree, op.object));
+	assert_int_equal(tree_unprotect(trees->here.tree, op.object), FS_IMMUTABLE_FL);
 	assert_int_equal(tree_apply(trees->here.tree, &op, TREE_REPLAY), 0);
 	assert_int_equal(flags_of(path), 0);
-	assert_false(tree_unprotect(trees->here.tree, op.object));
+	assert_int_equal(tree_unprotect(trees->here.tree, op.object), 0);
+	assert_int_equal(tree_protect(trees->here.tree, op.object, FS_APPEND_FL), 0);
+	assert_int_equal(flags_of(path), FS_APPEND_FL);
+	assert_int_equal(tree_protection(trees->here.tree, op.object), FS_APPEND_FL);
+	assert_int_equal(tree_protect(trees->here.tree, op.object, 0), 0);
 }
 
 int main(void)

@@ -61,6 +61,14 @@ void fill_attr_out(
 	fill_attr(entry, &out->attr);
 }
 
+/* The ring has no room for all of them: then the folder that they are kept in says it. */
+static bool is_unnoted_orphan(struct request *request, const struct tree_entry *entry)
+{
+	return request->mount->ring.header->has_overflowed != 0 && entry->links == 1 &&
+	       !S_ISDIR(entry->attributes.mode) &&
+	       tree_is_orphan(request->front->tree, entry->object);
+}
+
 int request_stat(struct request *request, uint64_t object, struct tree_entry *out)
 {
 	bool is_orphan = false;
@@ -69,7 +77,7 @@ int request_stat(struct request *request, uint64_t object, struct tree_entry *ou
 	if (is_gone && !is_orphan)
 		return 0;
 	int error = tree_stat(request->front->tree, object, out);
-	if (error == 0 && is_gone)
+	if (error == 0 && (is_gone || is_unnoted_orphan(request, out)))
 		out->links = 0;
 	/* Our own folder's ".." is not to be seen; with 1 the file system does not count them. */
 	if (error == 0 && object == request->mount->root_object && out->links > 2)
@@ -144,9 +152,15 @@ static int answer_attributes(struct request *request, struct change *change)
 	return 0;
 }
 
+/* As fs/tree/tools.c: a time that nanoseconds do not reach is the last, or the first. */
 static int64_t time_of(uint64_t s, uint32_t ns)
 {
-	return (int64_t)s * NS_PER_S + ns;
+	int64_t time_ns;
+
+	if (__builtin_mul_overflow((int64_t)s, NS_PER_S, &time_ns) ||
+		__builtin_add_overflow(time_ns, (int64_t)ns, &time_ns))
+		return (int64_t)s < 0 ? INT64_MIN + 1 : INT64_MAX;
+	return time_ns;
 }
 
 static void wanted_attributes(const struct fuse_setattr_in *in, struct op *op)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/replicator/inside.h"
+#include "fs/tree/resync.h"
 
 #define WORKERS	  4 /* at most: one at once, the others when all are busy */
 #define JOBS_MAX  256
@@ -259,14 +260,30 @@ static int apply_once(struct replicator *r, struct op *op)
 				      : tree_apply(r->config.tree, op, TREE_REPLAY);
 }
 
-/* chattr(1)'s flags are not replicated: what forbids here what was allowed there goes. */
-static bool unprotect(struct tree *tree, const struct op *op)
+#define PROTECTED_MAX 4 /* objects of one operation */
+
+/* chattr(1)'s flags forbid what they did not forbid there, as the caller was the file system's: they are
+ * taken away for a moment. The metadata of a resynchronisation say what they are in the end. */
+static int apply_unprotected(struct replicator *r, struct op *op)
 {
-	const uint64_t objects[] = { op->object, op->parent, op->new_parent, op->replaced };
-	bool is_any = false;
-	for (size_t i = 0; i < ARRAY_COUNT(objects); i++)
-		is_any = tree_unprotect(tree, objects[i]) || is_any;
-	return is_any;
+	const uint64_t objects[PROTECTED_MAX] = { op->object, op->parent, op->new_parent,
+		op->replaced };
+	uint32_t were[PROTECTED_MAX], any = 0;
+	struct tree *tree = r->config.tree;
+	for (size_t i = 0; i < PROTECTED_MAX; i++) {
+		were[i] = tree_unprotect(tree, objects[i]);
+		any |= were[i];
+	}
+	int error = any != 0 ? apply_once(r, op) : -EPERM;
+	bool is_told = op->type == OP_METADATA && (op->mask & ATTRIBUTE_PROTECTION) != 0;
+	for (size_t i = 0; i < PROTECTED_MAX; i++) {
+		bool is_gone = were[i] != 0 && !tree_has_object(tree, objects[i]);
+		if (were[i] == 0 || is_gone || (is_told && i == 0))
+			continue;
+		int restored = tree_protect(tree, objects[i], were[i]);
+		error = error != 0 ? error : restored;
+	}
+	return error;
 }
 
 static int apply(struct applier *applier, struct op *op)
@@ -288,8 +305,8 @@ static int apply(struct applier *applier, struct op *op)
 	default: break; /* EXCEPTION: the rest falls in two groups, which op.h tells apart */
 	}
 	int error = apply_once(r, op);
-	if (error == -EPERM && unprotect(r->config.tree, op))
-		error = apply_once(r, op);
+	if (error == -EPERM)
+		error = apply_unprotected(r, op);
 	if (error == 0 && r->callbacks.on_applied != NULL)
 		r->callbacks.on_applied(r->callbacks.context, op);
 	return error;

@@ -295,11 +295,14 @@ static int metadata(struct tree *tree, const struct op *op)
 		error = tree_create_placeholder(
 			tree, op->object, op->parent, &op->attributes, link);
 	if (error == 0)
-		error = tree_set_attributes(tree, op->object, op->mask & ~times, &op->attributes);
+		error = tree_set_attributes(tree, op->object,
+			op->mask & ~(times | ATTRIBUTE_PROTECTION), &op->attributes);
 	if (error == 0 && (op->flags & OP_FLAG_NO_XATTRS) == 0)
 		error = tree_xattrs_apply(tree, op->object, xattrs);
 	if (error == 0 && (op->mask & times) != 0)
 		error = tree_set_attributes(tree, op->object, op->mask & times, &op->attributes);
+	if (error == 0 && (op->mask & ATTRIBUTE_PROTECTION) != 0)
+		error = tree_protect(tree, op->object, (uint32_t)op->length);
 	return error;
 }
 

@@ -48,6 +48,10 @@ int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *
 			ATTRIBUTE_MTIME,
 		.attributes = entry.attributes,
 		.data = { .data = buffer, .size = writer.size + xattrs.size } };
+	if (S_ISREG(entry.attributes.mode) || S_ISDIR(entry.attributes.mode)) {
+		out_op->mask |= ATTRIBUTE_PROTECTION;
+		out_op->length = tree_protection(tree, object);
+	}
 	if (S_ISREG(entry.attributes.mode))
 		out_op->mask |= ATTRIBUTE_SIZE;
 	if (S_ISLNK(entry.attributes.mode))

@@ -3,8 +3,9 @@
  *
  * They take no attribute, so to get their id the flags are taken away for a moment. A note beside
  * them (`.evenkeel/flags-INODE`, a symbolic link: made at once, and in the journal before the flags
- * are) says what they were, for whoever opens the tree after a crash in that moment. A copy that
- * follows its primary loses them where they are in the way: they are not replicated.
+ * are) says what they were, for whoever opens the tree after a crash in that moment. A copy that is
+ * brought up to date gets those of its primary; while it follows they are taken away for the moment in which
+ * they are in the way.
  *
  * The note's text: flags, root, type of the handle, the handle; in hex, parted by spaces.
  */
@@ -196,15 +197,57 @@ int flags_clear(int fd, const char *name)
 	return error;
 }
 
-bool tree_unprotect(struct tree *tree, uint64_t object)
+/* ---- of an object ---- */
+
+/* Gives a descriptor for ioctl(2). */
+static int open_object(struct tree *tree, uint64_t object)
 {
 	struct grip grip;
+	struct stat st;
+	int error = object == 0 ? -ESTALE : tree_grip(tree, object, WANTS_ANY, &grip);
 
-	if (object == 0 || tree_grip(tree, object, WANTS_ANY, &grip) != 0)
-		return false;
-	bool is_cleared = flags_clear(grip.fd, "") == 0;
+	if (error != 0)
+		return error;
+	int opened = fstat(grip.fd, &st) != 0 ? -errno : open_for_flags(grip.fd, "", &st);
 	tree_release(tree, &grip);
-	if (is_cleared)
-		cache_drop(tree, object); /* its descriptor may be one that cannot write */
-	return is_cleared;
+	return opened;
+}
+
+uint32_t tree_protection(struct tree *tree, uint64_t object)
+{
+	unsigned int flags = 0;
+	int fd = open_object(tree, object);
+
+	if (fd < 0)
+		return 0;
+	if (read_flags(fd, &flags) != 0)
+		flags = 0;
+	(void)close(fd); /* only read */
+	return flags & PROTECTING;
+}
+
+int tree_protect(struct tree *tree, uint64_t object, uint32_t protection)
+{
+	unsigned int flags;
+	int fd = open_object(tree, object);
+
+	if (fd == -EPERM) /* of a type that has none */
+		return 0;
+	if (fd < 0)
+		return fd;
+	int error = read_flags(fd, &flags);
+	if (error == -EPERM) /* nothing protects it, or nothing can */
+		error = 0;
+	if (error == 0 && (flags & PROTECTING) != protection)
+		error = set_flags(fd, (flags & ~(unsigned int)PROTECTING) | protection);
+	(void)close(fd);	  /* only its attributes were changed */
+	cache_drop(tree, object); /* its descriptor may be one that can write too much, or cannot */
+	return error;
+}
+
+uint32_t tree_unprotect(struct tree *tree, uint64_t object)
+{
+	uint32_t was = tree_protection(tree, object);
+
+	return was != 0 && tree_protect(tree, object, 0) == 0 ? was : 0;
 }

@@ -45,9 +45,15 @@ int folder_read(int fd, DIR **out_stream)
 	return error;
 }
 
+/* Nanoseconds end in the year 2262, and began in 1677: a time beyond is the last, or the first. */
 static int64_t ns_of(const struct timespec *time)
 {
-	return (int64_t)time->tv_sec * NS_PER_S + time->tv_nsec;
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)time->tv_sec, NS_PER_S, &ns) ||
+		__builtin_add_overflow(ns, (int64_t)time->tv_nsec, &ns))
+		return time->tv_sec < 0 ? INT64_MIN + 1 : INT64_MAX; /* the first is TIME_OMIT */
+	return ns;
 }
 
 int64_t mtime_ns_of(const struct stat *st)

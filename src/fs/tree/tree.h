@@ -125,9 +125,14 @@ void tree_forget(struct tree *tree, uint64_t object);
  */
 #define TREE_REMOVED BIT64(63)
 void tree_keep_removed(struct tree *tree, uint64_t object);
-/* chattr(1) protects the object no more. False: nothing did. A copy that follows is not to be held
- * up by what the copy that it follows does not have. */
-bool tree_unprotect(struct tree *tree, uint64_t object);
+/* What chattr(1) protects the object with: +i and +a, as FS_IOC_GETFLAGS of Linux has them. 0: nothing,
+ * or what cannot be protected. */
+uint32_t tree_protection(struct tree *tree, uint64_t object);
+/* Exactly this protects it from now on. Errors: the system call's. */
+int tree_protect(struct tree *tree, uint64_t object, uint32_t protection) MUST_CHECK;
+/* Nothing protects it any more: gives what did, 0: nothing. A copy that follows is not to be held up by
+ * what was no hindrance to the copy that it follows. */
+uint32_t tree_unprotect(struct tree *tree, uint64_t object);
 bool tree_is_hidden_xattr(const char *name);
 /* Each extended attribute of an object but ours. Ends with the first error. Errors: -E2BIG: more names
  * than the kernel tells of; others. */
