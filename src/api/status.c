@@ -65,7 +65,7 @@ static const struct field module_rows[] = {
 	MODULE(STRINGS, addresses, "addresses", NULL, "", "it serves at", COUNT(shown_module, address_count),
 	       IF(shown_module, has_settings)),
 	MODULE(STRING, durability, "durability", NULL, "", "call or fsync: when a write is answered"),
-	MODULE(STRING, error, "error", NULL, "", "something is wrong with the configuration, or with an address that is to be held: what, and what to do"),
+	MODULE(STRING, error, "error", NULL, "", "something is wrong with the configuration, an address that is to be held, or a check: what, and what to do"),
 	MODULE(STRING, state, "state", NULL, "", "STOP, WAIT, ALONE, PRIM or SECOND; of a single STOP, WAIT or UP"),
 	MODULE(STRING, readiness, "readiness", NULL, "", "NotReady, Transient or Ready"),
 	MODULE(STRING, peer, "peer", NULL, "", "the name of the other node"),

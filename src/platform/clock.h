@@ -24,4 +24,17 @@ static inline int64_t clock_wall_ns(void)
 	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+#define CLOCK_TEXT_SIZE 32
+
+/* A moment of that clock as people read it: 2026-01-02 03:04:05 UTC. */
+static inline const char *clock_wall_text(int64_t wall_ns, char out[CLOCK_TEXT_SIZE])
+{
+	time_t seconds = (time_t)(wall_ns / NS_PER_S);
+	struct tm parts;
+
+	(void)gmtime_r(&seconds, &parts);
+	(void)strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%d %H:%M:%S UTC", &parts);
+	return out;
+}
+
 #endif

@@ -18,6 +18,7 @@
 
 #include "daemon/addresses/addresses.h"
 #include "daemon/admin/admin.h"
+#include "daemon/checks/checks.h"
 #include "daemon/guests/guests.h"
 #include "daemon/mesh/mesh.h"
 #include "daemon/modules.h"
@@ -88,6 +89,13 @@ bool addresses_are_set(const struct module *module)
 {
 	(void)module;
 	return true;
+}
+
+bool checks_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE_MAX])
+{
+	(void)module;
+	(void)out_sentence;
+	return false;
 }
 
 bool addresses_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE_MAX])

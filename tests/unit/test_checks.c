@@ -29,12 +29,12 @@
 #define PATH_ROOM 256
 #define LATE_NS	  (3 * NS_PER_S) /* less than a hanging try takes */
 #define TICK_NS	  (10 * NS_PER_MS)
-#define PROGRAMS  3
+#define PROGRAMS  4
 
 static struct daemon the_daemon;
 static struct module the_module;
 static char folder[] = "/tmp/evenkeel-test-checks-XXXXXX";
-static const char *const names[PROGRAMS] = { "good", "leaves", "hangs" };
+static const char *const names[PROGRAMS] = { "good", "leaves", "hangs", "fails" };
 
 /* What was heard of each check. */
 static struct {
@@ -136,6 +136,9 @@ static int make_all(void **state)
 	write_program("good", "#!/bin/sh\nexit 0\n");
 	/* In a session of its own, as a daemon would be: 0 of it may be left. */
 	write_program("leaves", "#!/bin/sh\nsetsid sleep 600 >/dev/null 2>&1 &\nexit 0\n");
+	/* More than a pipe holds; what counts comes last. */
+	write_program("fails", "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' 'x'\necho\n"
+			       "echo 'no connection to the database' >&2\necho\nexit 3\n");
 	write_program("hangs", "#!/bin/sh\nsetsid sleep 600 &\nsleep 600\n");
 	(void)find_group();
 	return 0;
@@ -423,6 +426,29 @@ static void a_program_that_is_not_there_is_down(void **state)
 	assert_string_equal(said, "Check good is down: it does not exist.");
 }
 
+static void what_a_failing_program_said_last_is_told(void **state)
+{
+	char trouble[SENTENCE_SIZE_MAX] = "";
+
+	(void)state;
+	(void)add_check("good");
+	checks_start(&the_module);
+	(void)wait_for(is_first_heard);
+	assert_false(checks_trouble(&the_module, trouble));
+	heard[0].events = 0;
+	(void)snprintf(the_module.settings.checks[0].command, 8, "fails");
+	(void)wait_for(is_first_heard);
+	assert_false(heard[0].is_up);
+	assert_string_equal(said, "Check good is down: it ended with status 3, and said: no "
+				  "connection to the database.");
+	/* And as long as it is so, not only at the moment when it became so. */
+	assert_true(checks_trouble(&the_module, trouble));
+	assert_non_null(strstr(trouble, "check good is down since 20"));
+	assert_non_null(strstr(trouble, "no connection to the database"));
+	checks_stop(&the_module);
+	assert_false(checks_trouble(&the_module, trouble));
+}
+
 int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, open_module, close_module)
@@ -431,6 +457,7 @@ int main(void)
 		CASE(a_port_is_up_while_it_accepts),
 		CASE(a_port_of_ipv6_is_up_while_it_accepts),
 		CASE(a_program_that_is_not_there_is_down),
+		CASE(what_a_failing_program_said_last_is_told),
 		CASE(what_a_check_leaves_in_a_session_of_its_own_is_killed),
 		CASE(one_that_hangs_delays_nobody_and_is_killed_with_all_it_started),
 		CASE(a_hanging_try_ends_at_its_timeout),

@@ -10,6 +10,7 @@
 #include "api/status.h"
 #include "daemon/addresses/addresses.h"
 #include "daemon/admin/internal.h"
+#include "daemon/checks/checks.h"
 #include "daemon/mesh/mesh.h"
 #include "platform/clock.h"
 
@@ -151,7 +152,8 @@ static const char *disagreement_of(const struct daemon *daemon, const struct mod
 	return module->disagreement[0] != '\0' && is_heard ? module->disagreement : NULL;
 }
 
-/* Its module.yaml, while it runs as it was applied last; else its addresses; else what is wrong otherwise. */
+/* Its module.yaml, while it runs as it was applied last; else its addresses and checks; else what is
+ * wrong otherwise. */
 static const char *error_of(
 	const struct daemon *daemon, const struct module *module, struct shown_module_parts *parts)
 {
@@ -165,8 +167,9 @@ static const char *error_of(
 			wrong->error.sentence);
 		return parts->error;
 	}
-	return addresses_trouble(module, parts->trouble) ? parts->trouble
-							 : disagreement_of(daemon, module);
+	if (addresses_trouble(module, parts->trouble) || checks_trouble(module, parts->trouble))
+		return parts->trouble;
+	return disagreement_of(daemon, module);
 }
 
 static void fill_module(const struct daemon *daemon, const struct module *module,

@@ -10,6 +10,7 @@
  * START_GRACE_NS is over as well.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/checks/internal.h"
@@ -53,6 +54,23 @@ static void end_try(struct check *check)
 	check->trying = NULL;
 }
 
+bool checks_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE_MAX])
+{
+	for (int i = 0; i < module->settings.check_count && module->runtime.are_checks_running;
+		i++) {
+		const struct check *check = &module->checks->list[i];
+		char since[CLOCK_TEXT_SIZE];
+		if (check->last != CHECK_IS_DOWN)
+			continue;
+		(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
+			"check %s is down since %s: %s; look at the application",
+			check_config_of(check)->name, clock_wall_text(check->down_ns, since),
+			check->why);
+		return true;
+	}
+	return false;
+}
+
 static void take_result(struct check *check, bool is_up, const char *why)
 {
 	struct module *module = check->module;
@@ -62,9 +80,11 @@ static void take_result(struct check *check, bool is_up, const char *why)
 	end_try(check);
 	loop_arm(&module->daemon->loop, &check->timer, clock_boot_ns() + config->interval_ns);
 	check->failures = is_up ? 0 : check->failures + 1;
+	(void)snprintf(check->why, sizeof(check->why), "%s", why);
 	if (result == check->last || is_premature(check))
 		return;
 	check->last = result;
+	check->down_ns = clock_wall_ns();
 	daemon_log(module->daemon, module, is_up ? SEVERITY_INFO : SEVERITY_WARNING,
 		is_up ? "check.up" : "check.down", "Check %s is %s%s%s.", config->name,
 		is_up ? "up" : "down", is_up ? "" : ": ", is_up ? "" : why);
@@ -161,9 +181,11 @@ int checks_add(struct module *module)
 		return -ENOMEM;
 	for (uint8_t i = 0; i < CHECKS_MAX; i++) {
 		struct check *check = &checks->list[i];
-		*check = (struct check){
-			.module = module, .index = i, .socket = -1, .process.pidfd = -1
-		};
+		*check = (struct check){ .module = module,
+			.index = i,
+			.socket = -1,
+			.process.pidfd = -1,
+			.output = -1 };
 		check->timer = (struct timer){ .owner = check, .on_due = on_timer };
 	}
 	module->checks = checks;

@@ -6,6 +6,9 @@
 
 #include "daemon/daemon.h"
 
+/* Which check is down, since when and why; out_sentence is written only then. */
+bool checks_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE_MAX]);
+
 int checks_add(struct module *module) MUST_CHECK;
 void checks_remove(struct module *module);
 void checks_start(struct module *module);

@@ -20,6 +20,8 @@
 #include "daemon/scripts/scripts.h"
 #include "platform/cgroup.h"
 
+#define READS_AT_ONCE 16
+
 static bool has_groups(const struct module *module)
 {
 	return module->daemon->cgroup[0] != '\0';
@@ -31,17 +33,87 @@ static void set_group(const struct module *module, int index, char out[2 * PATH_
 		module->settings.name, index);
 }
 
+/* ---- what a program prints ---- */
+
+static void take_output(struct check_said *said, const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == '\n' || text[i] == '\r') {
+			said->is_ended = true;
+			continue;
+		}
+		if (said->is_ended)
+			said->size = 0;
+		said->is_ended = false;
+		if (said->size < sizeof(said->text) - 1)
+			said->text[said->size++] = text[i];
+	}
+	said->text[said->size] = '\0';
+}
+
+/* It is read as it comes, so that a program that prints much is not stopped by a full pipe. */
+static void on_output(void *owner, uint32_t events)
+{
+	struct check *check = owner;
+	char text[4096];
+	ssize_t size = 0;
+
+	(void)events;
+	for (int i = 0; i < READS_AT_ONCE; i++) {
+		size = read(check->output, text, sizeof(text));
+		if (size <= 0)
+			break;
+		take_output(&check->said, text, (size_t)size);
+	}
+	if (size == 0) /* nobody has it any more */
+		loop_remove(&check->module->daemon->loop, &check->output_watch);
+}
+
+/* Gives the end that the program gets. */
+static int open_output(struct check *check, int *out_fd)
+{
+	int ends[2];
+
+	check->said = (struct check_said){ .is_ended = true };
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	check->output = ends[0];
+	check->output_watch =
+		(struct watch){ .fd = ends[0], .owner = check, .on_ready = on_output };
+	int error = fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (error == 0)
+		error = loop_add(&check->module->daemon->loop, &check->output_watch, EPOLLIN);
+	if (error == 0)
+		*out_fd = ends[1];
+	else
+		close(ends[1]);
+	return error;
+}
+
+static void close_output(struct check *check)
+{
+	if (check->output < 0)
+		return;
+	loop_remove(&check->module->daemon->loop, &check->output_watch);
+	close(check->output);
+	check->output = -1;
+}
+
+/* ---- one try ---- */
+
 static void on_ended(void *owner, uint32_t events)
 {
 	struct check *check = owner;
 	int status = 0;
-	char why[64] = "it was ended by a signal";
+	char why[CHECK_SAID_SIZE + 64] = "it was ended by a signal";
 
 	(void)events;
 	loop_remove(&check->module->daemon->loop, &check->watch);
+	on_output(check, 0); /* what it printed last */
 	int error = process_reap(&check->process, &status);
 	if (error == 0 && WIFEXITED(status))
-		(void)snprintf(why, sizeof(why), "it ended with status %d", WEXITSTATUS(status));
+		(void)snprintf(why, sizeof(why), "it ended with status %d%s%s", WEXITSTATUS(status),
+			check->said.size > 0 ? ", and said: " : "", check->said.text);
 	if (error == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		check_is_up(check);
 	else
@@ -72,18 +144,23 @@ static int launch(struct check *check, int cgroup_fd)
 	char path[3 * PATH_SIZE_MAX];
 	char *arguments[] = { path, NULL };
 	char **environment = scripts_environment(module);
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int output = -1;
+
+	int error = open_output(check, &output);
+	if (error != 0) {
+		scripts_free_environment(environment);
+		return error;
+	}
 	const struct process_order order = { .path = path,
 		.arguments = arguments,
 		.environment = environment,
 		.cgroup_fd = cgroup_fd,
-		.output_fd = null };
+		.output_fd = output };
 
 	(void)snprintf(path, sizeof(path), "%s/bin/%s", module->settings.folder,
 		check_config_of(check)->command);
-	int error = process_start(&order, &check->process);
-	if (null >= 0)
-		close(null);
+	error = process_start(&order, &check->process);
+	close(output);
 	scripts_free_environment(environment);
 	return error;
 }
@@ -111,6 +188,7 @@ static void end(struct check *check)
 	char path[2 * PATH_SIZE_MAX];
 
 	loop_remove(&daemon->loop, &check->watch);
+	close_output(check);
 	if (has_groups(check->module)) {
 		set_group(check->module, check->index, path);
 		(void)!cgroup_kill(path); /* what is left is seen before the next try */

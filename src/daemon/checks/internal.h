@@ -9,7 +9,16 @@
 #include "daemon/checks/checks.h"
 #include "platform/process.h"
 
+#define CHECK_SAID_SIZE 200 /* of what a program says, its last line */
+
 enum check_result { CHECK_UNKNOWN, CHECK_IS_UP, CHECK_IS_DOWN };
+
+/* The last line that a try's program printed that is not empty. */
+struct check_said {
+	char text[CHECK_SAID_SIZE];
+	size_t size;
+	bool is_ended; /* what comes next begins another line */
+};
 
 struct check {
 	struct module *module;
@@ -23,6 +32,11 @@ struct check {
 	int socket;
 	struct process process;
 	struct watch watch;
+	int output; /* what its program prints; -1: none */
+	struct watch output_watch;
+	struct check_said said;
+	char why[SENTENCE_SIZE_MAX]; /* while it is down: as of its last try */
+	int64_t down_ns;	     /* since when, on the clock of the wall */
 };
 
 /* A kind of check. A try never blocks. */
