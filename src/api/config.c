@@ -329,6 +329,14 @@ char *config_cluster_text(const struct cluster_config *cluster)
 
 /* ---- for people ---- */
 
+json_t *config_help_json(void)
+{
+	json_t *rows = json_array();
+	settings_add_help(&cluster_table, rows);
+	settings_add_help(&module_table, rows);
+	return rows;
+}
+
 void config_print_help(FILE *out)
 {
 	settings_print_help(&cluster_table, out);

@@ -69,7 +69,7 @@ const struct setting module_rows[MODULE_ROWS] = {
 	[MODULE_REPAIRS_WINDOW] = { "repairs_window", SETTING_DURATION, AT(module_file, settings.repairs_window_ns), .min = 60 * NS_PER_S,
 	  .max = 31 * DAY, .fallback = "24h", .is_live = true, .help = "within so long" },
 	[MODULE_CHECKS] = { "checks", SETTING_MAPS, LIST_AT(module_file, settings.checks, settings.check_count, CHECKS_MAX), .table = &check_table,
-	  .is_live = true, .help = "how one sees that the application works" },
+	  .is_live = true, .help = "how one sees that the application works; how many they are may change only while the module is stopped" },
 };
 const struct settings_table module_table = { "module.yaml", module_rows, MODULE_ROWS };
 /* clang-format on */
@@ -356,6 +356,13 @@ static void show_nodes(const struct module_settings *settings, char *out, size_t
 	snprintf(out, size, "%s%s%s", settings->nodes[0], has_two ? ", " : "", settings->nodes[1]);
 }
 
+/* The core knows how many checks there are; what each does may change while the module runs. */
+static bool is_count_changed(
+	int row, const struct module_settings *before, const struct module_settings *after)
+{
+	return row == MODULE_CHECKS && before->check_count != after->check_count;
+}
+
 int config_compare_modules(const struct module_settings *before,
 	const struct module_settings *after, config_difference_function *on_difference,
 	void *context)
@@ -378,10 +385,11 @@ int config_compare_modules(const struct module_settings *before,
 			settings_format(row, before, old_text, sizeof(old_text));
 			settings_format(row, after, new_text, sizeof(new_text));
 		}
-		on_difference(context, &(struct config_difference){ .key = row->key,
-					       .before = old_text,
-					       .after = new_text,
-					       .is_live = row->is_live });
+		on_difference(context,
+			&(struct config_difference){ .key = row->key,
+				.before = old_text,
+				.after = new_text,
+				.is_live = row->is_live && !is_count_changed(i, before, after) });
 		count++;
 	}
 	return count;

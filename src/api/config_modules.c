@@ -122,9 +122,12 @@ static int check_module(const struct modules_check *check)
 	return error;
 }
 
+/* A plain file that lies there (an editor's, a README) is no module, and keeps none out. */
 static int is_module_folder(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.';
+	bool may_be_folder =
+		entry->d_type == DT_DIR || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
+	return entry->d_name[0] != '.' && may_be_folder;
 }
 
 /* Where one module's settings may stand. */

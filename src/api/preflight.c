@@ -342,7 +342,10 @@ static void check_program(struct preflight *preflight, const char *name, bool is
 	snprintf(path, sizeof(path), "%.3000s/bin/%.1000s", preflight->module->folder, name);
 	if (stat(path, &status) != 0) {
 		if (is_required)
-			find(preflight, "the check's program '%.200s' is missing", path);
+			find(preflight,
+				"the check's program '%.200s' is missing; put it there, or "
+				"correct 'command' in module.yaml",
+				path);
 		return;
 	}
 	if (!S_ISREG(status.st_mode) || (status.st_mode & 0111) == 0)
@@ -369,6 +372,15 @@ static void check_pairs(struct preflight *preflight, const char *name)
 			path);
 }
 
+static void check_commands(struct preflight *preflight)
+{
+	const struct module_settings *module = preflight->module;
+	for (int i = 0; i < module->check_count; i++) {
+		if (module->checks[i].kind == CHECK_COMMAND)
+			check_program(preflight, module->checks[i].command, true);
+	}
+}
+
 static void check_scripts(struct preflight *preflight)
 {
 	const struct module_settings *module = preflight->module;
@@ -379,10 +391,22 @@ static void check_scripts(struct preflight *preflight)
 		else
 			check_program(preflight, name, false);
 	}
-	for (int i = 0; i < module->check_count; i++) {
-		if (module->checks[i].kind == CHECK_COMMAND)
-			check_program(preflight, module->checks[i].command, true);
+	check_commands(preflight);
+}
+
+int preflight_programs(const struct config_modules *modules, struct config_error *out_error)
+{
+	for (int i = 0; i < modules->count; i++) {
+		struct preflight_findings findings = { .count = 0 };
+		struct preflight preflight = { .module = &modules->list[i], .findings = &findings };
+		check_commands(&preflight);
+		if (findings.count == 0)
+			continue;
+		snprintf(out_error->sentence, sizeof(out_error->sentence), "%s",
+			findings.list[0].sentence);
+		return -EINVAL;
 	}
+	return 0;
 }
 
 void preflight_check(const struct preflight_site *site, const struct module_settings *module,

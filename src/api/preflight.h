@@ -50,7 +50,10 @@ void preflight_check(const struct preflight_site *site, const struct module_sett
  */
 int preflight_addresses(const struct cluster_config *cluster, const struct config_modules *modules,
 	struct config_error *out_error) MUST_CHECK;
-/* The same of one module, against a list of getifaddrs(3). */
+/* Whether the programs of the modules' checks are there, and executable. Errors: -EINVAL, with a sentence. */
+int preflight_programs(
+	const struct config_modules *modules, struct config_error *out_error) MUST_CHECK;
+/* As preflight_addresses(), of one module, against a list of getifaddrs(3). */
 int preflight_module_addresses(const struct module_settings *module,
 	const struct ifaddrs *interfaces, struct config_error *out_error) MUST_CHECK;
 /* The directories of all modules but the one named, for the site. Gives an array (free(3)).

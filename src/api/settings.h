@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "api/config.h"
 #include "base/macros.h"
 
@@ -88,5 +90,7 @@ bool settings_is_equal(const struct setting *row, const void *a, const void *b);
 /* The nearest key, or NULL if none is near. */
 const char *settings_nearest(const struct settings_table *table, const char *key);
 void settings_print_help(const struct settings_table *table, FILE *out);
+/* Appends an object for each row; one that memory lacks for is missing. */
+void settings_add_help(const struct settings_table *table, json_t *rows);
 
 #endif

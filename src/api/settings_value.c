@@ -406,6 +406,22 @@ const char *settings_nearest(const struct settings_table *table, const char *key
 	return nearest;
 }
 
+void settings_add_help(const struct settings_table *table, json_t *rows)
+{
+	for (int i = 0; i < table->count; i++) {
+		const struct setting *row = &table->rows[i];
+		char expected[256];
+		settings_expected(row, expected, sizeof(expected));
+		(void)json_array_append_new(
+			rows, json_pack("{s:s,s:s,s:s,s:s?,s:b,s:b,s:s}", "file", table->title,
+				      "key", row->key, "expected", expected, "default",
+				      row->fallback, "is_required", row->is_required, "is_live",
+				      row->is_live, "help", row->help));
+		if (row->table != NULL)
+			settings_add_help(row->table, rows);
+	}
+}
+
 void settings_print_help(const struct settings_table *table, FILE *out)
 {
 	fprintf(out, "%s\n", table->title);

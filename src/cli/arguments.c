@@ -3,6 +3,7 @@
  * words that are none.
  */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	FOLDERS(FOLDER_OPTION)
 	[OPTION_JSON]		 = { "json",	   NULL,      "print JSON" },
 	[OPTION_HELP]		 = { "help",	   NULL,      "print this" },
+	[OPTION_VERSION]	 = { "version",	   NULL,      "print the version" },
 	[OPTION_NAME]		 = { "name",	   "NAME",    "the name to give" },
 	[OPTION_NODE]		 = { "node",	   "NODE",    "this node" },
 	[OPTION_ADDRESS]	 = { "address",	   "A,B,...", "addresses, separated by commas" },
@@ -56,12 +58,32 @@ static void PRINTF_LIKE(2, 0)
 	fprintf(stderr, "\n");
 }
 
-int refuse(const struct arguments *arguments, const char *format, ...)
+int refuse_again(const struct arguments *arguments, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
 	complain(arguments, format, values);
 	va_end(values);
+	return EXIT_REFUSED;
+}
+
+int refuse(const struct arguments *arguments, const char *format, ...)
+{
+	char *sentence = NULL;
+	va_list values;
+	va_start(values, format);
+	int size = vasprintf(&sentence, format, values);
+	va_end(values);
+	if (size < 0)
+		sentence = NULL;
+	if (arguments->is_json) {
+		json_t *answer = json_pack("{s:b,s:s?}", "ok", 0, "sentence", sentence);
+		(void)json_dumpf(answer, stdout, JSON_COMPACT); /* seen when the program ends */
+		printf("\n");
+		json_decref(answer);
+	}
+	(void)refuse_again(arguments, "%s", sentence != NULL ? sentence : "out of memory");
+	free(sentence);
 	return EXIT_REFUSED;
 }
 

@@ -29,6 +29,24 @@ static int read_into(
 	return EXIT_DONE;
 }
 
+/* Its bundle was lost: another one is written, with a new key, and the cluster stays as it is. The node
+ * is put last, where make_bundle() finds it. */
+static int take_node_again(const struct arguments *arguments, struct cluster_config *cluster)
+{
+	struct node_config *last = &cluster->nodes[cluster->node_count - 1];
+	for (int i = 0; i < cluster->node_count; i++) {
+		struct node_config node = cluster->nodes[i];
+		if (strcmp(node.name, arguments->positional[0]) != 0)
+			continue;
+		cluster->nodes[i] = *last;
+		*last = node;
+		return EXIT_DONE;
+	}
+	return refuse(arguments,
+		"there is no node '%s' in the cluster; without --replace it is added",
+		arguments->positional[0]);
+}
+
 static int add_node(const struct arguments *arguments, struct cluster_config *cluster)
 {
 	uint8_t last = 0;
@@ -45,7 +63,10 @@ static int add_node(const struct arguments *arguments, struct cluster_config *cl
 	if (code != EXIT_DONE)
 		return code;
 	if (config_node_by_name(cluster, node->name) != NULL) /* the new one is not counted yet */
-		return refuse(arguments, "node '%s' is in the cluster already", node->name);
+		return refuse(arguments,
+			"node '%s' is in the cluster already; if its bundle was lost, 'evenkeel "
+			"cluster add %s --replace' writes another one",
+			node->name, node->name);
 	cluster->node_count++;
 	cluster->epoch++;
 	return EXIT_DONE;
@@ -124,13 +145,17 @@ int do_cluster_add(const struct arguments *arguments)
 	int code = site_read(arguments, &site);
 	if (code != EXIT_DONE)
 		return code;
-	code = add_node(arguments, &site.cluster);
+	bool is_again = option_given(arguments, OPTION_REPLACE);
+	if (!is_again)
+		code = add_node(arguments, &site.cluster);
 	if (code == EXIT_DONE) {
 		files.texts[FILE_CLUSTER] = config_cluster_text(&site.cluster);
 		code = files.texts[FILE_CLUSTER] == NULL
 			       ? refuse(arguments, "out of memory")
 			       : cluster_check(arguments, files.texts[FILE_CLUSTER]);
 	}
+	if (code == EXIT_DONE && is_again)
+		code = take_node_again(arguments, &site.cluster);
 	if (code == EXIT_DONE)
 		code = make_bundle(arguments, &site.cluster, &files);
 	snprintf(default_path, sizeof(default_path), "%.64s.bundle", arguments->positional[0]);
@@ -138,7 +163,7 @@ int do_cluster_add(const struct arguments *arguments)
 	path = path != NULL ? path : default_path;
 	if (code == EXIT_DONE)
 		code = write_bundle(arguments, &site.cluster, &files, path);
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && !is_again)
 		code = commit_cluster(arguments, files.texts[FILE_CLUSTER]);
 	if (code == EXIT_DONE)
 		printf("Node '%s' is in the cluster. Carry %s to it (it holds the node's key and "

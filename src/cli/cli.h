@@ -29,6 +29,7 @@ enum option {
 	OPTION_RUN = FOLDER_RUN,
 	OPTION_JSON,
 	OPTION_HELP,
+	OPTION_VERSION,
 	OPTION_NAME,
 	OPTION_NODE,
 	OPTION_ADDRESS,
@@ -77,8 +78,11 @@ int arguments_find_folders(struct arguments *arguments);
 const char *option_value(const struct arguments *arguments, enum option option);
 bool option_given(const struct arguments *arguments, enum option option);
 
-/* Writes "evenkeel COMMAND: ..." to standard error and gives the exit code. */
+/* Writes "evenkeel COMMAND: ..." to standard error and gives the exit code; with --json also
+ * {"ok":false,"sentence":...} to standard output. */
 int refuse(const struct arguments *arguments, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same where standard output has its object already. */
+int refuse_again(const struct arguments *arguments, const char *format, ...) PRINTF_LIKE(2, 3);
 int usage(const struct arguments *arguments, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* ---- file.c, folder.c ---- */

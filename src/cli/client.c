@@ -163,11 +163,17 @@ void client_say_no_answer(const struct arguments *arguments, int error, int time
 	case -EPERM: (void)refuse(arguments, "only root may talk to evenkeeld; use sudo"); return;
 	case -ETIMEDOUT:
 	case -EAGAIN:
-		(void)refuse(arguments, "evenkeeld did not answer within %d s", timeout_s);
+		(void)refuse(arguments,
+			"evenkeeld did not answer within %d s: it may still carry the command out; "
+			"'evenkeel status' shows what is going on, 'evenkeel log' what it waits "
+			"for",
+			timeout_s);
 		return;
 	default: /* EXCEPTION: errno is no enum of ours */
-		(void)refuse(
-			arguments, "no answer from evenkeeld: %s; try again", strerror(-error));
+		(void)refuse(arguments,
+			"no answer from evenkeeld: %s; 'evenkeel log' tells whether it was started "
+			"anew, and 'evenkeel status' what became of the command",
+			strerror(-error));
 	}
 }
 
@@ -181,9 +187,9 @@ static void say_refusal(const struct arguments *arguments, const json_t *answer)
 {
 	const json_t *findings = json_object_get(answer, "findings");
 	for (size_t i = 0; i < json_array_size(findings); i++)
-		(void)refuse(arguments, "%s", json_string_value(json_array_get(findings, i)));
+		(void)refuse_again(arguments, "%s", json_string_value(json_array_get(findings, i)));
 	if (json_array_size(findings) == 0)
-		(void)refuse(arguments, "%s", client_text(answer, "sentence"));
+		(void)refuse_again(arguments, "%s", client_text(answer, "sentence"));
 }
 
 json_t *client_demand(

@@ -180,20 +180,26 @@ static int say_end(const struct waiting *waiting, enum way way, const struct see
 	if (way == WAY_DONE)
 		return EXIT_DONE;
 	if (way == WAY_LATE)
-		return refuse(waiting->arguments,
+		return refuse_again(waiting->arguments,
 			"'%s' is not there yet; 'evenkeel status -w' shows how it goes on",
+			waiting->name);
+	if (module->has_summary && module->is_failed)
+		return refuse_again(waiting->arguments,
+			"'%s' is started and does not run here: it failed; what it waits for "
+			"stands "
+			"above, 'evenkeel log' tells more",
 			waiting->name);
 	/* `start` is done when the module is started, even if it waits for a person. */
 	if (waiting->goal == GOAL_SERVING && is_state(module, "WAIT"))
 		return EXIT_DONE;
 	if (has_other_won(waiting, module))
-		return refuse(waiting->arguments,
+		return refuse_again(waiting->arguments,
 			"'%s' became primary on %s before it could here, so this node follows with "
 			"the data of %s; was 'prim' given on both nodes? To serve it here: "
 			"'evenkeel swap %s', once both nodes are Ready",
 			waiting->name, shown_text(module->peer), shown_text(module->peer),
 			waiting->name);
-	return refuse(waiting->arguments, "it did not come about; 'evenkeel log' tells more");
+	return refuse_again(waiting->arguments, "it did not come about; 'evenkeel log' tells more");
 }
 
 static int wait_for_goal(struct waiting *waiting)
@@ -215,6 +221,17 @@ static int wait_for_goal(struct waiting *waiting)
 		pause_ns(LOOK_EVERY_NS);
 	}
 	return EXIT_DONE;
+}
+
+static int check_name(const struct arguments *arguments)
+{
+	const char *name = arguments->positional[0];
+	if (strlen(name) <= MODULE_NAME_MAX && strchr(name, '/') == NULL)
+		return EXIT_DONE;
+	return refuse(arguments,
+		"'%.80s' is no name of a module: it has a '/', or more than %d bytes; 'evenkeel "
+		"module list' lists them",
+		name, MODULE_NAME_MAX);
 }
 
 /* --node is only understood as "here": commands act on the node where they are given. */
@@ -259,6 +276,8 @@ static int give(const struct arguments *arguments, enum admin_command command, e
 	};
 	int seconds;
 	int code = parse_seconds(arguments, WAIT_TIMEOUT_S, &seconds);
+	if (code == EXIT_DONE)
+		code = check_name(arguments);
 	if (code == EXIT_DONE)
 		code = check_node(arguments);
 	if (code != EXIT_DONE)
@@ -339,6 +358,8 @@ int do_verify(const struct arguments *arguments)
 	const char *name = arguments->positional[0];
 	int seconds;
 	int code = parse_seconds(arguments, VERIFY_S, &seconds);
+	if (code == EXIT_DONE)
+		code = check_name(arguments);
 	if (code != EXIT_DONE)
 		return code;
 	struct admin_request request = client_request(ADMIN_VERIFY);

@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 
 /* clang-format off */
-#define GLOBAL	(BIT(OPTION_CONFIG) | BIT(OPTION_STATE) | BIT(OPTION_RUN) | BIT(OPTION_HELP) | BIT(OPTION_JSON))
+#define GLOBAL	(BIT(OPTION_CONFIG) | BIT(OPTION_STATE) | BIT(OPTION_RUN) | BIT(OPTION_HELP) | BIT(OPTION_VERSION) | BIT(OPTION_JSON))
 #define WAITING (BIT(OPTION_NODE) | BIT(OPTION_FORCE) | BIT(OPTION_NO_WAIT) | BIT(OPTION_TIMEOUT))
 
 const struct command_row command_rows[] = {
@@ -16,8 +16,8 @@ const struct command_row command_rows[] = {
 	  BIT(OPTION_NAME) | BIT(OPTION_NODE) | BIT(OPTION_ADDRESS) | BIT(OPTION_ARBITER) | BIT(OPTION_PING_TARGET) |
 	  BIT(OPTION_PORT) | BIT(OPTION_PASSPHRASE_FILE),
 	  "make a cluster of this one node: certificates, secret, configuration", do_cluster_init },
-	{ "cluster add", ROLE_ADMIN, "NODE", 1, 1, BIT(OPTION_ADDRESS) | BIT(OPTION_PASSPHRASE_FILE) | BIT(OPTION_OUTPUT),
-	  "add a node; writes a bundle to be carried to it by hand", do_cluster_add },
+	{ "cluster add", ROLE_ADMIN, "NODE", 1, 1, BIT(OPTION_ADDRESS) | BIT(OPTION_PASSPHRASE_FILE) | BIT(OPTION_OUTPUT) | BIT(OPTION_REPLACE),
+	  "add a node; writes a bundle to be carried to it by hand (--replace: once more, of a node that is in the cluster)", do_cluster_add },
 	{ "cluster accept", ROLE_ADMIN, "BUNDLE", 1, 1, BIT(OPTION_REPLACE),
 	  "on the new node: take the configuration from a bundle", do_cluster_accept },
 	{ "cluster list", ROLE_MONITOR, "", 0, 0, 0, "the nodes", do_cluster_list },
@@ -65,7 +65,9 @@ static void print_overview(void)
 	}
 	printf("\nOptions of all commands:\n");
 	print_options(GLOBAL);
-	printf("\nExit code: 0 done, 1 refused or failed, 2 wrong words.\n");
+	printf("\nExit code: 0 done, 1 refused or failed, 2 wrong words. `start` is done when the "
+	       "module is\nstarted, also if it then waits for the other node or for a person, "
+	       "which its last line says.\n");
 }
 
 static void print_command(const struct command_row *command)
@@ -109,6 +111,10 @@ static int check_command(struct arguments *arguments, const struct command_row *
 
 int command_run(struct arguments *arguments, char *const *words, int count)
 {
+	if (option_given(arguments, OPTION_VERSION)) {
+		printf("evenkeel " EVENKEEL_VERSION "\n");
+		return EXIT_DONE;
+	}
 	for (size_t i = 0; i < command_row_count; i++) {
 		int used = command_words(&command_rows[i], words, count);
 		if (used == 0)
@@ -133,7 +139,13 @@ int command_run(struct arguments *arguments, char *const *words, int count)
 
 int do_settings(const struct arguments *arguments)
 {
-	(void)arguments;
-	config_print_help(stdout);
+	if (!arguments->is_json) {
+		config_print_help(stdout);
+		return EXIT_DONE;
+	}
+	json_t *rows = config_help_json();
+	(void)json_dumpf(rows, stdout, JSON_COMPACT);
+	printf("\n");
+	json_decref(rows);
 	return EXIT_DONE;
 }

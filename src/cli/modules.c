@@ -208,15 +208,17 @@ int do_apply(const struct arguments *arguments)
 		return code;
 	if (site.modules.wrong_count > 0)
 		code = refuse(arguments, "%s", site.modules.wrong[0].error.sentence);
-	else if (preflight_addresses(&site.cluster, &site.modules, &error) != 0)
+	else if (preflight_addresses(&site.cluster, &site.modules, &error) != 0 ||
+		 preflight_programs(&site.modules, &error) != 0)
 		code = refuse(arguments, "%s", error.sentence);
 	site_done(&site);
 	if (code != EXIT_DONE)
 		return code;
 	int result = client_ask(arguments, client_request(ADMIN_PLAN), 10, &answer);
 	if (result == -ENOENT || result == -ECONNREFUSED) {
-		printf("the configuration is in order; evenkeeld does not run, it will read it at "
-		       "its start\n");
+		printf("%s\n", arguments->is_json ? "[]"
+						  : "the configuration is in order; evenkeeld does "
+						    "not run, it will read it at its start");
 		return EXIT_DONE;
 	}
 	if (result == 0)

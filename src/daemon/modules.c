@@ -82,7 +82,7 @@ void modules_tell_core(struct module *module, const struct fs_hello *hello)
 		event.module_added.is_told_to_stop = module->runtime.is_told_to_stop;
 	}
 	if (were_checks_running && event.module_added.is_application_running)
-		checks_start(module);
+		checks_resume(module);
 	runtime_write(module);
 	daemon_post(module->daemon, &event);
 }

@@ -52,9 +52,10 @@ static int read_all(const struct daemon *daemon, struct reading *out_reading)
 	if (error == 0)
 		error = config_read_all_modules(daemon->paths.config, &out_reading->cluster,
 			&out_reading->modules, &out_reading->wrong);
-	return error != 0 ? error
-			  : preflight_addresses(&out_reading->cluster, &out_reading->modules,
-				    &out_reading->wrong);
+	if (error == 0)
+		error = preflight_addresses(
+			&out_reading->cluster, &out_reading->modules, &out_reading->wrong);
+	return error != 0 ? error : preflight_programs(&out_reading->modules, &out_reading->wrong);
 }
 
 /* At the start the modules wait for it, addresses that want to be renewed among them; later it must

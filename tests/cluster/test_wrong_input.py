@@ -2,7 +2,9 @@
 
 Each sentence must name what is wrong, where, and what was expected or what to do.
 """
+import json
 import subprocess
+import sys
 
 import harness
 import pytest
@@ -308,3 +310,101 @@ def test_no_daemon(cluster):
     done = cluster.node("node1").run(["evenkeel", "status", "--run", "/run/nowhere"], check=False)
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "evenkeeld" in said, said
+
+
+def change_module(cluster, text, say="apply"):
+    """`evenkeel apply` with this instead of the checks of the module `counter`; afterwards it is as it was."""
+    node, path = cluster.node("node1"), "/etc/evenkeel/modules/counter/module.yaml"
+    node.run(["cp", path, "/tmp/right.yaml"])
+    try:
+        node.run(["sh", "-c", f"sed -i '/^checks:/,$d' {path} && cat >>{path}"], input=text)
+        done = cluster.say("node1", say, check=False)
+        return done.returncode, done.stdout + done.stderr
+    finally:
+        node.run(["cp", "/tmp/right.yaml", path])
+
+
+def test_program_of_a_check_that_is_not_there(cluster):
+    result = change_module(cluster, "checks: [{command: nosuch}]\nnumber: 1\nnodes: [node1, node2]\n")
+    assert_refused(result, "module 'counter': the check's program '/etc/evenkeel/modules/counter/bin/nosuch' is missing",
+                   "correct 'command' in module.yaml")
+
+
+def test_stray_file_beside_the_modules(cluster):
+    """An editor's copy, a README: no module, and in nobody's way."""
+    node = cluster.node("node1")
+    node.run(["touch", "/etc/evenkeel/modules/README"])
+    try:
+        assert "nothing changes" in cluster.say("node1", "apply").stdout
+        assert "README" not in cluster.say("node1", "module", "list").stdout
+    finally:
+        node.run(["rm", "/etc/evenkeel/modules/README"])
+
+
+def test_refusals_are_json_too(cluster):
+    done = cluster.say("node1", "cluster", "accept", "/nosuch.bundle", "--replace", "--json", check=False)
+    assert done.returncode == 1 and json.loads(done.stdout)["ok"] is False
+    assert "/nosuch.bundle cannot be read" in json.loads(done.stdout)["sentence"]
+    done = cluster.say("node1", "start", "nosuch", "--json", check=False)
+    assert done.returncode == 1 and "there is no module 'nosuch'" in json.loads(done.stdout)["sentence"]
+    keys = [each["key"] for each in json.loads(cluster.say("node1", "settings", "--json").stdout)]
+    assert "ping_target" in keys and "peer_timeout" in keys
+    assert cluster.say("node1", "--version").stdout.startswith("evenkeel 0.")
+
+
+def test_name_that_is_too_long(cluster):
+    done = cluster.say("node1", "start", "n" * 5000, check=False)
+    assert_refused((done.returncode, done.stdout + done.stderr), "is no name of a module", "more than 64 bytes")
+
+
+def test_lost_bundle(cluster):
+    """The node is in the cluster, its bundle is gone: another one can be written."""
+    node = cluster.node("node1")
+    done = cluster.say("node1", "cluster", "add", "node2", "--address", "10.77.1.9,10.77.2.9,10.77.3.9", check=False)
+    assert_refused((done.returncode, done.stdout + done.stderr), "node 'node2' is in the cluster already",
+                   "'evenkeel cluster add node2 --replace' writes another one")
+    done = node.run(["env", "EVENKEEL_PASSPHRASE=of no use outside of the lab", "evenkeel", "cluster", "add", "nosuch", "--replace"],
+                    check=False)
+    assert_refused((done.returncode, done.stdout + done.stderr), "there is no node 'nosuch' in the cluster")
+
+
+TWO_CHANGES = """
+import json, pathlib, socket, time
+path = pathlib.Path("/etc/evenkeel/cluster.yaml")
+right = path.read_text()
+end = socket.socket(socket.AF_UNIX)
+end.connect("/run/evenkeel/admin.sock")
+lines, begun = end.makefile("rw"), time.monotonic()
+for silence in ("3s", "4s"):
+    path.write_text("silence: " + silence + "\\n" + right)
+    lines.write('{"command":"reload"}\\n')
+    lines.flush()
+    assert json.loads(lines.readline())["ok"]
+path.write_text(right)
+print(time.monotonic() - begun)
+"""
+
+
+def test_two_changes_of_the_cluster_at_once(cluster):
+    """The second comes before evenkeeld has started anew with the first: it starts once, with the last, and answers."""
+    for _ in range(10):     # until this machine was fast enough to do both within the 200 ms
+        before, started = cluster.processes("node1", "evenkeeld"), count_events(cluster, "daemon.started")
+        changed = count_events(cluster, "config.cluster_changed")
+        done = cluster.node("node1").run([sys.executable, "-c", TWO_CHANGES], check=False)
+        harness.wait_for("evenkeeld does not start anew",
+                         lambda before=before: cluster.processes("node1", "evenkeeld") not in ([], before), 10)
+        cluster.node("node1").wait_service()
+        harness.wait_for("it is not said", lambda started=started: count_events(cluster, "daemon.started") > started, 5)
+        if done.returncode == 0 and float(done.stdout) < 0.15:
+            break
+        cluster.say("node1", "apply")
+    else:
+        raise AssertionError(f"the two changes were never made at once: {done.stdout}{done.stderr}")
+    assert count_events(cluster, "config.cluster_changed") == changed + 2
+    assert count_events(cluster, "daemon.started") == started + 1
+    assert cluster.status("node1") is not None
+    cluster.say("node1", "apply")
+
+
+def count_events(cluster, event):
+    return len([each for each in cluster.events("node1") if each["id"] == event])

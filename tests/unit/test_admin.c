@@ -303,12 +303,15 @@ static void garbage_and_endless_lines_end_the_connection(void **state)
 	for (size_t i = 0; i < ARRAY_COUNT(garbage); i++) {
 		int fd = open_client();
 		say(fd, garbage[i]);
+		expect(fd, "expected one object a line, such as "
+			   "{\\\"command\\\":\\\"status\\\"}\",\"refusal\":\"wrong_request\"");
 		expect_end(fd);
 	}
 	int fd = open_client();
 	memset(endless, 'x', sizeof(endless));
 	assert_int_equal(send(fd, endless, sizeof(endless), 0), sizeof(endless));
 	turn(50 * NS_PER_MS);
+	expect(fd, "a request is longer than 4096 bytes");
 	expect_end(fd);
 }
 
@@ -575,6 +578,7 @@ static void a_subscriber_gives_no_commands(void **state)
 	change_module(true);
 	expect_line(fd, "\"type\":\"changes\"");
 	say(fd, "garbage\n");
+	expect_line(fd, "this line is no JSON object");
 	expect_end(fd);
 	fd = open_client(); /* and its place is free again */
 	say(fd, "{\"command\":\"status\"}\n");

@@ -426,6 +426,19 @@ static void a_program_that_is_not_there_is_down(void **state)
 	assert_string_equal(said, "Check good is down: it does not exist.");
 }
 
+/* evenkeeld was killed while the application ran: one that dies then is not given ten seconds again. */
+static void a_restart_of_evenkeeld_gives_no_new_grace(void **state)
+{
+	(void)state;
+	(void)add_check("fails");
+	int64_t began_ns = clock_boot_ns();
+	checks_resume(&the_module);
+	checks_start(&the_module); /* as the core orders it once it knows what runs */
+	(void)wait_for(is_first_heard);
+	assert_false(heard[0].is_up);
+	assert_true(heard[0].at_ns - began_ns < 10 * NS_PER_S);
+}
+
 static void what_a_failing_program_said_last_is_told(void **state)
 {
 	char trouble[SENTENCE_SIZE_MAX] = "";
@@ -458,6 +471,7 @@ int main(void)
 		CASE(a_port_of_ipv6_is_up_while_it_accepts),
 		CASE(a_program_that_is_not_there_is_down),
 		CASE(what_a_failing_program_said_last_is_told),
+		CASE(a_restart_of_evenkeeld_gives_no_new_grace),
 		CASE(what_a_check_leaves_in_a_session_of_its_own_is_killed),
 		CASE(one_that_hangs_delays_nobody_and_is_killed_with_all_it_started),
 		CASE(a_hanging_try_ends_at_its_timeout),

@@ -80,6 +80,13 @@ int preflight_addresses(const struct cluster_config *cluster, const struct confi
 	return 0;
 }
 
+int preflight_programs(const struct config_modules *modules, struct config_error *out_error)
+{
+	(void)modules;
+	(void)out_error;
+	return 0;
+}
+
 void config_modules_done(struct config_modules *modules)
 {
 	(void)modules;

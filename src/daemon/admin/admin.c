@@ -61,7 +61,8 @@ static void watch_mood(struct admin_client *client)
 static void out_is_sent(struct admin_client *client)
 {
 	admin_line_drop(client->out);
-	client->out = client->is_subscriber ? subscribe_next(client) : NULL;
+	bool has_more = client->is_subscriber && !client->is_last;
+	client->out = has_more ? subscribe_next(client) : NULL;
 	client->out_sent = 0;
 }
 
@@ -83,6 +84,10 @@ static bool client_flush(struct admin_client *client)
 		client->out_sent += (size_t)sent;
 		if (client->out_sent == client->out->size)
 			out_is_sent(client);
+	}
+	if (client->is_last) {
+		client_close(client);
+		return false;
 	}
 	return true;
 }
@@ -133,12 +138,31 @@ struct admin_client *admin_client_of(struct admin *admin, uint32_t request)
 	return NULL;
 }
 
+/* Whoever speaks so is told once, and the connection ends: what follows is no better. */
+static void refuse_last(struct admin_client *client, const char *sentence)
+{
+	client->is_last = true;
+	client->in_size = 0;
+	admin_reply_refused(client, ADMIN_REFUSED_WRONG_REQUEST, sentence);
+}
+
+static void refuse_line(struct admin_client *client, const json_t *found, const json_error_t *wrong)
+{
+	char sentence[SENTENCE_SIZE_MAX];
+	snprintf(sentence, sizeof(sentence),
+		"this line is no JSON object (%s); expected one object a line, such as "
+		"{\"command\":\"status\"}",
+		found != NULL ? "it is another value" : wrong->text);
+	refuse_last(client, sentence);
+}
+
 static void obey_line(struct admin_client *client, const char *line, size_t size)
 {
-	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t wrong;
+	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &wrong);
 	if (!json_is_object(request)) {
+		refuse_line(client, request, &wrong);
 		json_decref(request);
-		client_close(client);
 		return;
 	}
 	client->request = ++client->admin->request_last;
@@ -156,7 +180,8 @@ static void client_advance(struct admin_client *client)
 		char *end = memchr(client->in, '\n', client->in_size);
 		if (end == NULL) {
 			if (client->in_size == sizeof(client->in))
-				client_close(client);
+				refuse_last(client, "a request is longer than 4096 bytes; expected "
+						    "one JSON object a line");
 			return;
 		}
 		size_t size = (size_t)(end - client->in);

@@ -19,6 +19,7 @@ struct admin_client {
 	struct watch watch;
 	uint32_t request;   /* the one being worked on, 0: none */
 	uint16_t comparing; /* number of the module whose copies it has compared, 0: none */
+	bool is_last;	    /* the answer on its way ends the connection */
 	char in[ADMIN_LINE_MAX];
 	size_t in_size;
 	struct admin_line *out; /* being sent, NULL: none */

@@ -27,6 +27,7 @@ static const struct check_type *const types[CHECK_KIND_COUNT] = {
 
 struct module_checks {
 	struct check list[CHECKS_MAX];
+	bool is_resumed; /* the application was up before this process began */
 };
 
 const struct check_config *check_config_of(const struct check *check)
@@ -145,13 +146,20 @@ void checks_start(struct module *module)
 	for (uint8_t i = 0; i < module->settings.check_count; i++) {
 		checks->list[i].last = CHECK_UNKNOWN;
 		checks->list[i].failures = 0;
-		checks->list[i].since_ns = now_ns;
+		checks->list[i].since_ns = checks->is_resumed ? now_ns - START_GRACE_NS : now_ns;
 		loop_arm(&module->daemon->loop, &checks->list[i].timer, now_ns);
 	}
 }
 
+void checks_resume(struct module *module)
+{
+	module->checks->is_resumed = true;
+	checks_start(module);
+}
+
 void checks_stop(struct module *module)
 {
+	module->checks->is_resumed = false;
 	module->runtime.are_checks_running = false;
 	runtime_write(module);
 	end_all(module);

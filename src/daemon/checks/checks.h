@@ -12,6 +12,8 @@ bool checks_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE
 int checks_add(struct module *module) MUST_CHECK;
 void checks_remove(struct module *module);
 void checks_start(struct module *module);
+/* They ran before this process did: the next start is no start of the application, and gives it no grace. */
+void checks_resume(struct module *module);
 void checks_stop(struct module *module);
 
 /* What they say now; FINDING_NONE while they do not run, or have not said anything. */
