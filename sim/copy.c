@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "sim/world.h"
 
 /*
@@ -29,10 +31,8 @@ bool copy_contains(const struct world *world, uint32_t have, uint32_t write)
 	return have == write;
 }
 
-static void note_cut(struct world *world, const struct node *node, int object)
+static void note_cut(struct world *world, const struct node *node, int object, uint32_t left)
 {
-	uint32_t left = node->copy.durable[object];
-
 	for (uint32_t id = node->copy.cached[object]; !copy_contains(world, left, id);
 		id = world->writes[id].previous)
 		world->writes[id].cut |= BIT(node->id);
@@ -43,11 +43,20 @@ void copy_lose_unsynced(struct world *world, struct node *node)
 {
 	for (int i = 0; i < OBJECTS; i++) {
 		if (chance_is(&world->chance, 500)) {
-			note_cut(world, node, i);
+			note_cut(world, node, i, node->copy.durable[i]);
 			node->copy.cached[i] = node->copy.durable[i];
 		} else
 			node->copy.durable[i] = node->copy.cached[i];
 	}
+}
+
+/* As on the day on which this was kept, with what was durable then. */
+void copy_put_back(struct world *world, struct node *node, const struct copy *kept)
+{
+	for (int i = 0; i < OBJECTS; i++)
+		note_cut(world, node, i, kept->durable[i]);
+	node->copy = *kept;
+	memcpy(node->copy.cached, kept->durable, sizeof(node->copy.cached));
 }
 
 static bool is_held_by(const struct world *world, const struct node *node, uint32_t write)

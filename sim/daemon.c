@@ -74,8 +74,8 @@ static void order_fs(struct world *world, struct node *node, const struct action
 {
 	int64_t delay = chance_between(&world->chance, 50 * NS_PER_US, 2 * NS_PER_MS);
 	struct daemon *daemon = &node->daemon;
-	bool is_role =
-		action->fs.order == FS_ORDER_PRIMARY || action->fs.order == FS_ORDER_SECONDARY;
+	bool is_role = action->fs.order == FS_ORDER_LOOK || action->fs.order == FS_ORDER_PRIMARY ||
+		       action->fs.order == FS_ORDER_SECONDARY;
 
 	if (is_role || action->fs.order == FS_ORDER_STOP) {
 		daemon->has_role_order = true;
@@ -405,6 +405,7 @@ void daemon_kill(struct world *world, struct node *node)
 	if (daemon->is_running && daemon->is_writing && chance_is(&world->chance, 500)) {
 		struct record before = node->record;
 		node->record = daemon->writing;
+		node->recorded_at = world->now;
 		promise_on_record(world, node, &before);
 	}
 	daemon->is_running = false;
@@ -458,6 +459,7 @@ static void on_record(struct world *world, struct node *node, const struct happe
 	}
 	struct record before = node->record;
 	node->record = node->daemon.writing;
+	node->recorded_at = world->now;
 	node->daemon.is_writing = false;
 	promise_on_record(world, node, &before);
 	perform_queue(world, node);

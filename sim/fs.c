@@ -27,7 +27,8 @@ static void say(struct world *world, struct node *node, enum fs_report report, b
 			.is_behind = fs->role == FS_SECONDARY && receiver_is_behind(&fs->receiver),
 			.is_continued = is_continued,
 			.barrier = fs->standing.barrier,
-			.peer_barrier = fs->standing.peer_barrier },
+			.peer_barrier = fs->standing.peer_barrier,
+			.marked = node->mark.epoch },
 	};
 
 	SAY(world, "node %d: fs: %s", node->id, fs_report_name(report));
@@ -87,16 +88,33 @@ struct hello fs_hello(const struct node *node)
 
 void fs_raise_ids(struct node *node, uint64_t id_limit)
 {
+	node->id_floor = MAX_OF(node->id_floor, id_limit);
 	if (standing_raise_ids(&node->fs.standing, id_limit))
 		fs_store(node);
 }
 
 void fs_mark(struct node *node, uint64_t barrier)
 {
-	memcpy(node->mark.set_id, node->fs.tenant.set_id, SET_ID_SIZE);
-	node->mark.generation = node->fs.generation;
-	node->mark.barrier = standing_mark_barrier(&node->fs.standing, barrier);
-	node->fs.doubt = DOUBT_NONE;
+	struct fs *fs = &node->fs;
+	uint64_t seal = standing_begin_seal(&fs->standing, node->mark.seal);
+
+	fs_store(node);
+	memcpy(node->mark.set_id, fs->tenant.set_id, SET_ID_SIZE);
+	node->mark.generation = fs->generation;
+	node->mark.epoch = fs->tenant.epoch;
+	node->mark.barrier = standing_mark_barrier(&fs->standing, barrier);
+	node->mark.seal = seal;
+	fs->doubt = DOUBT_NONE;
+	standing_end_seal(&fs->standing, seal);
+	fs_store(node);
+}
+
+void fs_mark_new(struct node *node)
+{
+	bool is_marked = memcmp(node->mark.set_id, node->fs.tenant.set_id, SET_ID_SIZE) == 0;
+
+	if (!is_marked || node->fs.doubt != DOUBT_NONE)
+		fs_mark(node, 0);
 }
 
 void fs_take_role(struct node *node, enum fs_role role, const struct action *order)
@@ -113,12 +131,22 @@ void fs_take_role(struct node *node, enum fs_role role, const struct action *ord
 	node->held.has_logs = true;
 }
 
+static const struct root_mark *mark_at(const struct node *node)
+{
+	static const uint8_t nothing[SET_ID_SIZE];
+	bool is_there =
+		node->unmounted == 0 && memcmp(node->mark.set_id, nothing, SET_ID_SIZE) != 0;
+
+	return is_there ? &node->mark : NULL;
+}
+
 /* As a process begins: where the disk is not mounted there is no mark. */
 static void look_at_disks(struct node *node)
 {
 	node->fs.standing = node->standing;
-	node->fs.doubt =
-		standing_believe(&node->fs.standing, node->unmounted > 0 ? NULL : &node->mark);
+	node->fs.doubt = standing_believe(&node->fs.standing, mark_at(node));
+	if (node->unmounted == 0)
+		(void)standing_raise_ids(&node->fs.standing, node->id_floor);
 }
 
 static struct oplog open_log(void *memory, bool is_fresh)
@@ -272,6 +300,13 @@ static void stop(struct world *world, struct node *node)
 	fs_report(world, node, FS_REPORT_IS_STOPPED);
 }
 
+enum fs_report doubt_report(enum doubt doubt)
+{
+	if (doubt == DOUBT_STRANGE)
+		return FS_REPORT_WRONG_COPY;
+	return doubt == DOUBT_OLD_STATE ? FS_REPORT_OLD_STATE : FS_REPORT_OLD_COPY;
+}
+
 /* One that was stopped has ended, and is another process now. */
 static void begin_anew(struct node *node)
 {
@@ -285,7 +320,7 @@ static bool is_right_copy(struct world *world, struct node *node)
 		memset(node->copy.cached, 0, sizeof(node->copy.cached));
 	if (!doubt_forbids(node->fs.doubt, true))
 		return true;
-	fs_report(world, node, FS_REPORT_WRONG_COPY);
+	fs_report(world, node, doubt_report(node->fs.doubt));
 	return false;
 }
 
@@ -296,7 +331,9 @@ static void be_primary(struct world *world, struct node *node, const struct acti
 		return;
 	}
 	begin_anew(node);
-	if (!is_right_copy(world, node))
+	/* A person who insists on what is under an absent disk is not played. */
+	bool is_insisted = order->fs.is_forced && node->fs.doubt != DOUBT_STRANGE;
+	if (!is_insisted && !is_right_copy(world, node))
 		return;
 	fs_close(world, node);
 	primary_begin(world, node, order);
@@ -315,10 +352,28 @@ static void be_secondary(struct world *world, struct node *node, const struct ac
 	fs_report(world, node, FS_REPORT_IS_SECONDARY);
 }
 
+static void look(struct world *world, struct node *node, const struct action *order)
+{
+	struct recorded_copy recorded = { .tenant.epoch = order->fs.epoch,
+		.generation = order->fs.generation };
+	struct fs *fs = &node->fs;
+
+	memcpy(recorded.tenant.set_id, order->fs.set_id, SET_ID_SIZE);
+	if (fs->role == FS_NONE)
+		look_at_disks(node);
+	enum doubt doubt = standing_believe_record(&fs->standing, mark_at(node), &recorded);
+	fs->doubt = MAX_OF(fs->doubt, doubt);
+	if (!doubt_forbids(fs->doubt, true))
+		fs_report(world, node, FS_REPORT_LOOKED);
+	else
+		fs_report(world, node, doubt_report(fs->doubt));
+}
+
 void fs_order(struct world *world, struct node *node, const struct action *order)
 {
 	switch (order->fs.order) {
 	case FS_ORDER_STOP: stop(world, node); break;
+	case FS_ORDER_LOOK: look(world, node, order); break;
 	case FS_ORDER_PRIMARY: be_primary(world, node, order); break;
 	case FS_ORDER_SECONDARY: be_secondary(world, node, order); break;
 	case FS_ORDER_PROMOTE: secondary_promote(world, node, order); break;

@@ -43,11 +43,15 @@ uint64_t primary_next_tenure(const struct node *node)
 	return sender_next_tenure(known_sequences(node));
 }
 
-static void record_role(struct node *node, bool is_resumed)
+/* A promotion waits for no other disk than its state's (R16). */
+static void record_role(struct node *node, bool is_resumed, bool is_promotion)
 {
 	struct fs *fs = &node->fs;
 
-	fs_mark(node, 0);
+	if (is_resumed || is_promotion)
+		fs_mark_new(node);
+	else
+		fs_mark(node, 0);
 	(void)standing_serve(&fs->standing, &fs->tenant, fs->sender.next_sequence, is_resumed);
 	fs_store(node);
 }
@@ -56,6 +60,8 @@ void primary_begin(struct world *world, struct node *node, const struct action *
 {
 	struct fs *fs = &node->fs;
 
+	bool is_promotion = fs->role == FS_SECONDARY;
+
 	fs_take_role(node, FS_PRIMARY, order);
 	byhand_take(world, node, false);
 	byhand_serve(node);
@@ -63,7 +69,7 @@ void primary_begin(struct world *world, struct node *node, const struct action *
 	syncs_clear(&fs->syncs);
 	barriers_begin(&fs->barriers, world->now);
 	watch_begin(&fs->sender);
-	record_role(node, false);
+	record_role(node, false, is_promotion);
 	fs->is_draining = fs->is_leasing = false;
 	fs->next_id = fs->lease_end = 0;
 	for (int i = 0; i < CLIENTS; i++)
@@ -82,7 +88,7 @@ void primary_resume(struct world *world, struct node *node)
 		&fs->sender, fs->tenant.epoch.number, known_sequences(node), world->now);
 	sender_mute(&fs->sender, node->held.is_muted);
 	barriers_begin(&fs->barriers, world->now);
-	record_role(node, true);
+	record_role(node, true, false);
 	for (int i = 0; i < CLIENTS; i++)
 		if (node->held.ring[i].is_sync)
 			node->held.ring[i].sequence = 0;
@@ -490,6 +496,7 @@ static void go_alone(struct world *world, struct node *node, const struct action
 	primary_on_lost(world, node);
 	fs->ordered_epoch = fs->tenant.epoch = node->held.epoch = order->fs.epoch;
 	fs->generation = node->held.generation = order->fs.generation;
+	barriers_want(&fs->barriers);
 	standing_go_alone(&fs->standing, order->fs.epoch);
 	fs_store(node);
 	/* The same tree goes on: a new tenure for what is acknowledged from here on. */
@@ -529,6 +536,16 @@ static void connect(struct world *world, struct node *node, const struct action 
 
 	if (session_connect(&node->fs.sender, wants, world->now) < 0)
 		fs_report(world, node, FS_REPORT_REFUSED);
+	else
+		fs_mark(node, 0); /* the peer may be good soon: an older state says it is not */
+}
+
+static void pair(struct world *world, struct node *node, const struct action *order)
+{
+	if (session_is_paired(&node->fs.sender, order->fs.epoch.number))
+		barriers_want(&node->fs.barriers);
+	else
+		fs_report(world, node, FS_REPORT_REFUSED);
 }
 
 void primary_order(struct world *world, struct node *node, const struct action *order)
@@ -546,7 +563,6 @@ void primary_order(struct world *world, struct node *node, const struct action *
 		mute(world, node, false);
 	else if (order->fs.order == FS_ORDER_DRAIN)
 		barriers_want_drain(&fs->barriers);
-	else if (order->fs.order == FS_ORDER_PAIR &&
-		 !session_is_paired(&fs->sender, order->fs.epoch.number))
-		fs_report(world, node, FS_REPORT_REFUSED);
+	else if (order->fs.order == FS_ORDER_PAIR)
+		pair(world, node, order);
 }

@@ -18,6 +18,9 @@ void secondary_begin(struct world *world, struct node *node, const struct action
 	receiver_init(&fs->receiver, fs->tenant.epoch.number);
 	standing_follow(&fs->standing, &fs->tenant, false);
 	fs_store(node);
+	if (fs->doubt == DOUBT_NONE && node->unmounted == 0 &&
+		__builtin_memcmp(node->mark.set_id, fs->tenant.set_id, SET_ID_SIZE) == 0)
+		fs_mark(node, 0);
 	barriers_begin(&fs->barriers, world->now);
 }
 
@@ -125,7 +128,7 @@ static void finish_promotion(struct world *world, struct node *node)
 		return;
 	struct tenant tenant = fs->tenant;
 	tenant.epoch = fs->promotion.fs.epoch;
-	fs_mark(node, 0);
+	fs_mark_new(node);
 	(void)standing_serve(&fs->standing, &tenant, primary_next_tenure(node), false);
 	fs_store(node);
 	int64_t moment = chance_between(&world->chance, 50 * NS_PER_US, 5 * NS_PER_MS);
@@ -309,7 +312,7 @@ static void on_hello(struct world *world, struct node *node, const struct frame 
 	bool is_wrong = frame->hello.wants == STREAM_COMPARE && doubt_forbids(fs->doubt, false);
 	if (is_wrong || node->unmounted > 0) {
 		fail(world, node, frame->connection);
-		fs_report(world, node, FS_REPORT_WRONG_COPY);
+		fs_report(world, node, is_wrong ? doubt_report(fs->doubt) : FS_REPORT_WRONG_COPY);
 		return;
 	}
 	shake_hands(world, node, frame);

@@ -62,13 +62,12 @@ static bool turn(struct world *world)
 
 static void give_order(struct world *world, struct node *node, enum fs_order order, uint64_t epoch)
 {
-	struct action *action =
-		&happen_to(world, node, PROCESS_FS, HAPPEN_ORDER, NS_PER_MS)->order_fs;
+	struct action action = { .type = ACTION_ORDER_FS, .module = MODULE };
 
 	SAY(world, "node %d: evenkeel-fs gets an order that it must refuse", node->id);
-	*action = (struct action){ .type = ACTION_ORDER_FS, .module = MODULE };
-	action->fs.order = order;
-	action->fs.epoch = (struct epoch){ .number = epoch, .node = node->id };
+	action.fs.order = order;
+	action.fs.epoch = (struct epoch){ .number = epoch, .node = node->id };
+	fs_order(world, node, &action); /* at once: a moment later it may be the right one */
 }
 
 static bool wrong_order(struct world *world, struct node *node)

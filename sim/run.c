@@ -191,6 +191,8 @@ static void handle(struct world *world, const struct happening *happening)
 		disk_strike(world);
 	else if (happening->kind == HAPPEN_STUCK)
 		stuck_strike(world);
+	else if (happening->kind == HAPPEN_BACKUP)
+		backup_strike(world);
 	else if (happening->kind == HAPPEN_TURN)
 		fault_turn_round(world, happening);
 	else if (happening->kind == HAPPEN_HEAL)
@@ -276,6 +278,7 @@ bool world_run(struct world *world, uint64_t seed)
 	disks_draw(world, TROUBLE_FROM_NS);
 	byhand_draw(world, TROUBLE_FROM_NS);
 	looks_draw(world, TROUBLE_FROM_NS);
+	backups_draw(world, TROUBLE_FROM_NS);
 	play(world, TROUBLE_FROM_NS + trouble);
 	if (!world->promise.is_broken) {
 		faults_end(world);

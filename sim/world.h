@@ -77,12 +77,13 @@ enum happening_kind {
 	HAPPEN_RESYNC,	      /* fs: the walk goes on */
 	HAPPEN_SERVE,	      /* fs: what was promoted serves */
 	HAPPEN_CLIENT,
-	HAPPEN_FAULT, /* the next trouble */
-	HAPPEN_RARE,  /* the next rare one */
-	HAPPEN_DISK,  /* the next state disk that hangs */
-	HAPPEN_STUCK, /* the next data disk, or server, that hangs */
-	HAPPEN_TURN,  /* the other way breaks */
-	HAPPEN_HEAL,  /* a trouble ends */
+	HAPPEN_FAULT,  /* the next trouble */
+	HAPPEN_RARE,   /* the next rare one */
+	HAPPEN_BACKUP, /* something is kept, or put back */
+	HAPPEN_DISK,   /* the next state disk that hangs */
+	HAPPEN_STUCK,  /* the next data disk, or server, that hangs */
+	HAPPEN_TURN,   /* the other way breaks */
+	HAPPEN_HEAL,   /* a trouble ends */
 	HAPPEN_PERSON,
 	HAPPEN_BY_HAND, /* somebody writes where nothing is mounted */
 	HAPPEN_COUNT,
@@ -264,12 +265,14 @@ struct node {
 	int64_t frozen_until[PROCESS_COUNT];
 	int64_t last_report_at;
 	struct record record; /* durable */
+	int64_t recorded_at;
 	struct copy copy;
 	struct standing standing;   /* durable: evenkeel-fs's own slot file */
 	struct root_mark mark;	    /* durable: on the replicated directory */
 	struct unwatched unwatched; /* durable: there as well */
 	bool is_released;	    /* in order: known whatever the machine does then */
-	int64_t alive_at; /* the last sign of life of evenkeel-fs; in the kernel's memory */
+	int64_t alive_at;  /* the last sign of life of evenkeel-fs; in the kernel's memory */
+	uint64_t id_floor; /* likewise: no id from here on was given away */
 	struct held held;
 	struct daemon daemon;
 	struct fs fs;
@@ -335,6 +338,20 @@ struct recorded {
 	} beats[RECORDED_MAX];
 };
 
+struct backups {
+	struct chance chance;		  /* its own, see backups.c */
+	bool has_old_state, has_old_data; /* somewhere, and the pair is not in order since */
+	struct backup {
+		bool is_taken;
+		struct record record;
+		struct standing standing;
+		struct root_mark mark;
+		struct unwatched unwatched;
+		uint64_t id_floor;
+		struct copy copy;
+	} kept[NODES];
+};
+
 struct promise_state {
 	uint32_t acknowledged[OBJECTS]; /* the newest that must not be missing */
 	uint32_t tenure;		/* youngest in which something was acknowledged */
@@ -368,6 +385,7 @@ struct world {
 	bool is_watched;       /* evenkeeld looks at what all rests on */
 	bool has_rare[RARE_COUNT];
 	struct recorded recorded[NODES][SHELF_COUNT];
+	struct backups backups;
 	int64_t fault_gap_min, fault_gap_max;
 	bool is_calm;		/* faults have stopped */
 	bool is_quiet;		/* clients rest */
@@ -472,6 +490,7 @@ uint32_t copy_write(struct world *world, struct node *node, uint8_t object);
 /* True if what is named by have is that write or one made on top of it. */
 bool copy_contains(const struct world *world, uint32_t have, uint32_t write);
 void copy_lose_unsynced(struct world *world, struct node *node);
+void copy_put_back(struct world *world, struct node *node, const struct copy *kept);
 void copy_excuse(struct world *world);
 
 /* ---- fs.c, fs_primary.c, fs_secondary.c ---- */
@@ -483,6 +502,7 @@ void fs_report(struct world *world, struct node *node, enum fs_report report);
 void fs_report_connected(struct world *world, struct node *node, bool is_continued);
 void fs_handle(struct world *world, struct node *node, const struct happening *happening);
 void fs_on_frame(struct world *world, struct node *node, const struct frame *frame);
+enum fs_report doubt_report(enum doubt doubt);
 void fs_close(struct world *world, struct node *node);
 void fs_sync(struct world *world, struct node *node);
 /* What it is at this moment, and who it says it is. */
@@ -494,6 +514,8 @@ void fs_store(struct node *node);
 /* The directory is marked as holding what is served or followed; durable before the standing says as
  * much. */
 void fs_mark(struct node *node, uint64_t barrier);
+/* Only if it does not say whose data these are. */
+void fs_mark_new(struct node *node);
 void fs_say_missed(struct world *world, struct node *node);
 /* A successor says where it stands; orders that waited for it follow. */
 void fs_say_hello(struct world *world, struct node *node);
@@ -573,6 +595,8 @@ void looks_on_unfit(struct world *world, struct node *node);
 void looks_on_record(struct world *world, struct node *node, const struct record *record);
 void disks_draw(struct world *world, int64_t from);
 void disk_strike(struct world *world);
+void backups_draw(struct world *world, int64_t from);
+void backup_strike(struct world *world);
 void person_acts(struct world *world, const struct happening *happening);
 void person_on_answer(struct world *world, struct node *node, const struct action *action);
 

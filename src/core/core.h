@@ -112,7 +112,10 @@ struct summary {
 	bool wants_drop; /* primary: asks its peer to record itself stale in epoch.number + 1 */
 	bool wants_swap; /* a person wants the service here: `swap` on a secondary, `prim` on a node that
 			    waits */
-	bool is_second_only;   /* `second`: does not become primary by itself in this start */
+	bool is_second_only; /* `second`: does not become primary by itself in this start */
+	bool is_rolled_back; /* data or state here were put back: this copy does not serve by itself */
+	uint64_t marked_epoch; /* if it was the state: the last that the data know of */
+	bool is_looking;       /* nobody knows yet whether one of them was */
 	bool is_failed;	       /* cannot serve here: the application (maxloop) or the disk */
 	bool can_reach_target; /* the ping target answers, as this node last saw */
 	struct sights sights;  /* what was seen there; seen_ns is an age in it, not a time */

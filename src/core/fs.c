@@ -52,7 +52,10 @@ enum fs_link fs_link_after(const struct fs_reported *reported, enum fs_link link
 	case FS_REPORT_DRAINED:
 	case FS_REPORT_DIED:
 	case FS_REPORT_REFUSED:
+	case FS_REPORT_LOOKED:
 	case FS_REPORT_WRONG_COPY:
+	case FS_REPORT_OLD_COPY:
+	case FS_REPORT_OLD_STATE:
 	case FS_REPORT_NOTICE:
 	case FS_REPORT_COUNT: break;
 	}

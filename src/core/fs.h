@@ -50,11 +50,15 @@
 	X(FS_REPORT_DRAINED,	     "drained",		"answers the order drain: everything is durable on both") \
 	X(FS_REPORT_DIED,	     "died",		"the process is gone (said by evenkeeld, which starts a successor by itself)") \
 	X(FS_REPORT_REFUSED,	     "refused",		"the order cannot be carried out; detail says why") \
-	X(FS_REPORT_WRONG_COPY,	     "wrong_copy",	"refused: what lies in the directories is not the copy that this node's state speaks of (another disk, an old image); detail says how") \
+	X(FS_REPORT_LOOKED,	     "looked",		"answers the order look: data, state and record belong together") \
+	X(FS_REPORT_WRONG_COPY,	     "wrong_copy",	"refused: what lies in the directories is not the copy that this node's state speaks of (another disk, none); detail says how") \
+	X(FS_REPORT_OLD_COPY,	     "old_copy",	"refused: the data are older than this node's state: an old image was put back; it may be brought up to date") \
+	X(FS_REPORT_OLD_STATE,	     "old_state",	"refused: this node's state is older than the data: it was put back; they are set aside before they are brought up to date") \
 	X(FS_REPORT_NOTICE,	     "notice",		"detail is for a person; evenkeeld logs it, nothing is decided")
 
 #define FS_ORDERS(X) \
 	X(FS_ORDER_STOP,      "stop",	   "unmount; the directory is plain again") \
+	X(FS_ORDER_LOOK,      "look",	   "before a claim: do data, state and the record (set_id, generation, epoch) belong together? Nothing is mounted") \
 	X(FS_ORDER_PRIMARY,   "primary",   "mount and serve, alone, in this epoch") \
 	X(FS_ORDER_SECONDARY, "secondary", "mount read-only; receive from the primary of this epoch") \
 	X(FS_ORDER_PROMOTE,   "promote",   "secondary: finish what was received, then serve alone in this epoch") \
@@ -115,6 +119,7 @@ struct fs_reported {
 	uint64_t kept;
 	uint64_t left_out;
 	uint64_t done, total;
+	struct epoch marked;
 	int error;
 	char detail[FS_DETAIL_MAX];
 };
@@ -131,6 +136,7 @@ struct fs_reported {
 	X(U64,	 left_out,     "left_out",     NULL, "",	 "of target_complete: objects that cannot be read here, and are there as they were; detail names the first") \
 	X(U64,	 done,	       "done",	       NULL, "bytes",	 "of resync_progress: looked at") \
 	X(U64,	 total,	       "total",	       NULL, "bytes",	 "of resync_progress: to be looked at") \
+	X(EPOCH, marked,       "marked",       NULL, "",	 "of old_state: the last that the data know of; number 0: none") \
 	X(ERROR, error,	       "error",	       NULL, "errno",	 "0, or negative: why") \
 	X(TEXT,	 detail,       "detail",       NULL, "",	 "for a person")
 /* clang-format on */

@@ -227,6 +227,7 @@ static void on_order(struct service *service, const struct control_message *mess
 	case FS_ORDER_PAIR: error = replicator_pair(replicator, message->order.epoch); break;
 	case FS_ORDER_DRAIN: error = replicator_drain(replicator); break;
 	case FS_ORDER_STOP:
+	case FS_ORDER_LOOK:
 	case FS_ORDER_PRIMARY:
 	case FS_ORDER_SECONDARY:
 	case FS_ORDER_PROMOTE:

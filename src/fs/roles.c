@@ -101,6 +101,22 @@ static int unmount(struct service *service, bool is_forced)
 
 /* ---- orders ---- */
 
+/* Before a claim is recorded: what is found may be that this copy is none to claim with. */
+static void look(struct service *service, const struct control_message *order)
+{
+	struct replicator *replicator = service->replicator;
+	struct recorded_copy recorded = { .tenant.epoch = order->order.epoch,
+		.generation = order->order.generation };
+	char doubt[FS_DETAIL_MAX];
+
+	memcpy(recorded.tenant.set_id, order->order.set_id, SET_ID_SIZE);
+	replicator_believe_record(replicator, &recorded);
+	if (replicator_has_doubt(replicator, true, doubt, sizeof(doubt)))
+		replicator_say_doubt(replicator, doubt);
+	else
+		service_report(service, FS_REPORT_LOOKED, 0, "");
+}
+
 static void be_primary(struct service *service, const struct control_message *order)
 {
 	int error = 0;
@@ -110,7 +126,7 @@ static void be_primary(struct service *service, const struct control_message *or
 	char doubt[FS_DETAIL_MAX];
 	if (error == 0 && !order->order.is_forced &&
 		replicator_has_doubt(service->replicator, true, doubt, sizeof(doubt))) {
-		service_report(service, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);
+		replicator_say_doubt(service->replicator, doubt);
 		return;
 	}
 	if (error == 0)
@@ -214,6 +230,7 @@ static void obey(struct service *service, const struct control_message *order)
 {
 	switch (order->order.order) {
 	case FS_ORDER_STOP: stop(service, order->order.is_forced); break;
+	case FS_ORDER_LOOK: look(service, order); break;
 	case FS_ORDER_PRIMARY: be_primary(service, order); break;
 	case FS_ORDER_SECONDARY: be_secondary(service, order); break;
 	case FS_ORDER_PROMOTE: promote(service, order); break;

@@ -23,6 +23,7 @@ enum lock_rank {
 	/* evenkeel-fs */
 	RANK_ORDER_ALL,		/* fs/tree/order.c: everything, shared or alone */
 	RANK_ORDER,		/* fs/tree/order.c: a stripe of objects; several, rising */
+	RANK_MARKS,		/* fs/replicator: marking the roots */
 	RANK_REPLICATOR_ANSWER, /* fs/replicator: around the callbacks that answer */
 	RANK_ANSWERS,		/* fs/front/answers.c: who waits for an answer */
 	RANK_MOUNT,		/* fs/front/mount.c: the pool of one mount */

@@ -30,6 +30,7 @@ enum {
 	PLANTED_LEASE_UNTOLD = 118, /* ids are given away before the peer knows of them (R11) */
 	PLANTED_HELD_NEEDS_NOBODY = 119, /* what is sequenced while the peer is lost is done (R1) */
 	PLANTED_OTHER_SESSION = 122,	 /* goes on with whatever session the peer has */
+	PLANTED_OLD_STATE_SERVES = 143,	 /* the data are not asked whether the state is old (R2) */
 	PLANTED_STALE_ALONE = 140,	 /* answers alone in an epoch that is not new (R4) */
 	PLANTED_STRANGE_ACK = 141,	 /* acknowledgements of another epoch count */
 	PLANTED_MIXTURE_SERVES = 142,	 /* a copy that is not in sync is promoted (R6) */

@@ -101,11 +101,26 @@ bool standing_raise_ids(struct standing *standing, uint64_t id_limit)
 
 /* ---- the data beside it ---- */
 
-static bool has_data(const struct standing *standing)
+static bool is_nothing(const uint8_t set_id[SET_ID_SIZE])
 {
 	static const uint8_t nothing[SET_ID_SIZE];
 
-	return !is_same_set(standing->set_id, nothing);
+	return is_same_set(set_id, nothing);
+}
+
+static bool has_data(const struct standing *standing)
+{
+	return !is_nothing(standing->set_id);
+}
+
+static enum doubt doubt_of_seals(const struct standing *standing, const struct root_mark *mark)
+{
+	uint64_t highest = standing->seal + (standing->is_sealing ? 1 : 0);
+
+	if (mark->seal < standing->seal || mark->barrier < standing->barrier)
+		return DOUBT_OLD;
+	return mark->seal > highest && !IS_PLANTED(PLANTED_OLD_STATE_SERVES) ? DOUBT_OLD_STATE
+									     : DOUBT_NONE;
 }
 
 enum doubt standing_believe(struct standing *standing, const struct root_mark *mark)
@@ -119,15 +134,48 @@ enum doubt standing_believe(struct standing *standing, const struct root_mark *m
 		doubt = DOUBT_STRANGE;
 	else
 		barrier = mark->barrier;
-	if (doubt == DOUBT_NONE && barrier < standing->barrier)
-		doubt = DOUBT_OLD;
+	if (doubt == DOUBT_NONE)
+		doubt = doubt_of_seals(standing, mark);
 	standing->barrier = MIN_OF(standing->barrier, barrier);
 	return doubt;
 }
 
+enum doubt standing_believe_record(const struct standing *standing, const struct root_mark *mark,
+	const struct recorded_copy *recorded)
+{
+	const struct tenant *tenant = &recorded->tenant;
+
+	if (is_nothing(tenant->set_id) || mark == NULL || IS_PLANTED(PLANTED_OLD_STATE_SERVES))
+		return DOUBT_NONE;
+	if (!is_same_set(mark->set_id, tenant->set_id))
+		return has_data(standing) ? DOUBT_NONE : DOUBT_STRANGE;
+	if (!has_data(standing)) /* marked, and nobody here knows how */
+		return mark->barrier != 0 ? DOUBT_OLD_STATE : DOUBT_NONE;
+	bool is_old = mark->generation.number > recorded->generation.number ||
+		      mark->epoch.number > tenant->epoch.number;
+	return is_old ? DOUBT_OLD_STATE : DOUBT_NONE;
+}
+
 bool doubt_forbids(enum doubt doubt, bool is_source)
 {
-	return doubt == DOUBT_STRANGE || (doubt == DOUBT_OLD && is_source);
+	return doubt != DOUBT_NONE && (is_source || doubt != DOUBT_OLD);
+}
+
+uint64_t standing_begin_seal(struct standing *standing, uint64_t seen)
+{
+	if (seen > standing->seal + 1) { /* doubted, and overruled by now */
+		standing->seal = seen;
+		standing->is_sealing = false;
+	}
+	standing->is_sealing = true;
+	return standing->seal + 1;
+}
+
+void standing_end_seal(struct standing *standing, uint64_t seal)
+{
+	CHECK(standing->is_sealing && seal == standing->seal + 1);
+	standing->seal = seal;
+	standing->is_sealing = false;
 }
 
 uint64_t standing_mark_barrier(const struct standing *standing, uint64_t barrier)

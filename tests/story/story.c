@@ -23,6 +23,9 @@
  *	fs a REPORT                    evenkeel-fs of a reports by itself; `continued`: connected, the session goes on
  *	fs-logs a lost                 it does not hold any more what it had received; not told yet
  *	fs-wrong a on|off              its directories hold something else
+ *	fs-old a on|off                an old image of its data was put back
+ *	keep a, put-back a             its state is kept; is put back as it was then
+ *	fits a                         its data were put back to the same day
  *	fs-broken a on|off             cannot become primary
  *	slow a on|off                  resynchronising from a takes 5 s
  *	left a on|stuck|off            processes that no stop script ends | that do not even die by SIGKILL
@@ -264,6 +267,12 @@ static bool play_node_line(struct world *world, const struct line *line, int nod
 		world_play_beat(world, node);
 	else if (strcmp(verb, "status") == 0)
 		world_status(world, node);
+	else if (strcmp(verb, "keep") == 0)
+		self->kept = self->disk;
+	else if (strcmp(verb, "put-back") == 0)
+		world_put_back(world, node);
+	else if (strcmp(verb, "fits") == 0)
+		self->marked = 0;
 	else if (strcmp(verb, "wipe") == 0)
 		self->disk = (struct record){ .should_run = true };
 	else
@@ -282,6 +291,8 @@ static bool play_switch_line(struct world *world, const struct line *line, int n
 		self->is_fs_broken = is_on(line);
 	else if (strcmp(verb, "fs-wrong") == 0)
 		self->has_wrong_copy = is_on(line);
+	else if (strcmp(verb, "fs-old") == 0)
+		self->has_old_copy = is_on(line);
 	else if (strcmp(verb, "fs-logs") == 0)
 		self->is_fs_behind = true;
 	else if (strcmp(verb, "slow") == 0)

@@ -138,6 +138,8 @@ static void connect_peer(struct world *world, int node)
 	report_in(world, 1 - node, FS_NS + NET_NS, FS_REPORT_RESYNC_PROGRESS);
 	report_in(world, node, FS_NS + NET_NS, FS_REPORT_RESYNC_PROGRESS);
 	target->is_fs_behind = false;
+	target->has_old_copy = false;
+	target->marked = 0;
 	report_in(world, 1 - node, work, FS_REPORT_ADOPTED);
 	report_in(world, node, work + NET_NS, FS_REPORT_TARGET_COMPLETE);
 }
@@ -183,6 +185,27 @@ static void be_primary(struct world *world, int node, bool is_forced)
 	world->queue[world->count - 1].event.fs.report = FS_REPORT_WRONG_COPY;
 }
 
+static void look(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+	enum fs_report report = FS_REPORT_LOOKED;
+
+	if (self->has_wrong_copy)
+		report = FS_REPORT_WRONG_COPY;
+	else if (self->has_old_copy)
+		report = FS_REPORT_OLD_COPY;
+	else if (self->marked != 0)
+		report = FS_REPORT_OLD_STATE;
+	if (report == FS_REPORT_LOOKED) {
+		report_in(world, node, FS_NS, report);
+		return;
+	}
+	refuse(world, node,
+		self->has_wrong_copy ? "its disk is not mounted" : "something was put back");
+	world->queue[world->count - 1].event.fs.report = report;
+	world->queue[world->count - 1].event.fs.marked.number = self->marked;
+}
+
 static void promote(struct world *world, int node)
 {
 	if (world->nodes[node].is_fs_behind)
@@ -204,6 +227,7 @@ static void do_order(struct world *world, int node, const struct action *action)
 	self->fs_epoch = action->fs.epoch;
 	switch (action->fs.order) {
 	case FS_ORDER_STOP: become(world, node, FS_NONE, FS_REPORT_IS_STOPPED); break;
+	case FS_ORDER_LOOK: look(world, node); break;
 	case FS_ORDER_PRIMARY: be_primary(world, node, action->fs.is_forced); break;
 	case FS_ORDER_SECONDARY: become(world, node, FS_SECONDARY, FS_REPORT_IS_SECONDARY); break;
 	case FS_ORDER_PROMOTE: promote(world, node); break;
@@ -731,6 +755,15 @@ void world_freeze(struct world *world, int node)
 	world_say(world, node, "-- stands still");
 	world->nodes[node].is_frozen = true;
 	world->nodes[node].frozen_ns = world->now_ns;
+}
+
+void world_put_back(struct world *world, int node)
+{
+	struct story_node *self = &world->nodes[node];
+
+	world_say(world, node, "-- its state is put back");
+	self->marked = self->disk.epoch.number;
+	self->disk = self->kept;
 }
 
 void world_thaw(struct world *world, int node)

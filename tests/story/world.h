@@ -32,10 +32,14 @@ struct story_node {
 	uint64_t powers;      /* power cuts */
 	uint64_t incarnation; /* of the daemon: what was on its way to an earlier one is lost */
 	struct record disk;
+	struct record kept;
 	enum fs_role fs_role;
 	enum fs_link fs_link;
 	bool has_wrong_copy; /* its directories hold something else */
-	bool is_fs_behind;   /* a secondary that does not hold everything */
+	bool has_old_copy;   /* an old image of its data was put back */
+	uint64_t
+		marked; /* epoch that its data know of, above its record's: the state was; else 0 */
+	bool is_fs_behind; /* a secondary that does not hold everything */
 	struct epoch fs_epoch;
 	bool is_fs_broken; /* cannot become primary */
 	bool is_resync_slow;
@@ -103,6 +107,8 @@ void world_kill(struct world *world, int node);
 void world_record_beat(struct world *world, int node);
 void world_play_beat(struct world *world, int node);
 void world_freeze(struct world *world, int node);
+/* Its state as it was kept: older than its data from here on, until they are brought up to date. */
+void world_put_back(struct world *world, int node);
 void world_thaw(struct world *world, int node);
 /* What was seen of the module on a node, every second and at each change. */
 void world_look(struct world *world, int node);

@@ -24,6 +24,8 @@ static struct summary full_summary(uint16_t module)
 		.fs_link = FS_LINK_IN_SYNC,
 		.wants_drop = true,
 		.wants_swap = true,
+		.is_rolled_back = true,
+		.marked_epoch = 77,
 		.can_reach_target = true };
 	struct record *record = &summary.record;
 
@@ -113,7 +115,8 @@ static void what_is_encoded_is_decoded(void **state)
 	assert_int_equal(back->readiness, READY);
 	assert_int_equal(back->fs_link, FS_LINK_IN_SYNC);
 	assert_true(back->wants_drop && back->wants_swap && back->can_reach_target);
-	assert_false(back->is_failed || back->is_second_only);
+	assert_true(back->is_rolled_back && back->marked_epoch == 77);
+	assert_false(back->is_failed || back->is_second_only || back->is_looking);
 	assert_memory_equal(&back->record, &summaries[0].record, sizeof(back->record));
 }
 

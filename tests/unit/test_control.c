@@ -147,7 +147,7 @@ static void what_is_wrong_is_refused(void **state)
 		{ "{\"type\":\"store\",\"name\":7}", -EPROTO,
 			"'name': found 7; expected a text of at most 96 bytes" },
 		{ "{\"type\":\"order\",\"order\":\"sleep\"}", -EPROTO,
-			"'order': found \"sleep\"; expected one of stop, primary, secondary, "
+			"'order': found \"sleep\"; expected one of stop, look, primary, secondary, "
 			"promote, "
 			"connect, pair, go_alone, hold, resume, drain" },
 		{ "{\"type\":\"order\",\"order\":\"stop\",\"epoch\":[1,65]}", -EPROTO,

@@ -260,6 +260,52 @@ static void a_copy_put_back_is_recognised(void **state)
 	assert_int_equal(relation_of(&found), RELATION_ROLLED_BACK);
 }
 
+/* It was recorded there that it told b that b is good, before b could say so. */
+static void who_knows_less_of_its_own_epoch_was_put_back(void **state)
+{
+	(void)state;
+	struct record a = copy_of(3, 7), b = copy_of(3, 7);
+
+	a.epoch = b.epoch = (struct epoch){ 4, 1 };
+	a.holder = b.holder = 1;
+	a.good = b.good = 3;
+	assert_relation(&a, &b, RELATION_EQUAL_MARKS, RELATION_EQUAL_MARKS);
+	a.good = 1;
+	assert_relation(&a, &b, RELATION_ROLLED_BACK, RELATION_PEER_ROLLED_BACK);
+	b.epoch.number = a.epoch.number - 1;
+	assert_relation(&a, &b, RELATION_NEWER, RELATION_OLDER);
+}
+
+static enum relation relation_to_old(
+	const struct record *mine, const struct record *theirs, uint64_t peer_marked)
+{
+	const struct relation_input input = { .mine = mine,
+		.theirs = theirs,
+		.self = 1,
+		.peer = 2,
+		.is_peer_rolled_back = true,
+		.peer_marked = peer_marked };
+
+	return relation_of(&input);
+}
+
+static void a_peer_that_was_put_back_counts_for_what_it_says_at_least(void **state)
+{
+	(void)state;
+	struct record mine = copy_of(3, 7), theirs = copy_of(3, 7);
+
+	mine.epoch.number = theirs.epoch.number = 4;
+	mine.good = theirs.good = 3;
+	assert_int_equal(relation_to_old(&mine, &theirs, 0), RELATION_PEER_ROLLED_BACK);
+	assert_int_equal(relation_to_old(&mine, &theirs, 4), RELATION_PEER_ROLLED_BACK);
+	/* Its state is old, its data are newer than all that is known here. */
+	assert_int_equal(relation_to_old(&mine, &theirs, 5), RELATION_OLDER);
+	/* Older than even its old record. */
+	theirs.epoch.number = 5;
+	theirs.good = 2;
+	assert_int_equal(relation_to_old(&mine, &theirs, 0), RELATION_OLDER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +321,8 @@ int main(void)
 		cmocka_unit_test(a_generation_in_the_history_is_older),
 		cmocka_unit_test(the_same_number_with_another_tag_diverged),
 		cmocka_unit_test(a_copy_put_back_is_recognised),
+		cmocka_unit_test(who_knows_less_of_its_own_epoch_was_put_back),
+		cmocka_unit_test(a_peer_that_was_put_back_counts_for_what_it_says_at_least),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,36 +72,107 @@ static void a_promotion_that_nobody_heard_of_is_seen(void **state)
 	assert_false(standing_was_promoted(&standing, &later, 2));
 }
 
+/* A standing whose barrier is 70, sealed up to 5; the next seal may be under way. */
+static struct standing sealed(bool is_sealing)
+{
+	struct standing standing = { 0 };
+
+	standing_follow(&standing, &tenant, true);
+	standing_move_barrier(&standing, 70, 0);
+	standing.seal = 5;
+	standing.is_sealing = is_sealing;
+	return standing;
+}
+
 static void data_and_standing_prove_each_other(void **state)
 {
 	(void)state;
 	static const struct {
-		bool has_mark;
+		bool has_mark, is_sealing;
 		struct root_mark mark;
 		enum doubt doubt;
 		uint64_t barrier;
 	} cases[] = {
-		{ true, { .set_id = { 7 }, .barrier = 70 }, DOUBT_NONE, 70 },
-		{ true, { .set_id = { 7 }, .barrier = 71 }, DOUBT_NONE, 70 },
-		{ true, { .set_id = { 7 }, .barrier = 69 }, DOUBT_OLD, 69 },
-		{ true, { .set_id = { 8 }, .barrier = 70 }, DOUBT_STRANGE, 1 },
-		{ false, { .barrier = 0 }, DOUBT_STRANGE, 1 },
+		{ true, false, { .set_id = { 7 }, .barrier = 70, .seal = 5 }, DOUBT_NONE, 70 },
+		{ true, false, { .set_id = { 7 }, .barrier = 71, .seal = 5 }, DOUBT_NONE, 70 },
+		{ true, false, { .set_id = { 7 }, .barrier = 69, .seal = 5 }, DOUBT_OLD, 69 },
+		{ true, false, { .set_id = { 7 }, .barrier = 70, .seal = 4 }, DOUBT_OLD, 70 },
+		{ true, false, { .set_id = { 7 }, .barrier = 70, .seal = 6 }, DOUBT_OLD_STATE, 70 },
+		{ true, true, { .set_id = { 7 }, .barrier = 70, .seal = 4 }, DOUBT_OLD, 70 },
+		{ true, true, { .set_id = { 7 }, .barrier = 70, .seal = 5 }, DOUBT_NONE, 70 },
+		{ true, true, { .set_id = { 7 }, .barrier = 71, .seal = 6 }, DOUBT_NONE, 70 },
+		{ true, true, { .set_id = { 7 }, .barrier = 71, .seal = 7 }, DOUBT_OLD_STATE, 70 },
+		{ true, false, { .set_id = { 8 }, .barrier = 70, .seal = 5 }, DOUBT_STRANGE, 1 },
+		{ false, false, { .barrier = 0 }, DOUBT_STRANGE, 1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-		struct standing standing = { 0 };
-		standing_follow(&standing, &tenant, true);
-		standing_move_barrier(&standing, 70, 0);
-		assert_int_equal(
-			standing_believe(&standing, cases[i].has_mark ? &cases[i].mark : NULL),
-			cases[i].doubt);
+		struct standing standing = sealed(cases[i].is_sealing);
+		const struct root_mark *mark = cases[i].has_mark ? &cases[i].mark : NULL;
+		assert_int_equal(standing_believe(&standing, mark), cases[i].doubt);
 		assert_int_equal(standing.barrier, cases[i].barrier);
-		assert_int_equal(doubt_forbids(cases[i].doubt, true), cases[i].doubt != DOUBT_NONE);
-		assert_int_equal(
-			doubt_forbids(cases[i].doubt, false), cases[i].doubt == DOUBT_STRANGE);
+		/* What was lowered is stored by whoever goes on: the seal finds it again. */
+		bool is_found_again = cases[i].doubt != DOUBT_NONE && cases[i].barrier != 69;
+		assert_int_equal(standing_believe(&standing, mark) != DOUBT_NONE, is_found_again);
 	}
 	struct standing blank = { 0 };
 	assert_int_equal(standing_believe(&blank, NULL), DOUBT_NONE);
+}
+
+static void what_is_doubted_is_no_source(void **state)
+{
+	(void)state;
+	assert_false(doubt_forbids(DOUBT_NONE, true) || doubt_forbids(DOUBT_NONE, false));
+	assert_true(doubt_forbids(DOUBT_OLD, true));
+	assert_false(doubt_forbids(DOUBT_OLD, false));
+	assert_true(doubt_forbids(DOUBT_OLD_STATE, true) && doubt_forbids(DOUBT_OLD_STATE, false));
+	assert_true(doubt_forbids(DOUBT_STRANGE, true) && doubt_forbids(DOUBT_STRANGE, false));
+}
+
+/* The record lies on the same disk and is written by another: it may be the only one put back. */
+static void the_record_is_held_against_both(void **state)
+{
+	(void)state;
+	const struct root_mark mark = { .set_id = { 7 },
+		.generation = { 4, 44 },
+		.epoch = { 9, 1 },
+		.barrier = 70,
+		.seal = 5 };
+	const struct standing standing = sealed(false);
+	const struct standing blank = { 0 };
+	struct recorded_copy recorded = { .tenant = { { 7 }, { 9, 1 } }, .generation = { 4, 44 } };
+
+	assert_int_equal(standing_believe_record(&standing, &mark, &recorded), DOUBT_NONE);
+	assert_int_equal(standing_believe_record(&blank, &mark, &recorded), DOUBT_OLD_STATE);
+	assert_int_equal(standing_believe_record(&blank, NULL, &recorded), DOUBT_NONE);
+	recorded.tenant.epoch.number = 8;
+	assert_int_equal(standing_believe_record(&standing, &mark, &recorded), DOUBT_OLD_STATE);
+	recorded.tenant.epoch.number = 10;
+	assert_int_equal(standing_believe_record(&standing, &mark, &recorded), DOUBT_NONE);
+	recorded.generation.number = 3;
+	assert_int_equal(standing_believe_record(&standing, &mark, &recorded), DOUBT_OLD_STATE);
+	recorded.tenant.set_id[0] = 8; /* another node's, module's or cluster's tree */
+	assert_int_equal(standing_believe_record(&blank, &mark, &recorded), DOUBT_STRANGE);
+	recorded = (struct recorded_copy){ 0 }; /* the state is lost: nothing is known */
+	assert_int_equal(standing_believe_record(&blank, &mark, &recorded), DOUBT_NONE);
+}
+
+static void a_crash_while_marking_is_no_doubt(void **state)
+{
+	(void)state;
+	struct standing standing = sealed(false);
+	struct root_mark before = { .set_id = { 7 }, .barrier = 70, .seal = 5 }, after = before;
+
+	after.seal = standing_begin_seal(&standing, before.seal);
+	assert_int_equal(standing_believe(&standing, &before), DOUBT_NONE);
+	assert_int_equal(standing_believe(&standing, &after), DOUBT_NONE);
+	/* And the same again, after the crash. */
+	assert_int_equal(standing_begin_seal(&standing, before.seal), after.seal);
+	standing_end_seal(&standing, after.seal);
+	assert_int_equal(standing_believe(&standing, &before), DOUBT_OLD);
+	assert_int_equal(standing_believe(&standing, &after), DOUBT_NONE);
+	/* A person overruled an old state: the next mark is above all that lie there. */
+	assert_int_equal(standing_begin_seal(&standing, 40), 41);
 }
 
 int main(void)
@@ -112,6 +183,9 @@ int main(void)
 		cmocka_unit_test(barriers_and_ids_only_rise),
 		cmocka_unit_test(a_promotion_that_nobody_heard_of_is_seen),
 		cmocka_unit_test(data_and_standing_prove_each_other),
+		cmocka_unit_test(what_is_doubted_is_no_source),
+		cmocka_unit_test(the_record_is_held_against_both),
+		cmocka_unit_test(a_crash_while_marking_is_no_doubt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

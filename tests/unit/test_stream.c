@@ -177,6 +177,8 @@ static void test_state_comes_back(void **state)
 		.peer_barrier = 9,
 		.sequence = 1,
 		.id_limit = 4096,
+		.seal = 77,
+		.is_sealing = true,
 		.is_in_sync = true };
 	uint8_t bytes[STATE_SIZE_MAX], again[STATE_SIZE_MAX];
 	size_t size = 0, again_size = 0;
@@ -186,7 +188,7 @@ static void test_state_comes_back(void **state)
 	assert_int_equal(state_encode(&back, again, sizeof(again), &again_size), 0);
 	assert_int_equal(size, again_size);
 	assert_memory_equal(bytes, again, size);
-	assert_true(back.is_in_sync);
+	assert_true(back.is_in_sync && back.is_sealing && back.seal == 77);
 	assert_false(back.is_clean);
 }
 

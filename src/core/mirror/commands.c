@@ -29,7 +29,8 @@ static void on_start(struct core *core, struct mirror *mirror, struct verdict *v
 		return;
 	}
 	bool was_troubled = mirror->wait.is_blocked || mirror->common.application.is_failed ||
-			    mirror->wants.second_only || mirror_is_resting(core, mirror) ||
+			    mirror->wants.second_only || mirror->fs.is_rolled_back ||
+			    mirror_is_resting(core, mirror) ||
 			    core->now_ns < mirror->resync.retry_ns;
 	if (!is_stopped(mirror) && !was_troubled) {
 		verdict_say(verdict, REFUSAL_ALREADY_SO, "");
@@ -37,6 +38,7 @@ static void on_start(struct core *core, struct mirror *mirror, struct verdict *v
 	}
 	unblock(mirror);
 	mirror->wants.second_only = false;
+	mirror->fs.found = FOUND_NOTHING; /* and is rolled back until that is found to be over */
 	mirror->common.should_run = true;
 	verdict_say(verdict, REFUSAL_NONE, "starting");
 }
@@ -76,10 +78,15 @@ static bool would_lose_heard(
 {
 	switch (mirror_relation(core, mirror)) {
 	case RELATION_NO_DATA:
-	case RELATION_NEWER:
 	case RELATION_EQUAL_CLEAN:
-	case RELATION_EQUAL_MARKS:
-	case RELATION_PEER_ROLLED_BACK: break;
+	case RELATION_EQUAL_MARKS: break;
+	case RELATION_NEWER:
+	case RELATION_PEER_ROLLED_BACK:
+		if (record_is_good(&mirror->common.record, core->config.self))
+			break;
+		return lose(verdict,
+			"the copy here misses writes that were acknowledged on the other node, "
+			"where an older state was put back since: what it has would be set aside");
 	case RELATION_OLDER:
 		return lose(verdict,
 			record_has_data(&mirror->common.record)
@@ -131,6 +138,9 @@ static bool would_lose(
 	if (record_has_data(&mirror->common.record) && !mirror->common.record.is_complete)
 		return lose(verdict, "the copy here is a mixture of old and new: it was being "
 				     "brought up to date when that was interrupted");
+	if (mirror->fs.is_rolled_back)
+		return lose(verdict, "data or state of this node were put back from an earlier "
+				     "day: newer writes would be lost to the service");
 	return peer_is_heard(core, mirror) ? would_lose_heard(core, mirror, verdict)
 					   : would_lose_unheard(core, mirror, verdict);
 }
@@ -194,7 +204,8 @@ static void on_prim(
 	}
 	unblock(mirror);
 	mirror->wants.second_only = false;
-	mirror->fs.is_rolled_back = mirror->fs.is_rolled_back && !is_forced;
+	if (is_forced)
+		mirror_look_again(mirror);
 	/* Where the rule says the same, the rule does it: the other node follows it too. */
 	mirror->wants.forced_prim = !is_agreed;
 	mirror->wants.any_copy = is_forced;

@@ -39,6 +39,8 @@ enum relation mirror_relation(const struct core *core, const struct mirror *mirr
 		.self = core->config.self,
 		.peer = mirror->common.config.peer,
 		.is_rolled_back = mirror->fs.is_rolled_back,
+		.is_peer_rolled_back = mirror->peer.shows.is_rolled_back,
+		.peer_marked = mirror->peer.shows.marked_epoch,
 	};
 
 	return relation_of(&input);
@@ -206,7 +208,8 @@ bool mirror_is_chosen(struct core *core, struct mirror *mirror)
 	CHECK(peer_is_heard(core, mirror));
 	if (!is_able(mirror) || !has_peer_let_go(mirror))
 		return false;
-	if (mirror->peer.echo_ns <= mirror->wait.eligible_ns || mirror->peer.shows.wants_swap)
+	if (mirror->peer.echo_ns <= mirror->wait.eligible_ns || mirror->peer.shows.wants_swap ||
+		mirror->peer.shows.is_looking)
 		return false; /* the other does not know yet, or a person named it */
 	switch (mirror_relation(core, mirror)) {
 	case RELATION_EQUAL_CLEAN:
@@ -236,7 +239,7 @@ bool mirror_may_start_alone(const struct core *core, const struct mirror *mirror
 	if (mirror->peer.is_known && !planted(PLANTED_STALE_START)) {
 		enum relation relation = mirror_relation(core, mirror);
 		if (relation != RELATION_NEWER && relation != RELATION_EQUAL_CLEAN &&
-			relation != RELATION_EQUAL_MARKS)
+			relation != RELATION_EQUAL_MARKS && relation != RELATION_PEER_ROLLED_BACK)
 			return false;
 	}
 	return is_sole && record->is_complete && record_has_data(record) && !record->has_intent &&
@@ -292,6 +295,8 @@ static enum wait_reason reason_of_older(const struct mirror *mirror)
 {
 	if (mirror->peer.shows.state == STATE_STOP)
 		return WAIT_PEER_STOPPED;
+	if (mirror->peer.shows.is_rolled_back)
+		return WAIT_PEER_ROLLED_BACK;
 	return mirror->peer.shows.is_failed ? WAIT_PEER_FAILED : WAIT_PEER_STARTS;
 }
 
@@ -311,6 +316,9 @@ static enum wait_reason reason_without_primary(const struct core *core, const st
 	case RELATION_NEWER:
 		if (!mirror->common.record.is_complete)
 			return WAIT_INCOMPLETE;
+		/* It went on without this copy, and has forgotten that. */
+		if (!record_is_good(&mirror->common.record, core->config.self))
+			return WAIT_PEER_ROLLED_BACK;
 		return is_able(mirror) ? WAIT_LISTENING : WAIT_PEER_ONLY;
 	case RELATION_DIVERGED: return WAIT_DIVERGED;
 	case RELATION_UNRELATED: return WAIT_UNRELATED;
@@ -333,6 +341,8 @@ static enum wait_reason reason_unheard(const struct core *core, const struct mir
 		return WAIT_INCOMPLETE;
 	if (!record_is_good(record, core->config.self))
 		return WAIT_STALE;
+	if (mirror->fs.is_rolled_back)
+		return WAIT_ROLLED_BACK;
 	if (record->has_intent)
 		return WAIT_INTENT;
 	if (mirror->wait.is_cut_off)
@@ -412,6 +422,11 @@ bool waiting_advance(struct core *core, struct mirror *mirror)
 		return false;
 	if (mirror->wants.forced_prim)
 		return mirror_move(core, mirror, STEP_PROBING);
+	bool has_looked = mirror_has_looked(core, mirror);
+	if (!has_looked && !has_fs_failed(core, mirror))
+		return wait_for(core, mirror, WAIT_LISTENING);
+	if (!has_looked || (mirror_is_unfit(mirror) && mirror->fs.is_mounted))
+		return mirror_end_look(core, mirror);
 	mirror_note_eligible(core, mirror);
 	if (peer_is_heard(core, mirror)) {
 		wake_at(&mirror->common, member_suspicion_at(core, mirror->common.config.peer,

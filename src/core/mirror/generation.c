@@ -67,6 +67,18 @@ static enum relation relation_of_same(const struct relation_input *input)
 }
 
 /*
+ * In an epoch the primary records a good peer before that peer does, and not otherwise again: whoever
+ * knows less of its own epoch than it told the other had its record put back, with the data perhaps.
+ */
+static bool knows_less(
+	const struct record *own, const struct record *others, uint8_t owner, uint8_t other)
+{
+	return own->epoch.number == others->epoch.number && own->epoch.node == owner &&
+	       others->epoch.node == owner && record_is_good(others, other) &&
+	       !record_is_good(own, other);
+}
+
+/*
  * The handshake. An operator who names one side puts the other's generation into the winner's
  * history (record_overrule), so the history is asked before the set id.
  *
@@ -76,18 +88,11 @@ static enum relation relation_of_same(const struct relation_input *input)
  *	      has data     NEWER     NEWER           see above       OLDER        DIVERGED or
  *	                                                                          UNRELATED
  */
-enum relation relation_of(const struct relation_input *input)
+static enum relation relation_of_data(const struct relation_input *input)
 {
 	const struct record *mine = input->mine;
 	const struct record *theirs = input->theirs;
 
-	CHECK(input->self != input->peer);
-	if (!record_has_data(mine))
-		return record_has_data(theirs) ? RELATION_OLDER : RELATION_NO_DATA;
-	if (!record_has_data(theirs))
-		return RELATION_NEWER;
-	if (input->is_rolled_back)
-		return RELATION_ROLLED_BACK;
 	if (generation_is_equal(mine->generation, theirs->generation))
 		return relation_of_same(input);
 	bool is_newer = generation_is_in_history(mine, theirs->generation);
@@ -100,4 +105,30 @@ enum relation relation_of(const struct relation_input *input)
 	if (is_newer != is_older)
 		return is_newer ? RELATION_NEWER : RELATION_OLDER;
 	return set_id_is_equal(mine, theirs) ? RELATION_DIVERGED : RELATION_UNRELATED;
+}
+
+/*
+ * What was put back says at least what is true: who is older than even that, is older. An old state
+ * lies beside data that may be the newest of all: their own mark says how far they got.
+ */
+enum relation relation_of(const struct relation_input *input)
+{
+	const struct record *mine = input->mine;
+	const struct record *theirs = input->theirs;
+
+	CHECK(input->self != input->peer);
+	if (!record_has_data(mine))
+		return record_has_data(theirs) ? RELATION_OLDER : RELATION_NO_DATA;
+	if (!record_has_data(theirs))
+		return RELATION_NEWER;
+	if (input->is_rolled_back || knows_less(mine, theirs, input->self, input->peer))
+		return RELATION_ROLLED_BACK;
+	enum relation relation = relation_of_data(input);
+	bool is_no_older = relation == RELATION_NEWER || relation == RELATION_EQUAL_CLEAN ||
+			   relation == RELATION_EQUAL_MARKS;
+	bool is_theirs_old =
+		input->is_peer_rolled_back || knows_less(theirs, mine, input->peer, input->self);
+	if (is_no_older && input->peer_marked > mine->epoch.number)
+		return RELATION_OLDER;
+	return is_no_older && is_theirs_old ? RELATION_PEER_ROLLED_BACK : relation;
 }

@@ -24,8 +24,10 @@ enum relation {
 
 struct relation_input {
 	const struct record *mine, *theirs;
-	uint8_t self, peer;  /* node ids */
-	bool is_rolled_back; /* evenkeel-fs found less here than this record remembers */
+	uint8_t self, peer;	  /* node ids */
+	bool is_rolled_back;	  /* evenkeel-fs found that data, state or record were put back */
+	bool is_peer_rolled_back; /* the other node says that of its own */
+	uint64_t peer_marked;	  /* its state was, and its data know of this epoch */
 };
 
 enum relation relation_of(const struct relation_input *input);

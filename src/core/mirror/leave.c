@@ -136,6 +136,8 @@ static void forget_role(struct mirror *mirror)
 	mirror->fs.is_behind = false;
 	mirror->fs.is_torn = false;
 	mirror->fs.has_run = false;
+	if (mirror->fs.found == FOUND_FIT)
+		mirror->fs.found = FOUND_NOTHING;
 	inquiry_end(&mirror->ask);
 	observation_forget(&mirror->common);
 	mirror->wait.was_eligible = false;

@@ -186,6 +186,10 @@ static void show(const struct instance *instance, struct summary *out)
 	out->wants_drop = mirror->loss.wants_drop;
 	out->wants_swap = wants_service(mirror);
 	out->is_second_only = mirror->wants.second_only;
+	out->is_rolled_back = mirror->fs.is_rolled_back;
+	out->marked_epoch = mirror->fs.is_state_old ? mirror->fs.marked.number : 0;
+	out->is_looking = mirror->fs.is_order_open && mirror->fs.role_order == FS_ORDER_LOOK &&
+			  !mirror->fs.is_look_late;
 	out->is_failed = instance->application.is_failed || mirror->wait.is_blocked;
 }
 

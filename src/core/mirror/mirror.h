@@ -45,6 +45,7 @@
 #define FREEZE_MAX_NS	    (10 * NS_PER_S)    /* cut off so long: step down (R10) */
 #define CONNECT_PATIENCE_NS (10 * NS_PER_S)
 #define RESYNC_PATIENCE_NS  (120 * NS_PER_S)  /* without any progress */
+#define LOOK_PATIENCE_NS    (10 * NS_PER_S)   /* a disk that says by then what lies on it */
 #define FS_PATIENCE_NS	    (10 * NS_PER_S)   /* for a successor of a dead evenkeel-fs */
 #define RESYNC_RETRY_NS	    (500 * NS_PER_MS) /* after one that ended early; doubled each time, */
 #define RESYNC_RETRY_MAX_NS (15 * NS_PER_S)   /* up to this */
@@ -98,6 +99,10 @@ struct fs_said {
 	bool is_refused, is_wrong_copy;
 };
 
+/* Do data, state and record belong together (R2)? What does not fit stays known until a person or a
+ * resynchronisation changes it. */
+enum found { FOUND_NOTHING, FOUND_FIT, FOUND_OLD_DATA, FOUND_OLD_STATE, FOUND_WRONG };
+
 struct fs_view {
 	enum fs_role role;
 	enum fs_link link;
@@ -112,8 +117,12 @@ struct fs_view {
 	uint64_t kept;	   /* folders of what only this copy had */
 	uint64_t left_out; /* objects that the other copy lacks, as they cannot be read here */
 	char left_out_why[FS_DETAIL_MAX];
-	bool is_behind; /* a secondary that does not hold all that was acknowledged */
-	bool is_rolled_back;
+	bool is_behind;	      /* a secondary that does not hold all that was acknowledged */
+	bool is_rolled_back;  /* data or state were put back: never the source by itself */
+	bool is_state_old;    /* the state, and what this copy was for since is not known */
+	struct epoch marked;  /* the last that the data were found to know of */
+	enum found found;     /* by looking, before any role */
+	bool is_look_late;    /* the other node need not wait for it any more */
 	bool is_resumed;      /* told GO_ALONE without knowing whether it had been told before */
 	bool is_perhaps_held; /* a predecessor may have ordered to hold, and never to resume */
 	uint64_t barrier, peer_barrier;
@@ -280,6 +289,15 @@ bool ask_arbiter(struct core *core, struct mirror *mirror, enum step asking);
 void arbiter_on_answered(struct mirror *mirror, const struct event *event);
 
 /* probing.c */
+/* False: evenkeel-fs has not looked yet whether data, state and record belong together (R2); it is told
+ * to, unless nothing is recorded, or a person wants whatever lies here. */
+bool mirror_has_looked(struct core *core, struct mirror *mirror);
+/* Something was found that does not fit. */
+bool mirror_is_unfit(const struct mirror *mirror);
+/* Nobody could look, or what was found does not fit: nothing holds the directories then. */
+bool mirror_end_look(struct core *core, struct mirror *mirror);
+/* Forgets what was found. */
+void mirror_look_again(struct mirror *mirror);
 /* Asks who answers at the service address, not oftener than makes sense. */
 void address_probe(struct core *core, struct mirror *mirror);
 void probe_on_ended(struct mirror *mirror, const struct event *event);
@@ -359,6 +377,7 @@ enum mirror_tells {
 	TELL_CANNOT_FOLLOW,
 	TELL_BEHIND,
 	TELL_WRONG_COPY,
+	TELL_OLD_COPY,
 	TELL_FS_DIED,
 	TELL_FS_BUSY,
 	TELL_COUNT,

@@ -31,6 +31,11 @@ static void note_order(struct mirror *mirror, enum fs_order order)
 		mirror->fs.is_mounted = true;
 		mirror->fs.has_run = true;
 		break;
+	case FS_ORDER_LOOK:
+		expect_role(mirror, order);
+		mirror->fs.is_look_late = false;
+		mirror->fs.is_mounted = true; /* its process holds the directories: it is stopped */
+		break;
 	case FS_ORDER_STOP:
 	case FS_ORDER_PROMOTE:
 	case FS_ORDER_GO_ALONE: expect_role(mirror, order); break;
@@ -75,6 +80,7 @@ static bool is_answer(const struct mirror *mirror, enum fs_report report, struct
 {
 	switch (mirror->fs.role_order) {
 	case FS_ORDER_STOP: return report == FS_REPORT_IS_STOPPED;
+	case FS_ORDER_LOOK: return report == FS_REPORT_LOOKED;
 	case FS_ORDER_PRIMARY:
 	case FS_ORDER_PROMOTE: return report == FS_REPORT_IS_PRIMARY;
 	case FS_ORDER_SECONDARY:
@@ -123,6 +129,11 @@ static void on_role(struct core *core, struct mirror *mirror, const struct event
 	}
 	bool is_expected = mirror->fs.is_order_open;
 	mirror->fs.is_order_open = false;
+	if (report == FS_REPORT_LOOKED) {
+		mirror_look_again(mirror);
+		mirror->fs.found = FOUND_FIT;
+		return;
+	}
 	if (report == FS_REPORT_IS_STOPPED) {
 		mirror->fs.role = FS_NONE;
 		mirror->fs.link = FS_LINK_NONE;
@@ -130,7 +141,7 @@ static void on_role(struct core *core, struct mirror *mirror, const struct event
 		mirror->fs.said.is_stopped = true;
 		return;
 	}
-	if (is_expected)
+	if (is_expected && !mirror->wants.any_copy)
 		check_rolled_back(mirror, event->fs.barrier);
 	mirror->fs.is_mounted = true;
 	if (was_dead && mirror->step == STEP_DRAINING)
@@ -233,6 +244,28 @@ static void on_refused(struct mirror *mirror, const struct event *event)
 	mirror->fs.said.is_session_cut = false;
 }
 
+/* Looking is answered so as well: what follows is decided by what was found. */
+static void on_unfit(struct mirror *mirror, const struct event *event, enum found found)
+{
+	bool was_looking = mirror->fs.is_order_open && mirror->fs.role_order == FS_ORDER_LOOK;
+
+	note_detail(mirror, event);
+	if (found != FOUND_WRONG)
+		mirror->fs.is_rolled_back = true;
+	if (found == FOUND_OLD_STATE) {
+		mirror->fs.is_state_old = true;
+		mirror->fs.marked = event->fs.marked;
+	}
+	if (was_looking || found != FOUND_WRONG)
+		mirror->fs.found = found;
+	if (was_looking) {
+		mirror->fs.is_order_open = false;
+		return;
+	}
+	mirror->fs.said.is_refused = true;
+	mirror->fs.said.is_wrong_copy = found == FOUND_WRONG;
+}
+
 void order_on_report(struct core *core, struct mirror *mirror, const struct event *event)
 {
 	note_barriers(mirror, event);
@@ -244,6 +277,7 @@ void order_on_report(struct core *core, struct mirror *mirror, const struct even
 	case FS_REPORT_IS_PRIMARY:
 	case FS_REPORT_IS_SECONDARY:
 	case FS_REPORT_IS_STOPPED:
+	case FS_REPORT_LOOKED:
 	case FS_REPORT_IS_ALONE: on_role(core, mirror, event); break;
 	case FS_REPORT_CONNECTED:
 	case FS_REPORT_RESYNC_PROGRESS:
@@ -261,11 +295,9 @@ void order_on_report(struct core *core, struct mirror *mirror, const struct even
 		break;
 	case FS_REPORT_DRAINED: mirror->fs.said.is_drained = true; break;
 	case FS_REPORT_DIED: on_died(core, mirror); break;
-	case FS_REPORT_WRONG_COPY:
-		note_detail(mirror, event);
-		mirror->fs.said.is_refused = true;
-		mirror->fs.said.is_wrong_copy = true;
-		break;
+	case FS_REPORT_WRONG_COPY: on_unfit(mirror, event, FOUND_WRONG); break;
+	case FS_REPORT_OLD_COPY: on_unfit(mirror, event, FOUND_OLD_DATA); break;
+	case FS_REPORT_OLD_STATE: on_unfit(mirror, event, FOUND_OLD_STATE); break;
 	case FS_REPORT_REFUSED: on_refused(mirror, event); break;
 	case FS_REPORT_NOTICE: break; /* for people */
 	case FS_REPORT_COUNT: CHECK(false);

@@ -1,9 +1,12 @@
 /*
- * Before a claim: does anybody else answer at the service address?
+ * Before a claim: do data, state and record belong together (R2)? Does anybody else answer at the
+ * service address?
  *
  * The last look before this node serves. What made it the one must still hold; and where the service
  * has addresses, a fresh probe must have met nobody: a stranger there stops even a person's word,
- * the other node only what this node chose by itself. Then the claim is recorded.
+ * the other node only what this node chose by itself. Meanwhile evenkeel-fs holds what lies in the
+ * directories against what this node knows of it; what does not fit claims nothing, so that a record
+ * which was put back never grows newer by being claimed with. Then the claim is recorded.
  */
 #include "core/mirror/mirror.h"
 
@@ -51,12 +54,76 @@ static bool is_peer_unaware(const struct core *core, const struct mirror *mirror
 	       mirror->peer.echo_ns <= mirror->common.since_ns;
 }
 
+/* By this node's record, and by the other's, which may be the later one. */
+static bool is_peer_good(const struct core *core, const struct mirror *mirror)
+{
+	enum relation relation = mirror_relation(core, mirror);
+
+	return mirror->peer.is_known &&
+	       (relation == RELATION_EQUAL_CLEAN || relation == RELATION_EQUAL_MARKS);
+}
+
+/* What was found keeps this node from claiming. Where the other node's copy counts, it is the one. */
+static bool give_up_claim(struct core *core, struct mirror *mirror)
+{
+	const struct record *record = &mirror->common.record;
+	bool is_wrong = mirror->fs.found == FOUND_WRONG;
+
+	mirror->wants.forced_prim = false;
+	if (is_wrong && is_peer_good(core, mirror)) {
+		mirror_tell(core, mirror, TELL_WRONG_COPY);
+		mirror->tenure.before_claim = *record;
+		tenure_renounce(core, mirror);
+	} else if (!mirror->fs.is_rolled_back) {
+		mirror_block(core, mirror, is_wrong ? WAIT_WRONG_COPY : fs_failure(mirror));
+	}
+	return leave(core, mirror);
+}
+
+/* The process that looked holds the directories: another one looks again. */
+bool mirror_end_look(struct core *core, struct mirror *mirror)
+{
+	if (mirror->fs.is_rolled_back)
+		mirror_tell(core, mirror, TELL_OLD_COPY);
+	else if (mirror->fs.found != FOUND_WRONG)
+		mirror_block(core, mirror, fs_failure(mirror));
+	return leave(core, mirror);
+}
+
+void mirror_look_again(struct mirror *mirror)
+{
+	mirror->fs.is_rolled_back = mirror->fs.is_state_old = false;
+	mirror->fs.found = FOUND_NOTHING;
+}
+
+bool mirror_has_looked(struct core *core, struct mirror *mirror)
+{
+	if (mirror->fs.found != FOUND_NOTHING || mirror->wants.any_copy ||
+		!record_has_data(&mirror->common.record))
+		return true;
+	if (!mirror->fs.is_order_open)
+		order_fs(core, mirror, FS_ORDER_LOOK);
+	mirror->fs.is_look_late =
+		has_passed(core, &mirror->common, mirror->fs.dead_ns, LOOK_PATIENCE_NS);
+	return false;
+}
+
+bool mirror_is_unfit(const struct mirror *mirror)
+{
+	return mirror->fs.found > FOUND_FIT;
+}
+
 bool probing_advance(struct core *core, struct mirror *mirror)
 {
 	if (!may_still_start(core, mirror)) {
 		mirror->wait.reason = WAIT_NONE;
 		return mirror_move(core, mirror, STEP_WAITING);
 	}
+	bool has_looked = mirror_has_looked(core, mirror);
+	bool is_unfit =
+		has_fs_failed(core, mirror) || mirror_is_unfit(mirror) || mirror->fs.is_rolled_back;
+	if (is_unfit && !mirror->wants.any_copy)
+		return give_up_claim(core, mirror);
 	if (is_peer_unaware(core, mirror))
 		return false;
 	bool is_fresh =
@@ -69,6 +136,8 @@ bool probing_advance(struct core *core, struct mirror *mirror)
 		return back_to_waiting(core, mirror, WAIT_ADDRESS_FOREIGN);
 	if (is_fresh && mirror->probe.outcome == PROBE_PEER_ANSWERS && !mirror->wants.forced_prim)
 		return back_to_waiting(core, mirror, WAIT_ADDRESS_PEER);
+	if (!has_looked)
+		return false;
 	mirror->wait.reason = WAIT_NONE;
 	tenure_claim(core, mirror);
 	mirror->wants.forced_prim = false;

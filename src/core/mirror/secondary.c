@@ -23,6 +23,7 @@ static bool resign(struct core *core, struct mirror *mirror)
 static bool on_failure(struct core *core, struct mirror *mirror)
 {
 	enum wait_reason reason = mirror->fs.said.is_wrong_copy ? WAIT_WRONG_COPY
+				  : mirror->fs.is_rolled_back	? WAIT_ROLLED_BACK
 				  : mirror->fs.said.is_refused	? WAIT_REFUSED
 								: WAIT_DISK;
 
@@ -249,7 +250,7 @@ bool accepting_advance(struct core *core, struct mirror *mirror)
 
 bool adopting_advance(struct core *core, struct mirror *mirror)
 {
-	mirror->fs.is_rolled_back = false;
+	mirror_look_again(mirror);
 	return mirror_move(core, mirror, STEP_ADOPTED);
 }
 

@@ -42,11 +42,16 @@ static const struct wait_words {
 	[WAIT_UNRELATED] = { "the two nodes hold different data sets under the name of this module",
 		"decide whose data count: `evenkeel prim` there; the tree of the other node is set "
 		"aside whole" },
-	[WAIT_ROLLED_BACK] = { "the copy here is an old state that was put back (a restored backup "
-			       "or snapshot?)",
-		"start the other node, which has the newer copy" },
-	[WAIT_PEER_ROLLED_BACK] = { "the copy on the other node is an old state that was put back",
-		"" },
+	[WAIT_ROLLED_BACK] = { "data or state of this node were put back from an earlier day (a "
+			       "backup, a snapshot?)",
+		"start the other node, which has the newer copy; or put back what belongs "
+		"together, then `evenkeel start`. Only if the other copy is lost for good: "
+		"`evenkeel prim --force` here serves what lies here now" },
+	[WAIT_PEER_ROLLED_BACK] = { "data or state of the other node were put back from an earlier "
+				    "day",
+		"if neither node serves: put back there what belongs together, then `evenkeel "
+		"start` there; or decide whose data count: `evenkeel prim` there, which says what "
+		"would be lost" },
 	[WAIT_NEWER_THAN_PRIMARY] = { "the other node serves an older state than the copy here",
 		"decide whose data count: stop the module there and `evenkeel prim` here, or "
 		"`evenkeel second --force` here, which sets this tree aside" },
@@ -104,8 +109,9 @@ void wait_say(const struct mirror *mirror, struct text *now, struct text *to_do)
 		text_add(now, ", with the hardware address ");
 		say_mac(now, mirror->probe.mac);
 	}
-	bool has_detail =
-		reason == WAIT_DISK || reason == WAIT_REFUSED || reason == WAIT_WRONG_COPY;
+	bool has_detail = reason == WAIT_DISK || reason == WAIT_REFUSED ||
+			  reason == WAIT_WRONG_COPY ||
+			  (reason == WAIT_ROLLED_BACK && mirror->fs.is_rolled_back);
 	if (has_detail && mirror->fs.detail[0] != '\0') {
 		text_add(now, ": ");
 		text_add(now, mirror->fs.detail);

@@ -290,8 +290,8 @@ void fs_remove(struct module *module)
 
 static bool is_role_order(enum fs_order order)
 {
-	return order == FS_ORDER_STOP || order == FS_ORDER_PRIMARY || order == FS_ORDER_SECONDARY ||
-	       order == FS_ORDER_PROMOTE;
+	return order == FS_ORDER_STOP || order == FS_ORDER_LOOK || order == FS_ORDER_PRIMARY ||
+	       order == FS_ORDER_SECONDARY || order == FS_ORDER_PROMOTE;
 }
 
 /* Nothing runs and nothing is mounted: stopped it is. */

@@ -16,26 +16,30 @@
  *	65  u16  number of summaries, each:
  *		u16 module, u8 size and bytes of its name, u32 digest of its directories, u8 state,
  *		u8 readiness, u8 fs role, u8 fs link, u8 flags (1 wants drop, 2 is failed,
- *		4 can reach target, 8 wants swap, 16 second only), what was seen there (u32 age in ms,
- *		0: never; u8 finding and u32 us that it took, of each look of core/look.h),
- *		u32 size, record (core/record.h, without the intent)
+ *		4 can reach target, 8 wants swap, 16 second only, 32 rolled back, 64 is looking),
+ *		u64 marked epoch, what was seen there (u32 age in ms, 0: never; u8 finding and u32 us
+ *		that it took, of each look of core/look.h), u32 size, record (core/record.h, without
+ *		the intent)
  */
 #include "daemon/mesh/beat_codec.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define BEAT_MAGIC    0x45564b42u
-#define FLAG_GOODBYE  1
-#define FLAG_DROP     1
-#define FLAG_FAILED   2
-#define FLAG_TARGET   4
-#define FLAG_SWAP     8
-#define FLAG_SECOND   16
-#define SUMMARY_FLAGS (FLAG_DROP | FLAG_FAILED | FLAG_TARGET | FLAG_SWAP | FLAG_SECOND)
-#define COUNT_OFFSET  65
-#define SIGHTS_SIZE   (4 + LOOK_COUNT * 5)
-#define SUMMARY_MAX   (2 + 1 + MODULE_NAME_MAX + 4 + 5 + SIGHTS_SIZE + 4 + RECORD_SIZE_MAX)
+#define BEAT_MAGIC   0x45564b42u
+#define FLAG_GOODBYE 1
+#define FLAG_DROP    1
+#define FLAG_FAILED  2
+#define FLAG_TARGET  4
+#define FLAG_SWAP    8
+#define FLAG_SECOND  16
+#define FLAG_OLD     32
+#define FLAG_LOOKING 64
+#define SUMMARY_FLAGS \
+	(FLAG_DROP | FLAG_FAILED | FLAG_TARGET | FLAG_SWAP | FLAG_SECOND | FLAG_OLD | FLAG_LOOKING)
+#define COUNT_OFFSET 65
+#define SIGHTS_SIZE  (4 + LOOK_COUNT * 5)
+#define SUMMARY_MAX  (2 + 1 + MODULE_NAME_MAX + 4 + 5 + 8 + SIGHTS_SIZE + 4 + RECORD_SIZE_MAX)
 
 _Static_assert(BEAT_DATAGRAM_MAX > COUNT_OFFSET + 2 + SUMMARY_MAX, "one summary always fits");
 _Static_assert(
@@ -114,7 +118,10 @@ static int put_summary(
 				     (summary->is_failed ? FLAG_FAILED : 0) |
 				     (summary->can_reach_target ? FLAG_TARGET : 0) |
 				     (summary->wants_swap ? FLAG_SWAP : 0) |
-				     (summary->is_second_only ? FLAG_SECOND : 0)));
+				     (summary->is_second_only ? FLAG_SECOND : 0) |
+				     (summary->is_rolled_back ? FLAG_OLD : 0) |
+				     (summary->is_looking ? FLAG_LOOKING : 0)));
+	buf_put_u64(writer, summary->marked_epoch);
 	put_sights(writer, &summary->sights);
 	buf_put_bytes(writer, (struct bytes){ .data = bytes, .size = size });
 	return writer->is_overrun ? -ERANGE : 0;
@@ -187,6 +194,7 @@ static int get_summary(
 	uint8_t fs_role = buf_get_u8(reader);
 	uint8_t fs_link = buf_get_u8(reader);
 	uint8_t flags = buf_get_u8(reader);
+	summary.marked_epoch = buf_get_u64(reader);
 	bool is_seen = get_sights(reader, &summary.sights);
 	struct bytes record = buf_get_bytes(reader, RECORD_SIZE_MAX);
 	if (!is_seen || reader->is_overrun || out_name->text[0] == '\0' || state >= STATE_COUNT ||
@@ -204,6 +212,8 @@ static int get_summary(
 	summary.can_reach_target = (flags & FLAG_TARGET) != 0;
 	summary.wants_swap = (flags & FLAG_SWAP) != 0;
 	summary.is_second_only = (flags & FLAG_SECOND) != 0;
+	summary.is_rolled_back = (flags & FLAG_OLD) != 0;
+	summary.is_looking = (flags & FLAG_LOOKING) != 0;
 	*out_summary = summary;
 	return 0;
 }

@@ -18,9 +18,12 @@ static int remember_barrier(struct replicator *r, uint64_t barrier, uint64_t pee
 	if (replicator_has_doubt(r, true, why, sizeof(why)))
 		return 0; /* nothing is said of data that are not this state's */
 	int error = replicator_mark_roots(r, barrier);
-	if (error != 0)
-		return error;
 	lock_take(&r->state_lock);
+	if (error != 0) { /* of the state's disk: an older barrier promises less */
+		bool is_state = r->is_state_stuck;
+		lock_give(&r->state_lock);
+		return is_state ? 0 : error;
+	}
 	standing_move_barrier(&r->state, barrier, peer_barrier);
 	(void)!replicator_store_state_unlock(r); /* an older barrier promises less */
 	return 0;

@@ -76,14 +76,21 @@ struct errand {
 	pthread_t thread;
 };
 
+struct found_mark {
+	bool is_there;
+	struct root_mark mark;
+};
+
 struct replicator {
 	struct replicator_config config;
 	struct replicator_callbacks callbacks;
 	struct tls_context *tls;
 
-	struct lock state_lock; /* slots, state, and the root's xattr */
+	struct lock mark_lock;	/* one marks the roots at a time */
+	struct lock state_lock; /* slots, state, and what is known of the roots' marks */
 	struct slotfile slots;
 	struct standing state;
+	struct found_mark marks[ROOTS_MAX]; /* as the roots were found, or marked since */
 	uint64_t doubtful_root;
 	enum doubt doubt;		    /* about the data that lie beside the state */
 	uint8_t marked_set_id[SET_ID_SIZE]; /* all roots carry it */
@@ -117,6 +124,7 @@ struct replicator {
 	struct absent absent;	      /* what the peer never got */
 	struct syncs syncs;
 	bool is_leasing, is_lease_wanted;
+	bool is_session_unmarked; /* told to connect, and the roots do not say so yet */
 
 	bool is_verifying;
 	struct { /* the question of replicator_verify() that is under way; object 0: none */
@@ -240,6 +248,11 @@ void replicator_dismiss_callers(struct replicator *r);
 void replicator_believe_roots(struct replicator *r);
 /* Durable when it returns 0; from then on there is no doubt. Without lock. */
 int replicator_mark_roots(struct replicator *r, uint64_t barrier) MUST_CHECK;
+/* A peer is about to be brought up to date, and may be good soon: an older state says it is not.
+ * Without lock. */
+void replicator_mark_session(struct replicator *r);
+/* This copy follows from here on: an older state says that it served. Without lock. */
+int replicator_mark_following(struct replicator *r) MUST_CHECK;
 /* Only if they do not carry this set's mark yet. Without lock. */
 int replicator_mark_new_roots(struct replicator *r) MUST_CHECK;
 

@@ -193,8 +193,10 @@ static void try_session(struct replicator *r, struct paths *paths, uint8_t *batc
 	uint8_t count = peer == NULL ? 1 : peer->address_count;
 	uint8_t path = paths_choose(paths, count, clock_boot_ns());
 	int error = try_connect(r, path, &why, &stream);
-	if (error == 0)
+	if (error == 0) {
+		replicator_mark_session(r);
 		error = open_session(r, stream, &why);
+	}
 	if (error == 0) {
 		run_session(r, paths, path, batch);
 		stream_put(stream);

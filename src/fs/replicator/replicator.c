@@ -186,6 +186,7 @@ int replicator_drop_in_sync(struct replicator *r)
 static void init_locks(struct replicator *r)
 {
 	lock_init(&r->lock, RANK_REPLICATOR);
+	lock_init(&r->mark_lock, RANK_MARKS);
 	lock_init(&r->state_lock, RANK_STATE);
 	lock_init(&r->answer_lock, RANK_REPLICATOR_ANSWER);
 	condition_init(&r->changed);
@@ -202,6 +203,7 @@ static void done_locks(struct replicator *r)
 	condition_done(&r->changed);
 	lock_done(&r->answer_lock);
 	lock_done(&r->state_lock);
+	lock_done(&r->mark_lock);
 	lock_done(&r->lock);
 }
 
@@ -261,6 +263,8 @@ int replicator_connect(struct replicator *r, enum resync_plan plan)
 	int error = r->role == FS_PRIMARY
 			    ? session_connect(&r->sender, wanted_by(plan), clock_boot_ns())
 			    : -EINVAL;
+	if (error == 0)
+		r->is_session_unmarked = true;
 	condition_wake_all(&r->changed);
 	lock_give(&r->lock);
 	return error == 0 ? 0
@@ -271,6 +275,9 @@ int replicator_pair(struct replicator *r, struct epoch epoch)
 {
 	lock_take(&r->lock);
 	bool is_paired = r->role == FS_PRIMARY && session_is_paired(&r->sender, epoch.number);
+	if (is_paired)
+		barriers_want(&r->barriers); /* and the roots say from then on that it was so */
+	condition_wake_one(&r->to_tick);
 	lock_give(&r->lock);
 	return is_paired ? 0
 			 : replicator_refuse(r, -EINVAL, "cannot pair: the peer is not up to date");
@@ -282,11 +289,13 @@ static int move_alone(struct replicator *r, struct epoch epoch)
 	if (error != 0)
 		return error;
 	r->epoch = epoch;
+	barriers_want(&r->barriers); /* the data know of the epoch, too */
 	absent_clear(&r->absent);
 	if (r->stream != NULL)
 		stream_end(r->stream);
 	condition_wake_all(&r->changed);
 	condition_wake_all(&r->to_send);
+	condition_wake_one(&r->to_tick);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "core/fs.h"
 #include "fs/tree/order.h"
 #include "fs/tree/tree.h"
+#include "repl/standing.h"
 
 struct replicator;
 
@@ -119,6 +120,10 @@ int replicator_verify(struct replicator *replicator, struct fs_verified *out_res
  * state speaks of. is_source: it is to be served; else to be brought up to date. */
 bool replicator_has_doubt(
 	struct replicator *replicator, bool is_source, char *out_why, size_t size);
+/* The same of what evenkeeld's record says about this copy, before it is claimed. */
+void replicator_believe_record(struct replicator *replicator, const struct recorded_copy *recorded);
+/* Reports it. */
+void replicator_say_doubt(struct replicator *replicator, const char *why);
 /* Secondary: not everything that was acknowledged is here, so PROMOTE would be refused. */
 bool replicator_is_behind(struct replicator *replicator);
 /* Highest sequences durable here and at the peer. */

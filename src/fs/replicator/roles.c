@@ -195,6 +195,9 @@ int replicator_be_primary(struct replicator *r, struct epoch epoch, struct gener
 	r->epoch = epoch;
 	r->generation = generation;
 	int error = own_tree(r, is_resumed);
+	/* Each beginning is in the data: a state of before says less than them. */
+	if (error == 0 && !is_resumed && r->tls != NULL)
+		error = replicator_mark_roots(r, 0);
 	return error != 0 ? error : enter_primary(r, is_resumed);
 }
 
@@ -247,6 +250,8 @@ int replicator_be_secondary(struct replicator *r, struct epoch epoch,
 	int error = watch_tree(r, is_resumed);
 	if (error == 0 && !is_promoted)
 		error = store_secondary(r);
+	if (error == 0 && !is_resumed)
+		error = replicator_mark_following(r);
 	if (error != 0)
 		return error;
 	const struct resync_site site = replicator_site(r);

@@ -115,7 +115,7 @@ static int begin_session(struct replicator *r, const struct hello *theirs, uint6
 	error = store_session(r, out_known);
 	/* What is set aside first is marked when that is done. */
 	if (error == 0 && theirs->wants == STREAM_COMPARE)
-		error = replicator_mark_new_roots(r);
+		error = replicator_mark_roots(r, 0);
 	return error;
 }
 
@@ -145,7 +145,7 @@ static int shake_hands(struct replicator *r, struct stream *stream, const struct
 	if (theirs->wants == STREAM_COMPARE &&
 		replicator_has_doubt(r, false, doubt, sizeof(doubt))) {
 		replicator_send_error(stream, -EUCLEAN, doubt);
-		replicator_say_simple(r, FS_REPORT_WRONG_COPY, -EUCLEAN, doubt);
+		replicator_say_doubt(r, doubt);
 		return -EUCLEAN;
 	}
 	uint64_t known = 0;

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 int state_encode(const struct standing *state, uint8_t *out, size_t size_max, size_t *out_size)
 {
@@ -15,6 +15,8 @@ int state_encode(const struct standing *state, uint8_t *out, size_t size_max, si
 	buf_put_u64(&writer, state->peer_barrier);
 	buf_put_u64(&writer, state->sequence);
 	buf_put_u64(&writer, state->id_limit);
+	buf_put_u64(&writer, state->seal);
+	buf_put_u8(&writer, state->is_sealing ? 1 : 0);
 	buf_put_u8(&writer, state->is_clean ? 1 : 0);
 	buf_put_u8(&writer, state->is_in_sync ? 1 : 0);
 	if (writer.is_overrun)
@@ -36,10 +38,13 @@ int state_decode(struct bytes bytes, struct standing *out_state)
 	state.peer_barrier = buf_get_u64(&reader);
 	state.sequence = buf_get_u64(&reader);
 	state.id_limit = buf_get_u64(&reader);
+	state.seal = buf_get_u64(&reader);
+	uint8_t is_sealing = buf_get_u8(&reader);
 	uint8_t is_clean = buf_get_u8(&reader);
 	uint8_t is_in_sync = buf_get_u8(&reader);
-	if (!buf_reader_is_complete(&reader) || is_clean > 1 || is_in_sync > 1)
+	if (!buf_reader_is_complete(&reader) || is_sealing > 1 || is_clean > 1 || is_in_sync > 1)
 		return -ERROR_BAD_MESSAGE;
+	state.is_sealing = is_sealing == 1;
 	state.is_clean = is_clean == 1;
 	state.is_in_sync = is_in_sync == 1;
 	*out_state = state;

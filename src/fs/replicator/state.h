@@ -2,7 +2,8 @@
  * The bytes of how a copy stands (repl/standing.h), and where they lie.
  *
  *	u16 version | set id (16) | u64 epoch number | u8 epoch node | u64 barrier |
- *	u64 peer_barrier | u64 sequence | u64 id_limit | u8 is_clean | u8 is_in_sync
+ *	u64 peer_barrier | u64 sequence | u64 id_limit | u64 seal | u8 is_sealing |
+ *	u8 is_clean | u8 is_in_sync
  *
  * It lies in a slot file (platform/slotfile.h), which guards it with a checksum. Not for: who may
  * serve (that is evenkeeld's record). Under the replicator's state lock.
