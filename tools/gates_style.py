@@ -70,6 +70,24 @@ def gate_banned(_options):
     return found
 
 
+AROUND = re.compile(r"\b(?:v?dprintf\s*\(\s*(?:STD\w+_FILENO|[12])\b|writev?\s*\(\s*(?:STD\w+_FILENO|[12])\b|perror\s*\()")
+MAY_WRITE = {"src/platform/terminal.c": "it is the one place", "src/platform/check.c": "last words, without a lock",
+             "src/platform/lock.c": "last words as well"}
+
+
+def gate_terminal(_options):
+    """What is printed goes through platform/terminal.h: programs put it before everything, and nobody writes around it."""
+    found = []
+    for path in files(".c", folders=("src",)):
+        text = without_comments(path.read_text())
+        if shown(path) not in MAY_WRITE:
+            found += [f"{shown(path)}:{number}: {match.group(0)}...: print it instead" for number, line in enumerate(text.splitlines(), 1)
+                      if (match := AROUND.search(line))]
+        if re.search(r"^int main\(", text, re.M) and not re.search(r"^int main\([^)]*\)\n\{[^(]*?\bterminal_guard\(\);", text, re.M):
+            found.append(f"{shown(path)}: main() does not call terminal_guard() first")
+    return found
+
+
 def late_uses(path):
     """Locals that are declared with nothing in them, and first met where they are given their value, at the same depth."""
     lines = without_comments(path.read_text()).splitlines()
@@ -134,4 +152,4 @@ def gate_prefixes(_options):
     return found
 
 
-GATES = {"banned": gate_banned, "sizes": gate_sizes, "dialect": gate_dialect, "prefixes": gate_prefixes}
+GATES = {"banned": gate_banned, "terminal": gate_terminal, "sizes": gate_sizes, "dialect": gate_dialect, "prefixes": gate_prefixes}

@@ -1,4 +1,5 @@
 #include "api/holders.h"
+#include "base/visible.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -295,13 +296,13 @@ static void add_holder(struct holders *holders, int pid, const char *how)
 {
 	if (holders->count < HOLDERS_MAX) {
 		struct holder *holder = &holders->list[holders->count];
-		char path[64];
+		char path[64], name[32] = "?";
 		*holder = (struct holder){ .pid = pid, .how = how };
 		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 		FILE *file = fopen(path, "re");
-		if (file == NULL || fgets(holder->name, sizeof(holder->name), file) == NULL)
-			snprintf(holder->name, sizeof(holder->name), "?");
-		holder->name[strcspn(holder->name, "\n")] = '\0';
+		if (file != NULL && fgets(name, sizeof(name), file) != NULL)
+			name[strcspn(name, "\n")] = '\0';
+		visible_copy(holder->name, sizeof(holder->name), name);
 		if (file != NULL)
 			fclose(file);
 	}

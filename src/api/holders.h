@@ -20,7 +20,7 @@
 
 struct holder {
 	pid_t pid;
-	char name[32];	 /* of the process */
+	char name[64];	 /* of the process, as a person may see it */
 	const char *how; /* "working directory", "open file", ...; a constant */
 };
 

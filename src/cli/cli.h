@@ -108,10 +108,16 @@ struct admin_request client_request(enum admin_command command);
  * Errors: -ENOENT or -ECONNREFUSED: evenkeeld does not run; -ETIMEDOUT; -EBADMSG. */
 int client_ask(const struct arguments *arguments, struct admin_request request, int timeout_s,
 	json_t **out_answer) MUST_CHECK;
+/*
+ * JSON, to be shown to a person: a control character in a text (a newline in the name of a file) stays
+ * as it is written, with its backslash. NULL: it is none.
+ */
+json_t *client_load(const char *text, size_t size);
 /* A connection on which lines follow one request. */
 struct client_stream {
 	int fd;
-	char *text; /* what was received and not taken yet */
+	bool is_json; /* lines are passed on as they are; else shown to a person */
+	char *text;   /* what was received and not taken yet */
 	size_t size;
 };
 /* timeout_s bounds each wait. Errors: as of client_ask(). */

@@ -90,6 +90,35 @@ static int receive_more(struct client_stream *stream)
 	return 0;
 }
 
+/* A control character that JSON writes with a backslash: \n, \u001b. */
+static bool is_control(const char *text, size_t size)
+{
+	if (size < 2 || text[0] != '\\')
+		return false;
+	if (text[1] != 'u')
+		return text[1] != '\0' && strchr("bfnrt", text[1]) != NULL;
+	return size >= 6 && text[2] == '0' && text[3] == '0' &&
+	       strchr("0189", text[4]) != NULL; /* \u007f is the guard's affair */
+}
+
+json_t *client_load(const char *text, size_t size)
+{
+	char *shown = malloc(2 * size + 1);
+	size_t at = 0, filled = 0;
+	CHECK(shown != NULL);
+	while (at < size) {
+		size_t pair = text[at] == '\\' && at + 1 < size ? 2 : 1;
+		if (is_control(text + at, size - at))
+			shown[filled++] = '\\'; /* the backslash itself, then */
+		memcpy(shown + filled, text + at, pair);
+		filled += pair;
+		at += pair;
+	}
+	json_t *json = json_loadb(shown, filled, 0, NULL);
+	free(shown);
+	return json;
+}
+
 int client_stream_next(struct client_stream *stream, json_t **out_line)
 {
 	int error = 0;
@@ -98,7 +127,8 @@ int client_stream_next(struct client_stream *stream, json_t **out_line)
 		error = receive_more(stream);
 	if (error != 0)
 		return error;
-	json_t *line = json_loadb(stream->text, size, 0, NULL);
+	json_t *line = stream->is_json ? json_loadb(stream->text, size, 0, NULL)
+				       : client_load(stream->text, size);
 	stream->size -= size;
 	memmove(stream->text, stream->text + size, stream->size);
 	if (!json_is_object(line)) {
@@ -118,7 +148,8 @@ bool client_stream_has_more(const struct client_stream *stream)
 int client_stream_open(const struct arguments *arguments, struct admin_request request,
 	int timeout_s, struct client_stream *out_stream)
 {
-	struct client_stream stream = { .fd = open_client(arguments, timeout_s) };
+	struct client_stream stream = { .fd = open_client(arguments, timeout_s),
+		.is_json = arguments->is_json };
 	int error = stream.fd < 0 ? stream.fd : 0;
 	if (error == 0) {
 		stream.text = malloc(ANSWER_SIZE_MAX);

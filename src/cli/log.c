@@ -17,7 +17,7 @@
 
 static void print_event(const struct arguments *arguments, const char *line)
 {
-	json_t *json = arguments->is_json ? NULL : json_loads(line, 0, NULL);
+	json_t *json = arguments->is_json ? NULL : client_load(line, strlen(line));
 	struct shown_event event = { 0 };
 	struct fields_error wrong;
 	if (json == NULL || fields_decode(&shown_event_fields, json, &event, &wrong) != 0) {

@@ -4,10 +4,12 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "platform/terminal.h"
 
 int main(int argc, char **argv)
 {
 	struct arguments arguments = { .command = "" };
+	terminal_guard();
 	char **others = calloc((size_t)argc + 1, sizeof(*others));
 	int count = 0;
 	if (others == NULL)

@@ -11,6 +11,7 @@
 #include "api/admin.h"
 #include "api/status.h"
 #include "cli/cli.h"
+#include "platform/terminal.h"
 
 #define SILENCE_S   5 /* evenkeeld says something every second */
 #define AGAIN_S	    1
@@ -98,7 +99,7 @@ static bool is_refusal(const json_t *line)
 static void show(const struct arguments *arguments, const json_t *status)
 {
 	if (isatty(STDOUT_FILENO) != 0)
-		printf("\033[H\033[2J");
+		terminal_clear();
 	(void)!status_show(arguments, status); /* what is wrong was said */
 }
 

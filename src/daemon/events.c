@@ -142,7 +142,7 @@ static void write_line(struct events *events, const struct line *line)
 		events->fd = open_file(events);
 	if (events->fd >= 0)
 		(void)!write(events->fd, line->text, line->size);
-	(void)!write(STDERR_FILENO, line->text, line->size);
+	(void)!fwrite(line->text, 1, line->size, stderr);
 }
 
 static void compose(struct events *events, struct line *line, const char *fields[4])

@@ -32,6 +32,7 @@
 #include "platform/clock.h"
 #include "platform/folders.h"
 #include "platform/process.h"
+#include "platform/terminal.h"
 
 #define LOAD_LIMIT_NS (5 * NS_PER_S)
 #define LATE_NS	      (100 * NS_PER_MS)
@@ -304,6 +305,7 @@ int main(int count, char **arguments)
 	static struct daemon memory; /* to the end: a thread that hangs may still look at it */
 	struct daemon *daemon = &memory;
 
+	terminal_guard();
 	(void)umask(022);
 	int error = read_options(&daemon->paths, count, arguments);
 	if (error == 0)

@@ -21,6 +21,7 @@
 #include "platform/fdstore.h"
 #include "platform/folders.h"
 #include "platform/process.h"
+#include "platform/terminal.h"
 
 #define LOCK_TRIES	  100 /* of 20 ms: a dying predecessor lets go */
 #define DESCRIPTORS	  65536
@@ -192,6 +193,7 @@ int main(int count, char **words)
 	struct options options;
 	sigset_t ends;
 
+	terminal_guard();
 	if (parse_options(count, words, &options) != 0) {
 		(void)fputs(usage, stderr);
 		return 2;

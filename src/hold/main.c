@@ -38,6 +38,7 @@
 #include "platform/fdstore.h"
 #include "platform/folders.h"
 #include "platform/process.h"
+#include "platform/terminal.h"
 
 #define BACKOFF_FIRST_NS (20 * NS_PER_MS)
 #define BACKOFF_MAX_NS	 (300 * NS_PER_MS)
@@ -330,6 +331,7 @@ int main(int count, char **arguments)
 {
 	static struct hold hold = { .daemon.pidfd = -1, .backoff_ns = BACKOFF_FIRST_NS };
 
+	terminal_guard();
 	int error = set_paths(&hold, run_folder(count, arguments));
 	if (error == -EBUSY)
 		say("another evenkeel-hold runs here already", 0);

@@ -3,6 +3,7 @@
 Each sentence must name what is wrong, where, and what was expected or what to do.
 """
 import json
+import os
 import subprocess
 import sys
 
@@ -280,6 +281,42 @@ def test_directory_in_use(cluster):
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_names_reach_no_terminal(cluster):
+    """The name of a process is anybody's: what a terminal would obey is written out, on every way to a person (R24)."""
+    node = cluster.node("node1")
+    name = "import ctypes, os, time; ctypes.CDLL(None).prctl(15, b'x\\x1b[2J\\n\\xffy', 0, 0, 0); os.chdir('/srv/second'); time.sleep(55)"
+    holder = node.popen(["/usr/bin/python3", "-c", name])
+    try:
+        harness.wait_for("the holder works there", lambda: "y" in holders_of(cluster), 10)
+        harness.make_module(cluster.lab.dir + "/carry/named", "second", address="10.77.3.103", port=7003)
+        said = cluster.say("node1", "module", "add", "/run/lab/carry/named/second", check=False)
+        said.stdout += (done := cluster.say("node1", "start", "second", "--no-wait", check=False)).stdout + done.stderr
+        said.stdout += (done := cluster.say("node1", "log", check=False)).stdout
+        cluster.say("node1", "stop", "second", check=False)
+        cluster.say("node1", "module", "remove", "second", check=False)
+        text = said.stdout + said.stderr
+        assert "is in use by x" in text and "[2J" in text, text
+        assert not [each for each in text if (each < " " and each not in "\n\t") or each in "\x7f\ufffd"], repr(text)
+        assert "x\n" not in text and "[2J\n" not in text, text
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def holders_of(cluster):
+    """The names of processes that work below the directory."""
+    node = cluster.node("node1")
+    found = ""
+    for pid in node.pids():
+        try:
+            if os.readlink(f"/proc/{pid}/cwd").endswith("/srv/second"):
+                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                    found += file.read()
+        except OSError:
+            continue
+    return found
 
 
 def test_script_that_is_not_executable(cluster):

@@ -91,6 +91,7 @@ static void flags_come_back_after_a_crash(void **state)
 		struct file_handle handle;
 		unsigned char bytes[128];
 	} room = { .handle.handle_bytes = 128 };
+	struct stat st;
 	int mount_id;
 	make_by_hand(&trees->here, "was protected", path);
 	assert_int_equal(name_to_handle_at(AT_FDCWD, path, &room.handle, &mount_id, 0), 0);
@@ -98,7 +99,9 @@ static void flags_come_back_after_a_crash(void **state)
 		text, sizeof(text), "%x 0 %x ", FS_IMMUTABLE_FL, (unsigned)room.handle.handle_type);
 	for (unsigned i = 0; i < room.handle.handle_bytes; i++)
 		used += snprintf(text + used, sizeof(text) - (size_t)used, "%02x", room.bytes[i]);
-	snprintf(note, sizeof(note), "%s/.evenkeel/flags-1", trees->here.folder);
+	assert_int_equal(stat(path, &st), 0);
+	snprintf(note, sizeof(note), "%s/.evenkeel/flags-%llu", trees->here.folder,
+		(unsigned long long)st.st_ino);
 	assert_int_equal(symlink(text, note), 0);
 	side_close(&trees->here);
 	side_open(&trees->here, trees->folder, "here");

@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/visible.h"
 #include "fs/front/front.h"
 #include "platform/clock.h"
 #include "platform/mounts.h"
@@ -73,7 +74,7 @@ static bool is_holder(int process_fd, dev_t device)
 
 static size_t append_holder(int process_fd, const char *pid, char *out, size_t size)
 {
-	char name[32] = "?";
+	char name[32] = "?", shown[64];
 	int fd = openat(process_fd, "comm", O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
@@ -81,7 +82,8 @@ static size_t append_holder(int process_fd, const char *pid, char *out, size_t s
 		name[got > 0 ? got - 1 : 0] = '\0'; /* without the line end */
 		(void)close(fd);
 	}
-	int used = snprintf(out, size, "%s (process %s) ", name, pid);
+	visible_copy(shown, sizeof(shown), name);
+	int used = snprintf(out, size, "%s (process %s) ", shown, pid);
 	return used < 0 ? 0 : MIN_OF((size_t)used, size - 1);
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fs/resync/inside.h"
+#include "fs/tree/resync.h"
 
 /* ---- beginning ---- */
 
@@ -39,15 +40,10 @@ static uint64_t used_bytes(struct resync_source *source)
  */
 static int note_orphans(struct resync_source *source, uint64_t root)
 {
-	int fd = -1;
-	int error = tree_open_object(source->site.tree, root, O_RDONLY | O_DIRECTORY, &fd);
+	DIR *directory = NULL;
+	int error = tree_read_orphans(source->site.tree, root, &directory);
 	if (error != 0)
 		return error;
-	int orphans_fd = openat(fd, ".evenkeel/orphan", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close(fd);
-	DIR *directory = orphans_fd >= 0 ? fdopendir(orphans_fd) : NULL;
-	if (directory == NULL)
-		return -errno;
 	for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
 		char *end = NULL;
 		uint64_t id = strtoull(entry->d_name, &end, 10);

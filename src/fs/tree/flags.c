@@ -7,7 +7,9 @@
  * brought up to date gets those of its primary; while it follows they are taken away for the moment in which
  * they are in the way.
  *
- * The note's text: flags, root, type of the handle, the handle; in hex, parted by spaces.
+ * The note's text: flags, root, type of the handle, the handle; in hex, parted by spaces. It lies in
+ * our folder, which is root's alone (own.c); all the same it is believed only of the inode that it
+ * is named after, and nothing but what protects is set.
  */
 #include <errno.h>
 #include <linux/fs.h>
@@ -34,7 +36,13 @@ static int open_for_flags(int fd, const char *name, const struct stat *st)
 		return -EPERM;
 	proc_path(path, fd, name);
 	int opened = open(path, O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC | follow);
-	return opened < 0 ? -errno : opened;
+	if (opened < 0)
+		return -errno;
+	struct stat now;
+	if (fstat(opened, &now) == 0 && now.st_ino == st->st_ino && now.st_dev == st->st_dev)
+		return opened;
+	(void)close(opened); /* another inode has that name by now */
+	return -ESTALE;
 }
 
 /* Errors: -EPERM if there are none that protect. */
@@ -97,7 +105,22 @@ static bool parse_note(const char *text, struct place *out_place, unsigned int *
 	return out_place->size > 0 && text[at] == '\0';
 }
 
-static int restore(struct tree *tree, const char *text)
+/* Only what protects, and only of the inode that the note is named after. */
+static int restore_one(int fd, const char *name, unsigned int flags)
+{
+	char expected[64];
+	struct stat st;
+	unsigned int now = 0;
+
+	if (fstat(fd, &st) != 0 || ioctl(fd, FS_IOC_GETFLAGS, &now) != 0)
+		return -errno;
+	note_name(&st, expected);
+	if (strcmp(name, expected) != 0)
+		return 0; /* nobody of us wrote that */
+	return set_flags(fd, (now & ~(unsigned int)PROTECTING) | (flags & PROTECTING));
+}
+
+static int restore(struct tree *tree, const char *name, const char *text)
 {
 	struct place place;
 	unsigned int flags;
@@ -108,8 +131,8 @@ static int restore(struct tree *tree, const char *text)
 	int error = place_open(tree, &place, O_RDONLY | O_NONBLOCK, &fd);
 	if (error != 0)
 		return error == -ESTALE ? 0 : error;
-	error = set_flags(fd, flags);
-	(void)close(fd); /* only read */
+	error = restore_one(fd, name, flags);
+	(void)close(fd); /* only its attributes were changed */
 	return error;
 }
 
@@ -129,7 +152,7 @@ static int restore_part(struct tree *tree, const struct tree_part *part)
 		if (size < 0)
 			continue;
 		text[size] = '\0';
-		error = restore(tree, text);
+		error = restore(tree, entry->d_name, text);
 		if (error == 0 && unlinkat(part->own_fd, entry->d_name, 0) != 0)
 			error = -errno;
 	}

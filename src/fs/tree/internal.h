@@ -65,6 +65,12 @@ struct tree {
 	atomic_uint_fast64_t kept;	/* folders in kept/ */
 };
 
+/* ---- tree/own.c ---- */
+
+/* A folder of ours, made if it is not there; what else has its name is set aside. Gives the
+ * descriptor. Errors: the system calls'; -EPERM: somebody is busy putting other things there. */
+int own_open(int above, const char *name, int *out_fd) MUST_CHECK;
+
 /* ---- tree/index.c ---- */
 
 /* out_is_new: nothing of an earlier index could be used. own_fd: our folder on the data's disk;

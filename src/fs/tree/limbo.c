@@ -146,6 +146,12 @@ int tree_empty_limbo(struct tree *tree)
 	return error;
 }
 
+int tree_read_orphans(struct tree *tree, uint64_t root, DIR **out_stream)
+{
+	CHECK(root >= 1 && root <= (uint64_t)tree->root_count);
+	return folder_read(tree->roots[root - 1].orphan_fd, out_stream);
+}
+
 int tree_purge_orphans(struct tree *tree)
 {
 	int error = 0;

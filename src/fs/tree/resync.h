@@ -11,6 +11,8 @@
 #ifndef EVENKEEL_FS_TREE_RESYNC_H
 #define EVENKEEL_FS_TREE_RESYNC_H
 
+#include <dirent.h>
+
 #include "fs/tree/tree.h"
 
 /* ---- directories, one name after the other ---- */
@@ -81,5 +83,7 @@ int tree_set_aside(struct tree *tree, char *out_path, size_t path_size) MUST_CHE
 int tree_empty_limbo(struct tree *tree) MUST_CHECK;
 /* Deletes all orphans: their users died with the process, or with the node, that served them. */
 int tree_purge_orphans(struct tree *tree) MUST_CHECK;
+/* The orphans of a root, each named by its id in decimal. Gives the stream. */
+int tree_read_orphans(struct tree *tree, uint64_t root, DIR **out_stream) MUST_CHECK;
 
 #endif

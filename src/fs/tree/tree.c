@@ -39,14 +39,6 @@ void object_is_gone(struct tree *tree, uint64_t object)
 
 /* ---- opening ---- */
 
-static int open_own(int fd, const char *name, int *out_fd)
-{
-	if (mkdirat(fd, name, 0700) != 0 && errno != EEXIST)
-		return -errno;
-	*out_fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return *out_fd < 0 ? -errno : 0;
-}
-
 static int open_part(struct tree_part *part, const struct tree_root *root)
 {
 	struct stat st;
@@ -61,13 +53,13 @@ static int open_part(struct tree_part *part, const struct tree_root *root)
 	part->uuid = id_file_system(root->fd);
 	int error = id_mount_of(root->fd, &part->mount);
 	if (error == 0)
-		error = open_own(root->fd, OWN_FOLDER, &part->own_fd);
+		error = own_open(root->fd, OWN_FOLDER, &part->own_fd);
 	if (error == 0)
-		error = open_own(part->own_fd, "orphan", &part->orphan_fd);
+		error = own_open(part->own_fd, "orphan", &part->orphan_fd);
 	if (error == 0)
-		error = open_own(part->own_fd, "limbo", &part->limbo_fd);
+		error = own_open(part->own_fd, "limbo", &part->limbo_fd);
 	if (error == 0)
-		error = open_own(part->own_fd, "kept", &part->kept_fd);
+		error = own_open(part->own_fd, "kept", &part->kept_fd);
 	return error;
 }
 
