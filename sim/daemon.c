@@ -176,6 +176,7 @@ static void perform(struct world *world, struct node *node, const struct action 
 		looks_on_record(world, node, &action->write_record.record);
 		write_record(world, node, &action->write_record.record);
 		break;
+	case ACTION_NOTE_WISHES: node->wishes = action->wishes; break;
 	case ACTION_ORDER_FS: order_fs(world, node, action); break;
 	case ACTION_RUN_SCRIPT: script_run(world, node, action); break;
 	case ACTION_HOLD_ADDRESS: hold_address(world, node); break;
@@ -356,7 +357,10 @@ static void add_module(struct world *world, struct node *node)
 				.is_behind = node->fs.is_running && node->fs.role == FS_SECONDARY &&
 					     receiver_is_behind(&node->fs.receiver) },
 			.is_application_running = node->is_application_running,
-			.is_address_held = node_has_address(world, node) },
+			.is_address_held = node_has_address(world, node),
+			.is_told_to_run = node->wishes.is_told_to_run,
+			.is_told_to_stop = node->wishes.is_told_to_stop,
+			.is_restarting = node->wishes.is_restarting },
 	};
 
 	for (int i = 0; i < 4; i++)

@@ -58,6 +58,7 @@ void node_cut_power(struct world *world, struct node *node)
 	end_processes(world, node);
 	copy_lose_unsynced(world, node);
 	node->power_cut_at = world->now;
+	node->wishes = (struct wishes){ 0 };
 	node->state_disk_until = 0;
 	byhand_cut(node);
 	node->address_until = 0;

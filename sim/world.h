@@ -277,6 +277,7 @@ struct node {
 	struct daemon daemon;
 	struct fs fs;
 	bool is_application_running, is_checking;
+	struct wishes wishes; /* in /run: as long as the machine */
 	bool is_script_running, is_script_killed;
 	int64_t script_since;
 	uint64_t script_end;   /* the happening that ends it */

@@ -42,6 +42,8 @@ void command_on_given(struct core *core, struct instance *instance, const struct
 	if (instance != NULL)
 		instance->kind->on_command(core, instance, event, &verdict);
 	CHECK(verdict.refusal < REFUSAL_COUNT);
+	if (instance != NULL) /* before the answer: who has it may kill us */
+		instance_note_wishes(core, instance);
 	if (verdict.sentence.size == 0)
 		text_add(&verdict.sentence, refusal_sentence(verdict.refusal));
 	struct action *action = action_add(core, instance, ACTION_ANSWER_COMMAND);

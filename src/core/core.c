@@ -297,6 +297,7 @@ static void advance(struct core *core, struct instance *instance)
 		CHECK(i + 1 < ADVANCES_MAX);
 	}
 	CHECK(instance->wake_ns > core->now_ns); /* else the daemon would spin */
+	instance_note_wishes(core, instance);
 	struct shown next = shown_of(core, instance);
 	if (shown_is_equal(&instance->shown, &next))
 		return;

@@ -192,6 +192,7 @@ struct event {
 			/* By a person, in the life of a predecessor whose record may not have
 			 * got to the disk; neither: as the record says. */
 			bool is_told_to_run, is_told_to_stop;
+			bool is_restarting; /* everything was to go down once, then up again */
 			uint64_t random[4]; /* for set id, tags and nonces of this module's life */
 		} module_added;
 		struct beat beat;
@@ -244,6 +245,7 @@ struct event {
 enum action_type {
 	ACTION_SEND_BEAT,    /* on every link, at once */
 	ACTION_WRITE_RECORD, /* durably; if it is awaited, before anything that follows */
+	ACTION_NOTE_WISHES, /* for a later life of the daemon, at once: the record may take its time */
 	ACTION_ORDER_FS,
 	ACTION_RUN_SCRIPT,
 	ACTION_HOLD_ADDRESS,	/* add all of the module's addresses, announce, keep renewing */
@@ -259,6 +261,13 @@ enum action_type {
 	ACTION_TYPE_COUNT,
 };
 
+/* What a person, or a repair, wants of the application, until it has come about. */
+struct wishes {
+	bool is_told_to_run,
+		is_told_to_stop; /* in the life of this machine; neither: as the record says */
+	bool is_restarting;
+};
+
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };
 
 struct action {
@@ -269,6 +278,7 @@ struct action {
 			struct record record;
 			bool is_awaited; /* what follows rests on it */
 		} write_record;
+		struct wishes wishes;
 		struct fs_ordered fs;
 		struct {
 			enum script script;

@@ -38,6 +38,8 @@ struct instance {
 	struct writing writing;
 	bool should_run; /* wished by a person; in the record soon (B6) */
 	bool wants_stop;
+	bool was_to_run;     /* when it entered the core */
+	struct wishes noted; /* as the daemon keeps them */
 	struct application application;
 	struct observation observation;
 	struct shown shown;
@@ -86,6 +88,8 @@ void wake_at(struct instance *instance, int64_t time_ns);
 bool has_passed(
 	struct core *core, struct instance *instance, int64_t since_ns, int64_t duration_ns);
 uint64_t instance_random(struct instance *instance);
+/* Has the daemon keep what is wished, if that has changed. */
+void instance_note_wishes(struct core *core, struct instance *instance);
 /* Takes over from the event what every kind has. */
 void instance_on_added(struct core *core, struct instance *instance, const struct event *event);
 

@@ -18,6 +18,7 @@ bool action_overtakes(const struct action *action)
 	case ACTION_STOP_CHECKS:
 	case ACTION_KILL_APPLICATION:
 	case ACTION_EMPTY_APPLICATION:
+	case ACTION_NOTE_WISHES:
 	case ACTION_ANSWER_COMMAND:
 	case ACTION_LOG: return true;
 	case ACTION_ORDER_FS:
@@ -46,6 +47,7 @@ bool action_takes_back(const struct action *action, const struct action *waiting
 		return action->fs.order == FS_ORDER_STOP || waiting->fs.order == FS_ORDER_RESUME;
 	case ACTION_SEND_BEAT:
 	case ACTION_WRITE_RECORD:
+	case ACTION_NOTE_WISHES:
 	case ACTION_RUN_SCRIPT:
 	case ACTION_HOLD_ADDRESS:
 	case ACTION_PROBE_ADDRESS:

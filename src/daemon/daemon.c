@@ -68,10 +68,11 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
 /* ---- performing ---- */
 
 /* Our successor knows it, whether the record gets to the disk or not. */
-static void note_told(struct module *module, bool should_run)
+static void note_wishes(struct module *module, const struct wishes *wishes)
 {
-	module->runtime.is_told_to_run = should_run;
-	module->runtime.is_told_to_stop = !should_run;
+	module->runtime.is_told_to_run = wishes->is_told_to_run;
+	module->runtime.is_told_to_stop = wishes->is_told_to_stop;
+	module->runtime.is_restarting = wishes->is_restarting;
 	runtime_write(module);
 }
 
@@ -83,10 +84,9 @@ static void perform(struct module *module, const struct action *action)
 	case ACTION_WRITE_RECORD:
 		module->is_writing = true;
 		module->is_write_awaited = action->write_record.is_awaited;
-		if (!module->is_write_awaited)
-			note_told(module, action->write_record.record.should_run);
 		records_write(module, &action->write_record.record);
 		break;
+	case ACTION_NOTE_WISHES: note_wishes(module, &action->wishes); break;
 	case ACTION_ORDER_FS: fs_order(module, action); break;
 	case ACTION_RUN_SCRIPT:
 		scripts_run(module, action->script.script, action->script.is_forced);

@@ -63,8 +63,9 @@ struct runtime {
 	bool is_application_running; /* a start script succeeded, no stop script since */
 	bool is_address_held;
 	bool are_checks_running;
-	/* What a person said last of a module that does not wait for its record. */
+	/* What a person said last, whether its record got to the disk or not. */
 	bool is_told_to_run, is_told_to_stop;
+	bool is_restarting; /* down once, then up again: half done */
 };
 
 struct module {

@@ -21,6 +21,7 @@ static const struct runtime_word {
 	{ "checks", offsetof(struct runtime, are_checks_running) },
 	{ "run", offsetof(struct runtime, is_told_to_run) },
 	{ "stop", offsetof(struct runtime, is_told_to_stop) },
+	{ "restart", offsetof(struct runtime, is_restarting) },
 };
 
 #define RUNTIME_SIZE_MAX 256

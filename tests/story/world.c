@@ -112,10 +112,6 @@ static void do_write(struct world *world, int node, const struct action *action)
 
 	say_record(world, node, record);
 	self->is_record_awaited = self->is_disk_stuck && action->write_record.is_awaited;
-	if (!action->write_record.is_awaited) {
-		self->is_told_to_run = record->should_run;
-		self->is_told_to_stop = !record->should_run;
-	}
 	item->event.type = EVENT_RECORD_WRITTEN;
 	item->is_record = true;
 	item->record = *record;
@@ -364,6 +360,7 @@ static void do_action(struct world *world, int node, const struct action *action
 	switch (action->type) {
 	case ACTION_SEND_BEAT: do_beat(world, node); break;
 	case ACTION_WRITE_RECORD: do_write(world, node, action); break;
+	case ACTION_NOTE_WISHES: self->wishes = action->wishes; break;
 	case ACTION_ORDER_FS: do_order(world, node, action); break;
 	case ACTION_RUN_SCRIPT: do_script(world, node, action); break;
 	case ACTION_HOLD_ADDRESS:
@@ -682,8 +679,9 @@ static void add_module(struct world *world, int node)
 	event.module_added.fs.is_behind = self->is_fs_behind;
 	event.module_added.is_application_running = self->scripts_up != 0;
 	event.module_added.is_address_held = self->is_address_held;
-	event.module_added.is_told_to_run = self->is_told_to_run;
-	event.module_added.is_told_to_stop = self->is_told_to_stop;
+	event.module_added.is_told_to_run = self->wishes.is_told_to_run;
+	event.module_added.is_told_to_stop = self->wishes.is_told_to_stop;
+	event.module_added.is_restarting = self->wishes.is_restarting;
 	for (int i = 0; i < 4; i++)
 		event.module_added.random[i] =
 			(uint64_t)(node + 1) * 1000 + self->boots * 10 + (uint64_t)i;
@@ -745,7 +743,7 @@ void world_kill(struct world *world, int node)
 	self->is_fs_behind = false;
 	self->fs_link = FS_LINK_NONE;
 	self->is_address_held = false;
-	self->is_told_to_run = self->is_told_to_stop = false;
+	self->wishes = (struct wishes){ 0 };
 	self->scripts_up = 0;
 	lose_peer(world, 1 - node);
 }

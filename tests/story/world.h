@@ -53,8 +53,8 @@ struct story_node {
 	bool is_address_held;
 	enum finding findings[LOOK_COUNT]; /* what is seen here, while there is anything to see */
 	int64_t look_ns;		   /* when the next look is due */
-	bool is_told_to_run, is_told_to_stop;  /* until the next power cut */
-	uint8_t scripts_up;		       /* start scripts less stop scripts */
+	struct wishes wishes;		   /* until the next power cut */
+	uint8_t scripts_up;		   /* start scripts less stop scripts */
 	uint8_t script_failures[SCRIPT_COUNT]; /* so many more of each will fail */
 };
 

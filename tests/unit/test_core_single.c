@@ -27,14 +27,14 @@ struct node {
 	bool has_faults;
 	struct record disk;
 	bool is_writing;
-	bool is_told_to_run, is_told_to_stop;
+	struct wishes wishes;
 	struct record writing;
 	bool is_running_script;
 	enum script script;
 	bool is_application_up, is_address_held, is_checking, is_prestarted;
 	bool is_noted;		   /* as run/NAME.runtime says: started, and not stopped since */
 	bool is_emptying, is_left; /* what a stop script left; it cannot be ended */
-	uint32_t restarts;
+	uint32_t restarts, stops;  /* of the daemon; stop scripts that ended */
 };
 
 static uint64_t draw(struct node *node, uint64_t count)
@@ -76,9 +76,8 @@ static void perform(struct node *node, const struct action *action)
 		assert_false(action->write_record.is_awaited);
 		node->is_writing = true;
 		node->writing = action->write_record.record;
-		node->is_told_to_run = node->writing.should_run;
-		node->is_told_to_stop = !node->writing.should_run;
 		break;
+	case ACTION_NOTE_WISHES: node->wishes = action->wishes; break;
 	case ACTION_RUN_SCRIPT: run_script(node, action->script.script); break;
 	case ACTION_HOLD_ADDRESS: node->is_address_held = true; break;
 	case ACTION_RELEASE_ADDRESS:
@@ -146,8 +145,9 @@ static void start_daemon(struct node *node)
 	event.module_added.record = node->disk;
 	event.module_added.is_application_running = node->is_noted && node->is_application_up;
 	event.module_added.is_address_held = node->is_address_held;
-	event.module_added.is_told_to_run = node->is_told_to_run;
-	event.module_added.is_told_to_stop = node->is_told_to_stop;
+	event.module_added.is_told_to_run = node->wishes.is_told_to_run;
+	event.module_added.is_told_to_stop = node->wishes.is_told_to_stop;
+	event.module_added.is_restarting = node->wishes.is_restarting;
 	event.module_added.random[0] = node->restarts;
 	step(node, event);
 }
@@ -177,6 +177,7 @@ static void end_script(struct node *node)
 	if (node->script == SCRIPT_START_BOTH && is_well)
 		node->is_application_up = node->is_noted = true;
 	if (node->script == SCRIPT_STOP_BOTH) {
+		node->stops++;
 		node->is_noted = false;
 		node->is_application_up = node->is_application_up && is_unlucky(node, 30);
 	}
@@ -384,11 +385,56 @@ static void a_single_from_the_start_has_no_generation(void **state)
 	free(node.core);
 }
 
+/* The daemon is killed in the middle of the stop script: half stopped is not up. */
+static void a_restart_is_not_lost_with_the_daemon(void **state)
+{
+	struct node node = { .chance = 7, .now_ns = 1000 * NS_PER_S };
+
+	(void)state;
+	node.core = malloc(core_size());
+	assert_non_null(node.core);
+	start_daemon(&node);
+	command(&node, COMMAND_START);
+	reach(&node, STATE_UP, READY);
+	command(&node, COMMAND_RESTART);
+	assert_true(node.is_running_script && node.script == SCRIPT_STOP_BOTH);
+	kill_daemon(&node);
+	assert_false(shows(&node, STATE_UP, READY));
+	reach(&node, STATE_UP, READY);
+	assert_int_equal(node.stops, 1);
+	kill_daemon(&node); /* it has come about: not once more */
+	assert_true(shows(&node, STATE_UP, READY));
+	free(node.core);
+}
+
+/* Each word is kept at once, whatever the disk of the records is at. */
+static void the_last_word_outlives_the_daemon_on_a_disk_that_hangs(void **state)
+{
+	struct node node = { .chance = 7, .now_ns = 1000 * NS_PER_S };
+
+	(void)state;
+	node.core = malloc(core_size());
+	assert_non_null(node.core);
+	start_daemon(&node);
+	command(&node, COMMAND_START);
+	assert_true(node.is_writing); /* and goes on */
+	command(&node, COMMAND_STOP);
+	node.writing = node.disk; /* what lands in the end is the old record */
+	kill_daemon(&node);
+	for (int i = 0; i < 50; i++)
+		let_time_pass(&node);
+	assert_false(node.is_running_script && node.script == SCRIPT_START_BOTH);
+	assert_false(node.is_application_up);
+	free(node.core);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_single_does_what_it_is_told_when_faults_end),
 		cmocka_unit_test(a_single_gives_up_after_its_repairs),
+		cmocka_unit_test(a_restart_is_not_lost_with_the_daemon),
+		cmocka_unit_test(the_last_word_outlives_the_daemon_on_a_disk_that_hangs),
 		cmocka_unit_test(what_was_a_mirror_gets_a_generation_of_its_own),
 		cmocka_unit_test(a_single_from_the_start_has_no_generation),
 	};

@@ -59,6 +59,7 @@ static void what_gives_up_waits_for_no_record(void **state)
 		[ACTION_STOP_CHECKS] = true,
 		[ACTION_KILL_APPLICATION] = true,
 		[ACTION_EMPTY_APPLICATION] = true,
+		[ACTION_NOTE_WISHES] = true,
 		[ACTION_ANSWER_COMMAND] = true,
 		[ACTION_LOG] = true,
 	};

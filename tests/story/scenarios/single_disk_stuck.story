@@ -8,3 +8,7 @@ run 3s
 status a
 command a stop
 until a STOP NotReady 1s
+kill-daemon a
+boot a
+run 1s
+expect a STOP NotReady
