@@ -171,7 +171,8 @@ static void on_module_event(struct core *core, const struct event *event)
 	case EVENT_COMMAND_GIVEN: command_on_given(core, instance, event); break;
 	case EVENT_FS_REPORTED:
 	case EVENT_PROBE_ENDED:
-	case EVENT_ARBITER_ANSWERED: instance->kind->on_event(core, instance, event); break;
+	case EVENT_ARBITER_ANSWERED:
+	case EVENT_COMPARED: instance->kind->on_event(core, instance, event); break;
 	case EVENT_STARTED:
 	case EVENT_TIME_PASSED:
 	case EVENT_MODULE_ADDED:
@@ -212,6 +213,7 @@ static void on_event(struct core *core, const struct event *event)
 	case EVENT_ARBITER_ANSWERED:
 	case EVENT_CHECK_CHANGED:
 	case EVENT_OBSERVED:
+	case EVENT_COMPARED:
 	case EVENT_COMMAND_GIVEN: on_module_event(core, event); break;
 	case EVENT_TYPE_COUNT: CHECK(false);
 	}

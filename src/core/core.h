@@ -156,6 +156,7 @@ enum event_type {
 	EVENT_ARBITER_ANSWERED, /* answers ACTION_ASK_ARBITER */
 	EVENT_TARGET_TRIED,	/* the ping target, every 10 s while healthy (R3) */
 	EVENT_CHECK_CHANGED,
+	EVENT_COMPARED, /* `verify` has compared the two copies */
 	EVENT_OBSERVED, /* what serving and taking over rest on was looked at */
 	EVENT_COMMAND_GIVEN,
 	EVENT_SHUTDOWN_WANTED, /* this node is stopped in order: every module leaves, should_run
@@ -232,6 +233,9 @@ struct event {
 			struct sights sights;	    /* seen_ns is filled in by the core */
 			char detail[FS_DETAIL_MAX]; /* of what is bad, for a person */
 		} observed;
+		struct {
+			uint64_t differences;
+		} compared;
 		struct {
 			enum command command;
 			uint32_t request;

@@ -34,6 +34,7 @@
  *	address a gone|taken|failed
  *	disk a failing|stuck|good      the state file: cannot be written | a write does not end
  *	sight a LOOK FINDING           what is seen there from now on: sight a disk bad
+ *	verified a N                   `verify` on a found N differences
  *	wipe a                         the record is gone (a replaced disk)
  */
 #include <stdlib.h>
@@ -322,6 +323,10 @@ static bool play_event_line(struct world *world, const struct line *line)
 		on_command(world, line);
 	} else if (strcmp(verb, "fs") == 0) {
 		on_fs(world, line);
+	} else if (strcmp(verb, "verified") == 0) {
+		struct event event = { .type = EVENT_COMPARED, .module = STORY_MODULE };
+		event.compared.differences = strtoull(line->words[2], NULL, 10);
+		world_event(world, node_of(line->words[1]), event);
 	} else if (strcmp(verb, "sight") == 0) {
 		on_sight(world, line);
 	} else if (strcmp(verb, "target") == 0) {

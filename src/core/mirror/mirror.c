@@ -153,6 +153,7 @@ static void on_event(struct core *core, struct instance *instance, const struct 
 	case EVENT_FS_REPORTED: order_on_report(core, mirror, event); break;
 	case EVENT_PROBE_ENDED: probe_on_ended(mirror, event); break;
 	case EVENT_ARBITER_ANSWERED: arbiter_on_answered(mirror, event); break;
+	case EVENT_COMPARED: compared_on_told(mirror, event); break;
 	default: CHECK(false); /* EXCEPTION: the others are every kind's, or no module's */
 	}
 }

@@ -145,6 +145,8 @@ struct peer {
 	struct summary shows; /* its last summary */
 	bool is_known;	      /* one came since this daemon started */
 	struct sights sights; /* what was seen there, by our clock */
+	int64_t compared_ns;  /* when its copy and ours were compared last; 0: never */
+	uint64_t differences; /* found then, and not put right since */
 	int64_t echo_ns;      /* which beat of ours the peer had heard when it sent it */
 };
 
@@ -350,6 +352,10 @@ bool mirror_lacks_address(const struct core *core, const struct mirror *mirror);
 bool peer_is_sound(const struct core *core, const struct mirror *mirror);
 /* There: the data disk or evenkeel-fs does not answer. */
 bool peer_is_stuck(const struct core *core, const struct mirror *mirror);
+void compared_on_told(struct mirror *mirror, const struct event *event);
+/* The last comparison found that this node's and the peer's copy are not equal. */
+bool peer_differs(const struct mirror *mirror);
+void observed_say_compared(const struct core *core, const struct mirror *mirror, struct text *text);
 bool observed_say_obstacle(
 	const struct core *core, const struct mirror *mirror, bool is_here, struct text *text);
 void observed_say_now(const struct core *core, const struct mirror *mirror, struct status *status);
@@ -373,6 +379,7 @@ enum mirror_tells {
 	TELL_UNREACHED,
 	TELL_MOUNT_ANEW,
 	TELL_PEER_STUCK,
+	TELL_PEER_DIFFERS,
 	TELL_STUCK,
 	TELL_CANNOT_FOLLOW,
 	TELL_BEHIND,

@@ -60,6 +60,28 @@ bool peer_is_stuck(const struct core *core, const struct mirror *mirror)
 	       theirs(core, mirror, LOOK_FS) == FINDING_BAD;
 }
 
+/* ---- compared by `verify` ---- */
+
+void compared_on_told(struct mirror *mirror, const struct event *event)
+{
+	mirror->peer.compared_ns = event->now_ns;
+	mirror->peer.differences = event->compared.differences;
+}
+
+bool peer_differs(const struct mirror *mirror)
+{
+	return mirror->peer.differences > 0;
+}
+
+void observed_say_compared(const struct core *core, const struct mirror *mirror, struct text *text)
+{
+	if (mirror->peer.compared_ns == 0)
+		return;
+	text_add(text, "; the copies were compared ");
+	text_add_u64(text, (uint64_t)((core->now_ns - mirror->peer.compared_ns) / NS_PER_S));
+	text_add(text, peer_differs(mirror) ? " s ago: not equal" : " s ago: equal");
+}
+
 /* ---- in words ---- */
 
 /* The first thing of which that was found; LOOK_COUNT: of nothing. */

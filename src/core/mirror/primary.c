@@ -150,7 +150,7 @@ static bool can_hand_over(const struct core *core, const struct mirror *mirror)
 {
 	return mirror->step == STEP_PAIRED && !mirror->loss.is_held &&
 	       !mirror->fs.said.is_peer_lost && peer_is_good_second(core, mirror) &&
-	       !peer_is_stuck(core, mirror);
+	       !peer_is_stuck(core, mirror) && !peer_differs(mirror);
 }
 
 static bool hand_over(struct core *core, struct mirror *mirror)
@@ -391,9 +391,11 @@ bool paired_advance(struct core *core, struct mirror *mirror)
 	if (peer_has_resigned(core, mirror))
 		return go_alone(core, mirror);
 	bool is_stuck_there = peer_is_stuck(core, mirror) && !planted(PLANTED_UNHEEDED);
-	if (mirror->fs.said.is_peer_lost || is_stuck_there) {
+	if (mirror->fs.said.is_peer_lost || is_stuck_there || peer_differs(mirror)) {
 		mirror_tell(core, mirror,
-			mirror->fs.said.is_peer_lost ? TELL_PEER_DROPPED : TELL_PEER_STUCK);
+			mirror->fs.said.is_peer_lost ? TELL_PEER_DROPPED
+			: is_stuck_there	     ? TELL_PEER_STUCK
+						     : TELL_PEER_DIFFERS);
 		mirror->loss.wants_drop = true;
 		return mirror_move(core, mirror, STEP_DROPPING);
 	}

@@ -293,6 +293,7 @@ void mirror_say(const struct core *core, const struct mirror *mirror, struct sta
 	say_now(core, mirror, status);
 	if (step_is_primary(mirror->step) || step_is_secondary(mirror->step))
 		observed_say_now(core, mirror, status);
+	observed_say_compared(core, mirror, &status->observed);
 	if (status->is_peer_heard)
 		sights_say(&mirror->peer.sights, core->now_ns, &status->peer_observed);
 	say_if_dies(core, mirror, &status->if_dies);

@@ -184,6 +184,19 @@ static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 		fs_post(module, &event);
 }
 
+/* Whoever asked may be gone: what was found is not. */
+static void on_verified(struct module_fs *fs, const struct control_message *message)
+{
+	struct module *module = fs->module;
+	struct event event = { .type = EVENT_COMPARED,
+		.module = module->settings.number,
+		.compared.differences = message->verified.copies.differences };
+
+	admin_verified(module->daemon, module, message);
+	if (message->verified.error == 0)
+		fs_post(module, &event);
+}
+
 static void on_message(struct module_fs *fs, const struct control_message *message, int fd)
 {
 	struct module *module = fs->module;
@@ -197,7 +210,7 @@ static void on_message(struct module_fs *fs, const struct control_message *messa
 		return; /* the descriptor is taken */
 	case CONTROL_UNSTORE: hold_forget(module, message->store.name); break;
 	case CONTROL_LOOKED: watch_looked(module, &message->looked); break;
-	case CONTROL_VERIFIED: admin_verified(module->daemon, module, message); break;
+	case CONTROL_VERIFIED: on_verified(fs, message); break;
 	case CONTROL_ORDER:
 	case CONTROL_STREAM:
 	case CONTROL_VERIFY:
