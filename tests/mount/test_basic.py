@@ -19,6 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import calls
 from test_successor import in_time, served, served_two, serving, write  # noqa: F401  (fixtures)
 
+FORGET = 2      # the kernel's number of that request
+
 
 def refusal(action):
     with pytest.raises(OSError) as caught:
@@ -83,6 +85,37 @@ def test_more_is_unlinked_than_there_is_room_for_in_memory(served):
     assert os.pwrite(fds[-1], b"alive", 0) == 5
     for fd in fds:
         os.close(fd)
+
+
+def test_what_the_kernel_found_again_is_not_forgotten(served):
+    """A FORGET comes late: meanwhile the file was found again, opened, and unlinked."""
+    server, directory = served
+    path = directory / "a"
+    path.touch()
+    server.die_file.write_text(f"{FORGET}:read:wait")
+
+    def is_on_its_way():
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("2")
+        return not server.die_file.exists()
+
+    until = time.monotonic() + 60
+    while not in_time(is_on_its_way):
+        assert time.monotonic() < until, "the kernel does not forget"
+        time.sleep(0.05)
+    fd = in_time(lambda: os.open(path, os.O_RDWR))
+    in_time(path.unlink)
+    server.die_file.write_text("go on")
+    while server.die_file.exists():
+        time.sleep(0.01)
+    (directory / "later").mkdir()
+    for _ in range(20):         # what it does, it does at once; there is nothing to wait for
+        assert os.pwrite(fd, b"still", 0) == 5 and os.pread(fd, 5, 0) == b"still"
+        os.fsync(fd)
+        time.sleep(0.01)
+    assert os.fstat(fd).st_nlink == 0
+    os.close(fd)
+    in_time(server.stop)
+    assert os.listdir(directory / ".evenkeel" / "orphan") == []
 
 
 def test_two_directories_that_are_mounts_of_one_file_system():

@@ -139,7 +139,10 @@ int mount_take_away(struct mount *mount) MUST_CHECK;
 /* Finds out where it is mounted, and as which device. */
 void mount_find_place(struct mount *mount);
 int mount_start_workers(struct mount *mount) MUST_CHECK;
+/* The kernel drops attributes and pages. It may wait for readers of those pages. */
 void mount_invalidate(struct mount *mount, uint64_t object);
+/* The kernel asks for the attributes again. False: it does not know the object. Does not wait for us. */
+bool mount_invalidate_attributes(struct mount *mount, uint64_t object);
 /* Who uses it, in words for a person; looks for a second at most. With should_kill those who have files
  * open or mapped are killed, and only they are named; gives how many. */
 int mount_name_holders(const struct mount *mount, bool should_kill, char *out, size_t size);

@@ -332,14 +332,26 @@ int mount_take_away(struct mount *mount)
 	return error;
 }
 
-void mount_invalidate(struct mount *mount, uint64_t object)
+/* False: the kernel does not know the object, so it holds nothing of it. */
+static bool tell_invalid(struct mount *mount, uint64_t object, int64_t offset, int64_t length)
 {
-	struct fuse_notify_inval_inode_out inode = { .ino = node_of(mount, object) };
+	struct fuse_notify_inval_inode_out inode = {
+		.ino = node_of(mount, object), .off = offset, .len = length
+	};
 	struct fuse_out_header out = { .len = sizeof(out) + sizeof(inode),
 		.error = FUSE_NOTIFY_INVAL_INODE };
 	struct iovec parts[2] = { { .iov_base = &out, .iov_len = sizeof(out) },
 		{ .iov_base = &inode, .iov_len = sizeof(inode) } };
 
-	/* ENOENT: the kernel does not know the object, so it holds nothing of it. */
-	(void)!writev(mount->fuse_fd, parts, 2);
+	return writev(mount->fuse_fd, parts, 2) >= 0 || errno != ENOENT;
+}
+
+void mount_invalidate(struct mount *mount, uint64_t object)
+{
+	(void)tell_invalid(mount, object, 0, 0);
+}
+
+bool mount_invalidate_attributes(struct mount *mount, uint64_t object)
+{
+	return tell_invalid(mount, object, -1, 0);
 }

@@ -103,12 +103,25 @@ static void delete_orphan(struct request *request, uint64_t object)
 	order_unlock(front->order, &objects);
 }
 
-/* The kernel holds nothing of the object any more: no page, no open file. */
+/*
+ * The kernel holds nothing of the object any more: no page, no open file. That is so only if it has not
+ * found the object again since: a FORGET may come late, and counts the answers to what was looked up
+ * before. So the kernel is asked, which knows, where we could only count, over deaths of ours. Whoever
+ * was told the object's name and does not know the object yet holds the lock of its directory, and the
+ * last name is removed under that lock as well: so of what has no name, the answer stays true.
+ */
 static void forget(struct request *request, uint64_t node)
 {
 	uint64_t object = object_of(request->mount, node);
+	bool is_kept = is_orphan(request, object), is_noted;
 
-	if (is_primary(request) && is_orphan(request, object))
+	if (!is_kept && !gone_find(&request->mount->ring, object, NULL, &is_noted)) {
+		tree_forget(request->front->tree, object);
+		return;
+	}
+	if (mount_invalidate_attributes(request->mount, object))
+		return; /* another FORGET will come */
+	if (is_kept && is_primary(request))
 		delete_orphan(request, object);
 	tree_forget(request->front->tree, object | TREE_REMOVED);
 	gone_remove(&request->mount->ring, object);
