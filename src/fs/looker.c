@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "fs/service.h"
+#include "fs/tree/byhand.h"
 #include "platform/clock.h"
 #include "platform/disk.h"
 
@@ -35,6 +36,23 @@ static void try_root(struct service *service, int index)
 	lock_give(&looker->lock);
 }
 
+/*
+ * Our mount was taken away, or its connection ended, and nobody ordered that: the application goes on in
+ * the plain folder. What it writes there since the last look did not come through us (R13).
+ */
+void looker_look_at_cover(struct service *service)
+{
+	bool was_going = atomic_load(&service->is_unmounting);
+	bool is_open = front_lies_open(&service->front);
+
+	if (was_going || atomic_load(&service->is_unmounting))
+		return;
+	int64_t now_ns = is_open ? 0 : byhand_now_ns();
+	int64_t covered_ns = atomic_exchange(&service->looker.covered_ns, now_ns);
+	if (is_open && covered_ns != 0)
+		replicator_lie_open(service->replicator, covered_ns);
+}
+
 static void *looker_run(void *context)
 {
 	struct service *service = context;
@@ -46,6 +64,7 @@ static void *looker_run(void *context)
 			condition_wait(&looker->asked, &looker->lock);
 		looker->is_asked = false;
 		lock_give(&looker->lock);
+		looker_look_at_cover(service);
 		for (int i = 0; i < service->front.mount_count; i++)
 			try_root(service, i);
 	}

@@ -87,11 +87,14 @@ static int take_away(struct service *service)
 /* Whoever still waits for an answer here will never get a true one: this copy is being left. */
 static int unmount(struct service *service, bool is_forced)
 {
+	looker_look_at_cover(service); /* somebody may have been faster */
+	atomic_store(&service->is_unmounting, true);
 	replicator_let_go(service->replicator, true);
 	int error = try_to_unmount(service);
 
 	if (error == -EBUSY && is_forced)
 		error = take_away(service);
+	atomic_store(&service->is_unmounting, false);
 	answers_stop_failing(&service->front);
 	replicator_let_go(service->replicator, false);
 	/* After a failure some are mounted anew, and their rings know nothing yet. */
@@ -139,6 +142,7 @@ static void be_primary(struct service *service, const struct control_message *or
 		return;
 	}
 	note(service, FS_PRIMARY, order);
+	looker_look_at_cover(service);
 	service_report(service, FS_REPORT_IS_PRIMARY, 0, "");
 }
 
@@ -159,6 +163,7 @@ static void be_secondary(struct service *service, const struct control_message *
 		return;
 	}
 	note(service, FS_SECONDARY, order);
+	looker_look_at_cover(service);
 	service_report(service, FS_REPORT_IS_SECONDARY, 0, "");
 }
 

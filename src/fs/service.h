@@ -41,6 +41,7 @@ struct looker {
 	bool is_asked, is_running;
 	int at; /* the directory whose disk is being tried; -1: none */
 	int64_t since_ns;
+	_Atomic int64_t covered_ns; /* our mounts were where they are to be, wall clock; 0: not */
 	struct {
 		int file;
 		uint64_t tries;
@@ -82,6 +83,7 @@ struct service {
 	struct control_message orders[ORDERS_MAX];
 	int order_count;
 	atomic_bool should_end;	   /* stopped as ordered */
+	atomic_bool is_unmounting; /* the mounts go as ordered */
 	atomic_bool is_recovering; /* the order thread carries a predecessor's requests on, and
 				      some may wait for the peer */
 };
@@ -116,6 +118,9 @@ void looker_init(struct looker *looker);
 /* Has the disks tried, and tells what is known now. Never waits for one. */
 void looker_answer(struct service *service,
 	void (*say)(struct service *service, const struct control_message *message));
+
+/* Are our mounts where they are to be? Else the directories lie open since they last were. */
+void looker_look_at_cover(struct service *service);
 
 /* ---- roles.c ---- */
 

@@ -44,19 +44,20 @@ static void add(struct unwatched *unwatched, int64_t from_ns, int64_t to_ns)
 
 /*
  * Until when those who had it, and died, watched it. A machine that went down: nobody wrote before it
- * was up again; that may have been before this time, but not before the last note. Died within one life of the machine, without a sign of life that outlasted them
- * (another container): nothing is known of the time between, and what was under way when they died
- * must not be taken for somebody else's.
+ * was up again; that may have been before this time, but not before the last note. Died within one
+ * life of the machine, without a sign of life that outlasted them (another container): nothing is
+ * known of the time between, and what was under way when they died must not be taken for somebody
+ * else's.
  */
 static int64_t watched_until(
 	const struct unwatched *unwatched, const struct unwatched_witness *witness)
 {
-	int64_t down_ns = MIN_OF(witness->booted_ns, unwatched->seen_ns + UNWATCHED_LATE_NS);
-
 	if (IS_PLANTED(PLANTED_DEATH_LIES_OPEN))
 		return witness->booted_ns;
+	if (unwatched->boot != witness->boot && IS_PLANTED(PLANTED_BOOT_IS_WATCHED))
+		return witness->now_ns;
 	if (unwatched->boot != witness->boot)
-		return IS_PLANTED(PLANTED_BOOT_IS_WATCHED) ? witness->now_ns : down_ns;
+		return MIN_OF(witness->booted_ns, unwatched->seen_ns + UNWATCHED_LATE_NS);
 	return witness->alive_ns != 0 ? witness->alive_ns + UNWATCHED_SIGN_NS : witness->now_ns;
 }
 

@@ -89,7 +89,7 @@ def hand_over(cluster, break_it):
 
 @contextlib.contextmanager
 def unmounted(cluster, name):
-    cluster.node(name).run(["umount", "--lazy", "/srv/counter"])
+    cluster.node(name).run(["sh", "-c", "umount --lazy /srv/counter; echo here >/srv/counter/plain"])
     yield
 
 
@@ -112,7 +112,11 @@ def test_all_is_said(cluster):
 
 
 def test_mount_taken_away_from_the_primary(cluster):
+    """What was written in the plain folder meanwhile is kept, and said, when that copy is brought up to date (R12, R13)."""
+    first = cluster.wait_pair(seconds=RETURN_SECONDS)
     hand_over(cluster, unmounted)
+    wait_said(cluster, first, "written here by hand and not on the primary, kept in .evenkeel/kept", "plain")
+    assert "look into .evenkeel/kept" in cluster.status(first)["to_do"]
 
 
 def test_connection_of_the_primary_aborted(cluster):

@@ -246,6 +246,29 @@ static void test_what_was_written_by_hand_is_kept(void **state)
 	assert_int_equal(node_seen(&nodes[1], FS_REPORT_NOTICE), notices + 1);
 }
 
+/* Somebody reaches the directory behind the mount of a copy that follows: what he makes there has no id,
+ * and is kept. */
+static void test_what_is_made_behind_the_mount_is_kept(void **state)
+{
+	(void)state;
+	struct epoch epoch = { 2, 1 };
+	char kept[PAIR_PATH_SIZE * 2], path[PAIR_PATH_SIZE * 3];
+	pair_begin();
+	write_by_hand("new", "all by hand");
+	write_by_hand("same", "by hand first");
+	snprintf(path, sizeof(path), "%s/folder", nodes[1].root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	write_by_hand("folder/below", "deeper");
+	assert_int_equal(replicator_go_alone(nodes[0].replicator, epoch, pair_generation), 0);
+	(void)make_file("same", "of the primary");
+	bring_up_to_date(epoch);
+	pair_finish(&nodes[0]);
+	assert_true(find_kept(kept));
+	assert_kept(kept, "new", "all by hand");
+	assert_kept(kept, "same", "by hand first");
+	assert_kept(kept, "below", "deeper");
+}
+
 /* The process that looked for it dies: the next one finds all of it, and what this one did itself is
  * not taken for a person's. */
 static void test_by_hand_and_cut_off(void **state)
@@ -441,6 +464,8 @@ int main(int argc, char **argv)
 			test_room_while_compared, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_what_was_written_by_hand_is_kept, pair_setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_is_made_behind_the_mount_is_kept, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_by_hand_and_cut_off, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(

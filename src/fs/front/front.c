@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/tree/resync.h"
+#include "platform/mounts.h"
 
 void front_init(struct front *front)
 {
@@ -243,4 +244,17 @@ uint64_t front_device(struct front *front, int index)
 bool front_is_connected(struct front *front, int index)
 {
 	return atomic_load(&front->mounts[index].is_connected);
+}
+
+bool front_lies_open(struct front *front)
+{
+	for (int i = 0; i < front->mount_count; i++) {
+		uint64_t device = front_device(front, i);
+		if (device == 0)
+			continue;
+		if (!front_is_connected(front, i) ||
+			!mounts_is_at(front->mounts[i].place, (dev_t)device))
+			return true;
+	}
+	return false;
 }

@@ -128,6 +128,8 @@ bool front_was_held(const struct front *front);
 /* The number of a mount's device, 0 while there is none; and whether the kernel still asks there. */
 uint64_t front_device(struct front *front, int index);
 bool front_is_connected(struct front *front, int index);
+/* Does something else than our mount lie at a place where one is to be? Any thread; asks no server. */
+bool front_lies_open(struct front *front);
 
 /* ---- mount.c ---- */
 

@@ -101,9 +101,9 @@ void replicator_hold(struct replicator *replicator, bool is_held);
  * for a lease goes on (without the lease: -EAGAIN). Does nothing while the peer is there. */
 void replicator_let_go(struct replicator *replicator, bool is_left);
 int replicator_drain(struct replicator *replicator) MUST_CHECK;
-/* Something else than our mount leads to the directories: what is written there from now on is not
- * the application's through us (R13). Any thread. */
-void replicator_lie_open(struct replicator *replicator);
+/* Something else than our mount leads to the directories: what is written there since then (byhand_now_ns())
+ * does not come through us (R13). Any thread that may wait for the module's disk. */
+void replicator_lie_open(struct replicator *replicator, int64_t since_ns);
 /* Syncs, records clean. */
 int replicator_stop(struct replicator *replicator) MUST_CHECK;
 /* A connection from whoever claims to be the peer, accepted by evenkeeld, its preface read already.

@@ -120,11 +120,11 @@ static int own_tree(struct replicator *r, bool is_resumed)
 	return error;
 }
 
-void replicator_lie_open(struct replicator *r)
+void replicator_lie_open(struct replicator *r, int64_t since_ns)
 {
 	if (!atomic_exchange(&r->is_watching, false))
 		return;
-	int error = byhand_let_go(r->config.tree);
+	int error = byhand_let_go(r->config.tree, since_ns);
 	if (error != 0)
 		replicator_say_simple(r, FS_REPORT_NOTICE, error,
 			"it cannot be noted that the directories lie open: what is written there "
@@ -325,7 +325,7 @@ int replicator_stop(struct replicator *r)
 	replicator_free_retired(r); /* of a secondary that was promoted */
 	replicator_leave_role(r);
 	replicator_free_retired(r);
-	replicator_lie_open(r); /* all that came from us is done */
+	replicator_lie_open(r, byhand_now_ns()); /* all that came from us is done */
 	int error = replicator_take_barrier(r);
 	if (error == 0)
 		error = tree_sync(r->config.tree); /* the mark in the roots as well */

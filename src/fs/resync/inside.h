@@ -79,11 +79,15 @@ struct resync_source {
 	} hands;
 };
 
-/* Fills op with everything about the object but its content; near: where it will live. out_own: why
- * extended attributes are not among it, 0: they are. Errors: -ESTALE: it is gone. With or without the
- * lock. */
-int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *buffer,
-	struct op *out_op, int *out_own) MUST_CHECK;
+struct resync_about {	       /* an object that the target is to be told of */
+	uint64_t object, near; /* near: where it will live */
+	uint8_t *buffer;       /* of METADATA_MAX, for what the operation carries */
+	int own;	       /* filled: why extended attributes are not among it, 0: they are */
+};
+
+/* Fills op with everything about the object but its content. Errors: -ESTALE: it is gone. With or
+ * without the lock. */
+int resync_metadata(struct tree *tree, struct resync_about *about, struct op *out_op) MUST_CHECK;
 /*
  * Something of the object could not be read here. If that is the object's own affair, it is noted, and
  * the rest goes on: 0. Else, or if there are too many: the error. Name: NULL, or what to call it; the

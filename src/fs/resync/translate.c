@@ -23,9 +23,10 @@ static int read_link(struct tree *tree, uint64_t object, uint32_t mode, struct b
 	return 0;
 }
 
-int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *buffer,
-	struct op *out_op, int *out_own)
+int resync_metadata(struct tree *tree, struct resync_about *about, struct op *out_op)
 {
+	const uint64_t object = about->object;
+	uint8_t *buffer = about->buffer;
 	struct tree_entry entry;
 	struct tree_xattrs xattrs = { 0 };
 	int error = tree_stat(tree, object, &entry);
@@ -34,16 +35,16 @@ int resync_metadata(struct tree *tree, uint64_t object, uint64_t near, uint8_t *
 	struct buf_writer writer = buf_writer_init(buffer, METADATA_MAX);
 	error = read_link(tree, object, entry.attributes.mode, &writer);
 	if (error == 0)
-		*out_own = tree_xattrs_encode(
+		about->own = tree_xattrs_encode(
 			tree, object, buffer + writer.size, METADATA_MAX - writer.size, &xattrs);
 	if (error != 0)
 		return error;
-	if (*out_own == -ESTALE)
+	if (about->own == -ESTALE)
 		return -ESTALE;
 	*out_op = (struct op){ .type = OP_METADATA,
-		.flags = *out_own != 0 ? OP_FLAG_NO_XATTRS : 0,
+		.flags = about->own != 0 ? OP_FLAG_NO_XATTRS : 0,
 		.object = object,
-		.parent = near,
+		.parent = about->near,
 		.mask = ATTRIBUTE_MODE | ATTRIBUTE_UID | ATTRIBUTE_GID | ATTRIBUTE_ATIME |
 			ATTRIBUTE_MTIME,
 		.attributes = entry.attributes,
@@ -101,12 +102,11 @@ static struct resync_seen see(struct tree *tree, const struct op *op)
 
 static uint64_t show(struct resync_source *source, uint64_t object, uint64_t near)
 {
+	struct resync_about about = { .object = object, .near = near, .buffer = source->metadata };
 	struct op metadata;
-	int own = 0;
-	int error =
-		resync_metadata(source->site.tree, object, near, source->metadata, &metadata, &own);
-	if (error == 0 && own != 0)
-		error = resync_leave_out(source, object, NULL, own);
+	int error = resync_metadata(source->site.tree, &about, &metadata);
+	if (error == 0 && about.own != 0)
+		error = resync_leave_out(source, object, NULL, about.own);
 	if (error != 0) {
 		/* It has a name, so it is there: this disk cannot be read. The session ends. */
 		host_break(source->site.host);

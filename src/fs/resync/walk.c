@@ -111,11 +111,11 @@ static int send_values(struct resync_source *source, const struct op *metadata)
 static int send_metadata(struct resync_source *source, uint64_t object)
 {
 	const struct order_objects objects = { .ids = { object } };
+	struct resync_about about = { object, object, source->hands.metadata, 0 };
 	struct op op;
-	int own = 0;
 	order_lock(source->site.order, &objects);
-	int error = resync_metadata(
-		source->site.tree, object, object, source->hands.metadata, &op, &own);
+	int error = resync_metadata(source->site.tree, &about, &op);
+	int own = about.own;
 	bool is_present = resync_is_present(source, object);
 	if (error == 0 && is_present)
 		error = resync_append(source, &op);

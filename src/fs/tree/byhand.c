@@ -18,8 +18,7 @@
 
 /* ---- the watch ---- */
 
-/* As the kernel stamps a change: with the clock of its last tick. */
-static int64_t stamp_now_ns(void)
+int64_t byhand_now_ns(void)
 {
 	struct timespec now;
 
@@ -65,7 +64,7 @@ static int store(const struct tree *tree, const struct unwatched *unwatched)
 
 int byhand_take(struct tree *tree, int64_t alive_ns)
 {
-	const struct unwatched_witness witness = { .now_ns = stamp_now_ns(),
+	const struct unwatched_witness witness = { .now_ns = byhand_now_ns(),
 		.boot = boot_of_machine(),
 		.booted_ns = clock_wall_ns() - clock_boot_ns(),
 		.alive_ns = alive_ns };
@@ -78,10 +77,8 @@ int byhand_take(struct tree *tree, int64_t alive_ns)
 	return error;
 }
 
-int byhand_let_go(struct tree *tree)
+int byhand_let_go(struct tree *tree, int64_t since_ns)
 {
-	int64_t since_ns = stamp_now_ns();
-
 	lock_take(&tree->byhand_lock);
 	struct unwatched unwatched = load(tree);
 	unwatched_let_go(&unwatched, since_ns);
@@ -96,7 +93,7 @@ int byhand_see(struct tree *tree)
 
 	lock_take(&tree->byhand_lock);
 	struct unwatched unwatched = load(tree);
-	if (unwatched_see(&unwatched, stamp_now_ns()))
+	if (unwatched_see(&unwatched, byhand_now_ns()))
 		error = store(tree, &unwatched);
 	lock_give(&tree->byhand_lock);
 	return error;

@@ -10,6 +10,9 @@
  *	end	byhand_settle(): what was neither changed nor removed was what the primary has, and its
  *		name goes; all else moves to .evenkeel/kept/TIME, under the path it had
  *
+ * What has no id in such a copy was made by nobody of ours, also while we watched (behind the mount): it is
+ * held the same way before it is removed, or taken for another object.
+ *
  * So a file that was only touched costs a name; nothing is copied but what is overwritten, and never
  * into more than half of the room that is left. Not for: what the losing tree of a split held (that is
  * set aside whole, decisions/0004), nor for extended attributes. Taking and letting go: any thread;
@@ -27,8 +30,10 @@
 int byhand_take(struct tree *tree, int64_t alive_ns) MUST_CHECK;
 /* They are watched still: noted durably, if that is due. */
 int byhand_see(struct tree *tree) MUST_CHECK;
-/* As of now the directories lie open. Durable when it returns 0. Again: the first time counts. */
-int byhand_let_go(struct tree *tree) MUST_CHECK;
+/* Since then the directories lie open. Durable when it returns 0. Again: the first time counts. */
+int byhand_let_go(struct tree *tree, int64_t since_ns) MUST_CHECK;
+/* As the kernel stamps a change: with the wall clock of its last tick. */
+int64_t byhand_now_ns(void);
 /* What lies here is what is served: nothing of it is anybody else's. Settles what a resynchronisation
  * that was cut off had found. */
 struct byhand_account;

@@ -258,3 +258,45 @@ int byhand_find(struct tree *tree, const struct byhand_work *work)
 		error = note_part(tree, i);
 	return error == 0 ? byhand_forget(tree) : error; /* what they tell is in the names now */
 }
+
+/* ---- one that nobody of ours made ---- */
+
+static int hold_in(
+	int to_fd, int folder_fd, const char *name, const struct stat *st, const char *path)
+{
+	char held[HELD_NAME_SIZE];
+	int fd = openat(
+		to_fd, HELD_LIST, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	byhand_name(st->st_ino, false, held);
+	int error = dprintf(fd, "%s %s", held, path) < 0 || write(fd, "", 1) != 1 ? -EIO : 0;
+	(void)close(fd); /* what the list lacks after a crash has its number for a name */
+	if (error == 0 && linkat(folder_fd, name, to_fd, held, 0) != 0 && errno != EEXIST)
+		error = -errno;
+	return error;
+}
+
+int byhand_hold(struct tree *tree, uint64_t parent, const struct met *met)
+{
+	char folder[PATH_SIZE_MAX / 2] = "", path[PATH_SIZE_MAX];
+	int to_fd = -1;
+	uint8_t root = 0;
+
+	/* Empty: what a process that was killed had begun to make has no id yet. */
+	if (S_ISDIR(met->st->st_mode) || met->st->st_size == 0)
+		return 0;
+	if (tree_root_of(tree, parent, &root) != 0)
+		return 0;
+	if (parent > ROOTS_MAX)
+		tree_describe(tree, parent, folder, sizeof(folder));
+	(void)snprintf(
+		path, sizeof(path), "%s%s%s", folder, folder[0] == '\0' ? "" : "/", met->name);
+	int error = byhand_open_unfinished(&tree->roots[root], true, &to_fd);
+	if (error != 0)
+		return error;
+	error = hold_in(to_fd, met->fd, met->name, met->st, path);
+	(void)close(to_fd); /* nothing was written through it */
+	return error == 0 ? idmap_put(&tree->held[root], met->st->st_ino, NULL) : error;
+}

@@ -214,7 +214,11 @@ void object_is_gone(struct tree *tree, uint64_t object);
  * it up. */
 void limbo_name(struct tree *tree, uint64_t object, struct terminated *out);
 
-/* ---- tree/resync.c, tree/byhand_settle.c ---- */
+/* ---- tree/resync.c, tree/byhand_find.c, tree/byhand_settle.c ---- */
+
+/* A name without an id in a copy that is compared: none of ours made it, so it is held like all that was
+ * changed by hand, before it is removed or becomes another object. parent: near it. */
+int byhand_hold(struct tree *tree, uint64_t parent, const struct met *met) MUST_CHECK;
 
 /* Makes kept/TIME. */
 int kept_make(const struct tree_part *part, char *out_name, size_t size) MUST_CHECK;

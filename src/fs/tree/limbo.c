@@ -21,6 +21,7 @@ void limbo_name(struct tree *tree, uint64_t object, struct terminated *out)
 struct emptied {
 	struct tree *tree;
 	int fd; /* the folder */
+	bool is_limbo;
 };
 
 static int unlink_any(int fd, const char *name, const struct stat *st)
@@ -28,12 +29,16 @@ static int unlink_any(int fd, const char *name, const struct stat *st)
 	return unlinkat(fd, name, S_ISDIR(st->st_mode) ? AT_REMOVEDIR : 0) == 0 ? 0 : -errno;
 }
 
-static int remove_one(struct tree *tree, int fd, const char *name, const struct stat *st)
+static int remove_one(
+	const struct emptied *emptied, int fd, const char *name, const struct stat *st)
 {
+	struct tree *tree = emptied->tree;
 	struct place place;
 	uint64_t object;
 	int error = id_known(tree, (struct met){ fd, name, st }, &place, &object);
 
+	if (error == 0 && object == 0 && emptied->is_limbo && st->st_nlink == 1)
+		error = byhand_hold(tree, (uint64_t)place.root + 1, &(struct met){ fd, name, st });
 	if (error == 0)
 		error = unlink_any(fd, name, st);
 	if (error == -EPERM && (flags_clear(fd, name) == 0 || flags_clear(fd, "") == 0))
@@ -67,7 +72,7 @@ static int take_out(const struct emptied *emptied, int fd, const char *name)
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISDIR(st.st_mode))
-		return remove_one(emptied->tree, fd, name, &st);
+		return remove_one(emptied, fd, name, &st);
 	int error = move_up(emptied, fd, name);
 	if (error == -EPERM && (flags_clear(fd, name) == 0 || flags_clear(fd, "") == 0))
 		error = move_up(emptied, fd, name);
@@ -103,7 +108,7 @@ static int remove_whole(const struct emptied *emptied, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISDIR(st.st_mode))
 		error = take_all_out(emptied, name);
-	return error != 0 ? error : remove_one(emptied->tree, emptied->fd, name, &st);
+	return error != 0 ? error : remove_one(emptied, emptied->fd, name, &st);
 }
 
 /* What is moved up while the folder is read may be seen, or not: it is read until it is empty. */
@@ -126,9 +131,9 @@ static int empty_once(const struct emptied *emptied, bool *out_was_empty)
 	return error;
 }
 
-static int empty(struct tree *tree, int fd)
+static int empty(struct tree *tree, int fd, bool is_limbo)
 {
-	const struct emptied emptied = { tree, fd };
+	const struct emptied emptied = { tree, fd, is_limbo };
 	bool is_empty = false;
 	int error = 0;
 
@@ -142,7 +147,7 @@ int tree_empty_limbo(struct tree *tree)
 	int error = 0;
 
 	for (int i = 0; i < tree->root_count && error == 0; i++)
-		error = empty(tree, tree->roots[i].limbo_fd);
+		error = empty(tree, tree->roots[i].limbo_fd, true);
 	return error;
 }
 
@@ -157,6 +162,6 @@ int tree_purge_orphans(struct tree *tree)
 	int error = 0;
 
 	for (int i = 0; i < tree->root_count && error == 0; i++)
-		error = empty(tree, tree->roots[i].orphan_fd);
+		error = empty(tree, tree->roots[i].orphan_fd, false);
 	return error;
 }

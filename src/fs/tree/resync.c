@@ -12,7 +12,7 @@
 
 /* ---- unbind ---- */
 
-static int unbind_once(struct tree *tree, int parent_fd, const char *name)
+static int unbind_once(struct tree *tree, uint64_t parent, int parent_fd, const char *name)
 {
 	struct terminated in_limbo;
 	struct place place;
@@ -22,6 +22,8 @@ static int unbind_once(struct tree *tree, int parent_fd, const char *name)
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -errno;
 	int error = id_known(tree, (struct met){ parent_fd, name, &st }, &place, &object);
+	if (error == 0 && object == 0)
+		error = byhand_hold(tree, parent, &(struct met){ parent_fd, name, &st });
 	if (error != 0)
 		return error;
 	const struct resync_named named = { true, S_ISDIR(st.st_mode), st.st_nlink };
@@ -36,12 +38,12 @@ static int unbind_once(struct tree *tree, int parent_fd, const char *name)
 	return object == 0 ? 0 : index_put(tree->index, object, &place);
 }
 
-static int unbind_at(struct tree *tree, int parent_fd, const char *name)
+static int unbind_at(struct tree *tree, uint64_t parent, int parent_fd, const char *name)
 {
-	int error = unbind_once(tree, parent_fd, name);
+	int error = unbind_once(tree, parent, parent_fd, name);
 
 	if (error == -EPERM && flags_clear(parent_fd, name) == 0)
-		error = unbind_once(tree, parent_fd, name);
+		error = unbind_once(tree, parent, parent_fd, name);
 	return error;
 }
 
@@ -57,7 +59,7 @@ int tree_unbind(struct tree *tree, uint64_t parent, struct bytes name)
 		error = tree_grip(tree, parent, WANTS_CONTENT, &grip);
 	if (error != 0)
 		return error;
-	error = unbind_at(tree, grip.fd, terminated.data);
+	error = unbind_at(tree, parent, grip.fd, terminated.data);
 	tree_release(tree, &grip);
 	return error;
 }
@@ -175,7 +177,7 @@ int tree_bind(struct tree *tree, uint64_t object, uint64_t parent, struct bytes 
 	error = tree_grip(tree, parent, WANTS_CONTENT, &grip);
 	if (error != 0)
 		return error;
-	error = unbind_at(tree, grip.fd, terminated.data);
+	error = unbind_at(tree, parent, grip.fd, terminated.data);
 	if (error == 0)
 		error = bind_at(tree, object, &(struct wanted){ grip.fd, terminated.data });
 	tree_release(tree, &grip);
@@ -207,6 +209,8 @@ int tree_adopt(struct tree *tree, uint64_t parent, struct bytes name, uint64_t o
 			tree, (struct met){ grip.fd, terminated.data, &st }, &place, &there);
 	if (error == 0 && there != 0)
 		error = -EEXIST;
+	if (error == 0)
+		error = byhand_hold(tree, parent, &(struct met){ grip.fd, terminated.data, &st });
 	if (error == 0)
 		error = id_give_somehow(
 			tree, (struct met){ grip.fd, terminated.data, &st }, &place, object);
