@@ -108,8 +108,8 @@ const char *address_fault_text(enum address_fault fault)
 		[ADDRESS_IS_NETWORK] = "is the address of its network itself, of no host",
 		[ADDRESS_IS_NETWORK_BROADCAST] =
 			"is the broadcast address of its network, of all hosts there",
-		[ADDRESS_IS_ROUTERS] = "is the address of all routers of its network "
-				       "(subnet-router anycast), of no one host",
+		[ADDRESS_IS_ROUTERS] = ("is the address of all routers of its network "
+					"(subnet-router anycast), of no one host"),
 	};
 
 	CHECK(fault < ADDRESS_FAULT_COUNT);
