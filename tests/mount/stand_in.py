@@ -199,6 +199,13 @@ class StandIn:
             if not self.changed.wait_for(condition, WAIT_SECONDS):
                 raise TimeoutError(f"{what}: {self.reports[-5:]}\n{(self.folder / 'log').read_text()}")
 
+    def wait_while(self, condition, what):
+        end = time.monotonic() + WAIT_SECONDS
+        while condition():
+            if time.monotonic() > end:
+                raise TimeoutError(what)
+            time.sleep(0.01)
+
     def order(self, order, answer=None, epoch=1, forced=False):
         self.wait_for(lambda: self.connection is not None, "no hello")
         before = len(self.reports)

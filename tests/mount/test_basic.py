@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import calls
 from test_successor import in_time, served, served_two, serving, write  # noqa: F401  (fixtures)
 
-FORGET = 2      # the kernel's number of that request
+FORGET, WRITE = 2, 16       # the kernel's numbers of requests
 
 
 def refusal(action):
@@ -105,8 +105,7 @@ def test_what_the_kernel_found_again_is_not_forgotten(served):
     fd = in_time(lambda: os.open(path, os.O_RDWR))
     in_time(path.unlink)
     server.die_file.write_text("go on")
-    while server.die_file.exists():
-        time.sleep(0.01)
+    server.wait_while(server.die_file.exists, "the request does not go on")
     (directory / "later").mkdir()
     for _ in range(20):         # what it does, it does at once; there is nothing to wait for
         assert os.pwrite(fd, b"still", 0) == 5 and os.pread(fd, 5, 0) == b"still"
@@ -116,6 +115,38 @@ def test_what_the_kernel_found_again_is_not_forgotten(served):
     os.close(fd)
     in_time(server.stop)
     assert os.listdir(directory / ".evenkeel" / "orphan") == []
+
+
+def test_a_write_takes_the_set_user_id_bit_from_what_the_kernel_shows(served):
+    _, directory = served
+    program = directory / "program"
+    write(program, b"#!/bin/sh\n")
+    fd = os.open(program, os.O_RDWR)
+    os.chmod(program, 0o4777)
+    assert calls.known_mode(program) & 0o7777 == 0o4777
+    subprocess.run([sys.executable, "-c", f"import os; os.pwrite({fd}, b'x', 0)"], user=65534, pass_fds=[fd], check=True)
+    assert calls.known_mode(program) & 0o7777 == 0o777
+    os.close(fd)
+
+
+def test_what_is_read_beside_an_asynchronous_direct_write_does_not_stay(served):
+    server, directory = served
+    path = directory / "a"
+    write(path, b"old!" * 1024)
+    direct, fd = os.open(path, os.O_WRONLY | os.O_DIRECT), os.open(path, os.O_RDWR)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    server.die_file.write_text(f"{WRITE}:started:wait")
+    written = []
+    thread = threading.Thread(target=lambda: written.append(calls.write_asynchronously(direct, 0, b"new!" * 1024)), daemon=True)
+    thread.start()
+    server.wait_while(server.die_file.exists, "the write does not come to its moment")
+    assert in_time(lambda: os.pread(fd, 4, 0)) == b"old!"
+    server.die_file.write_text("go on")
+    in_time(thread.join)
+    assert written == [4096]
+    assert os.pread(fd, 4, 0) == b"new!"
+    for each in (direct, fd):
+        os.close(each)
 
 
 def test_two_directories_that_are_mounts_of_one_file_system():

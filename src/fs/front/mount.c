@@ -22,12 +22,16 @@
 
 /* ---- INIT ---- */
 
-#define WANTED_FLAGS                                                                           \
-	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DONT_MASK |            \
-		FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO |                 \
-		FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | \
-		FUSE_EXPLICIT_INVAL_DATA | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT |       \
-		FUSE_INIT_EXT)
+/*
+ * Not FUSE_ASYNC_DIO: the kernel drops no page that a buffered reader took beside a direct write that
+ * completes by itself, so that page would be old for good, and a store through a mapping would bring it
+ * back to both disks. Without, io_submit(2) waits.
+ */
+#define WANTED_FLAGS                                                                               \
+	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DONT_MASK |                \
+		FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS |               \
+		FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_EXPLICIT_INVAL_DATA | \
+		FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_INIT_EXT)
 
 #define MINOR_MIN  31 /* Linux 5.4; the sizes of what is exchanged did not change since */
 #define PAGES_MAX  (WRITE_SIZE_MAX / 4096)

@@ -74,6 +74,8 @@ static int set_mode(struct request *request, struct op *op, uint32_t mode)
 	int error = tree_set_attributes(request->front->tree, op->object, ATTRIBUTE_MODE, &wanted);
 	if (error != 0)
 		return error; /* the peer gets the mode that is really here */
+	/* It has the bits in memory, and would obey them in exec(2), until it has a reason to ask. */
+	(void)mount_invalidate_attributes(request->mount, op->object);
 	op->attributes.mode = mode;
 	if (op->type == OP_WRITE)
 		op->mask |= ATTRIBUTE_MODE;
