@@ -28,6 +28,7 @@
  *	fits a                         its data were put back to the same day
  *	fs-broken a on|off             cannot become primary
  *	slow a on|off                  resynchronising from a takes 5 s
+ *	fs-mute a on|off               its evenkeel-fs hangs: it answers no order
  *	left a on|stuck|off            processes that no stop script ends | that do not even die by SIGKILL
  *	fail a SCRIPT N                the next N runs fail
  *	check a down|up
@@ -304,6 +305,8 @@ static bool play_switch_line(struct world *world, const struct line *line, int n
 		self->is_disk_failing = true;
 	else if (strcmp(verb, "disk") == 0)
 		world_free_disk(world, node);
+	else if (strcmp(verb, "fs-mute") == 0)
+		self->is_fs_mute = is_on(line);
 	else if (strcmp(verb, "left") == 0) {
 		self->cannot_be_ended = strcmp(line->words[2], "stuck") == 0;
 		self->has_leftovers = self->cannot_be_ended || is_on(line);

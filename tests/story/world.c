@@ -221,6 +221,8 @@ static void do_order(struct world *world, int node, const struct action *action)
 			: "",
 		action->fs.is_forced && action->fs.order == FS_ORDER_STOP ? " by force" : "");
 	self->fs_epoch = action->fs.epoch;
+	if (self->is_fs_mute)
+		return;
 	switch (action->fs.order) {
 	case FS_ORDER_STOP: become(world, node, FS_NONE, FS_REPORT_IS_STOPPED); break;
 	case FS_ORDER_LOOK: look(world, node); break;

@@ -44,6 +44,7 @@ struct story_node {
 	bool is_fs_broken; /* cannot become primary */
 	bool is_resync_slow;
 	bool has_foreign_address;
+	bool is_fs_mute;		     /* it hangs: no order is answered */
 	bool has_leftovers, cannot_be_ended; /* processes that no stop script ends; nor SIGKILL */
 	bool is_disk_failing;
 	bool is_disk_stuck;	/* a record that is begun now is not written before it is good */

@@ -53,6 +53,7 @@
 #define RETRY_GAP_NS	    (5 * NS_PER_S) /* between attempts of a secondary that failed */
 #define RETRY_DOUBLINGS	    7
 #define MOUNT_ANEW_NS	    (60 * NS_PER_S) /* lost again so soon: not at once a second time */
+#define ORDER_SLOW_NS	    (2 * NS_PER_S)  /* an order without an answer is spoken of */
 #define SWAP_PATIENCE_NS    (30 * NS_PER_S)
 #define JUST_HEARD_NS	    (700 * NS_PER_MS) /* the newest beat that a peer has echoed is no older */
 #define HOLD_PATIENCE_NS    (100 * NS_PER_MS) /* for an evenkeel-fs that lives to hold its answers */
@@ -114,8 +115,9 @@ struct fs_view {
 	bool is_torn; /* evenkeel-fs died while it stopped: nobody knows how far it came */
 	bool is_dead;
 	int64_t dead_ns;
-	uint64_t kept;	   /* folders of what only this copy had */
-	uint64_t left_out; /* objects that the other copy lacks, as they cannot be read here */
+	int64_t ordered_ns; /* when the last order went out */
+	uint64_t kept;	    /* folders of what only this copy had */
+	uint64_t left_out;  /* objects that the other copy lacks, as they cannot be read here */
 	char left_out_why[FS_DETAIL_MAX];
 	bool is_behind;	      /* a secondary that does not hold all that was acknowledged */
 	bool is_rolled_back;  /* data or state were put back: never the source by itself */

@@ -60,6 +60,7 @@ void order_fs(struct core *core, struct mirror *mirror, enum fs_order order)
 	struct action *action = action_add(core, &mirror->common, ACTION_ORDER_FS);
 
 	note_order(mirror, order);
+	mirror->fs.ordered_ns = core->now_ns;
 	mirror->fs.dead_ns =
 		core->now_ns; /* if it is dead: its successor has its time from here on */
 	action->fs.order = order;

@@ -72,6 +72,9 @@ bool mounting_advance(struct core *core, struct mirror *mirror)
 		return give_way(core, mirror);
 	if (has_fs_failed(core, mirror) || mirror->fs.is_rolled_back)
 		return give_up_claim(core, mirror);
+	bool is_slow = has_passed(core, &mirror->common, mirror->fs.ordered_ns, ORDER_SLOW_NS);
+	if (mirror->fs.is_order_open && mirror->common.wants_stop && is_slow)
+		return leave(core, mirror); /* it hangs: whoever stops it does not wait for that */
 	if (mirror->fs.is_order_open || mirror->fs.role != FS_PRIMARY)
 		return false;
 	mirror->wants.any_copy = false;

@@ -283,6 +283,24 @@ static void say_kept(const struct mirror *mirror, struct text *to_do)
 	text_add(to_do, "): only this copy had what lies there; remove what nobody needs");
 }
 
+/* What the step waits for, when that takes long. */
+static void say_slow_order(
+	const struct core *core, const struct mirror *mirror, struct status *status)
+{
+	int64_t age_ns = core->now_ns - mirror->fs.ordered_ns;
+
+	if (!mirror->fs.is_order_open || age_ns < ORDER_SLOW_NS || mirror->fs.said.is_refused)
+		return;
+	text_add(&status->now, "; evenkeel-fs was ordered `");
+	text_add(&status->now, fs_order_name(mirror->fs.role_order));
+	text_add(&status->now, "` and has not answered for ");
+	text_add_u64(&status->now, (uint64_t)(age_ns / NS_PER_S));
+	text_add(&status->now, " s");
+	if (status->to_do.size == 0)
+		text_add(&status->to_do, "look at the disk that holds the directories (`dmesg`), "
+					 "and whether evenkeel-fs is stopped or hangs");
+}
+
 void mirror_say(const struct core *core, const struct mirror *mirror, struct status *status)
 {
 	status->is_peer_heard = peer_is_heard(core, mirror);
@@ -291,6 +309,7 @@ void mirror_say(const struct core *core, const struct mirror *mirror, struct sta
 	status->resync_done = mirror->resync.done;
 	status->resync_total = mirror->resync.total;
 	say_now(core, mirror, status);
+	say_slow_order(core, mirror, status);
 	if (step_is_primary(mirror->step) || step_is_secondary(mirror->step))
 		observed_say_now(core, mirror, status);
 	observed_say_compared(core, mirror, &status->observed);
