@@ -95,6 +95,7 @@ int mount_table_read(struct mount_table *mounts, int fd)
 	int error = read_all(fd, &next.text);
 	if (error != 0)
 		return error;
+	CHECK(next.text != NULL);
 	for (const char *at = next.text; *at != '\0'; at++)
 		lines += *at == '\n';
 	next.rows = calloc(lines + 1, sizeof(next.rows[0]));
