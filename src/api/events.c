@@ -12,7 +12,7 @@
 const struct event_row event_rows[] = {
 	/* addresses */
 	{ "address.conflict", ERROR, "another machine says that it has the module's address; this node keeps it", "find that machine by the hardware address in the sentence and take the address away from it" },
-	{ "address.failed", ERROR, "an address of the module cannot be taken; it is tried again", "see that an interface is up and has an address in the same network, or name it in module.yaml" },
+	{ "address.failed", ERROR, "an address of the module cannot be set; it is tried again", "see that an interface is up and has an address in the same network, or name it in module.yaml" },
 	{ "address.lost", WARNING, "a service address went away or is used by another machine", "find out who removed it; it is put back" },
 	{ "address.put_back", WARNING, "something on this node removed an address that the module serves at", "find out what did: a network manager must leave that interface alone" },
 	/* the application */

@@ -68,6 +68,8 @@ static const struct field module_rows[] = {
 	MODULE(STRING, error, "error", NULL, "", "something is wrong with the configuration, an address that is to be held, or a check: what, and what to do"),
 	MODULE(STRING, state, "state", NULL, "", "STOP, WAIT, ALONE, PRIM or SECOND; of a single STOP, WAIT or UP"),
 	MODULE(STRING, readiness, "readiness", NULL, "", "NotReady, Transient or Ready"),
+	MODULE(STRING, since, "since", NULL, "UTC", "when it became so"),
+	MODULE(STRING, last_move, "last_move", NULL, "", "when this node last began or ceased to serve, and why; since the machine was started"),
 	MODULE(STRING, peer, "peer", NULL, "", "the name of the other node"),
 	MODULE(BOOL, is_peer_heard, "peer_heard", NULL, "", "whether the other node is heard", IF(shown_module, has_copies)),
 	MODULE(STRING, peer_state, "peer_state", NULL, "", "there, while it is heard"),

@@ -66,7 +66,7 @@ struct shown_module {
 
 	const char *error;
 
-	const char *state, *readiness;
+	const char *state, *readiness, *since, *last_move;
 	const char *peer;
 	bool has_states; /* all down to is_address_held, but for has_copies, has_summary and has_resync */
 	bool has_copies; /* of a mirror: what is said of its two copies, down to is_complete */

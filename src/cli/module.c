@@ -44,7 +44,8 @@ static int set_list(struct adding *adding, const char *key, const char *const *i
 	if (list == NULL)
 		return out_of_memory(adding);
 	if (module_text_list(items, count, list, LIST_SIZE_MAX) != 0)
-		code = refuse(adding->arguments, "the list of %s is too long", key);
+		code = refuse(adding->arguments, "the list of %s is too long; expected at most %d",
+			key, ROOTS_MAX);
 	else
 		code = set_text(adding, key, list);
 	free(list);
@@ -63,7 +64,9 @@ static int set_addresses(struct adding *adding)
 	for (int i = 0; i < arguments->value_count[OPTION_ADDRESS]; i++) {
 		const char *value = arguments->values[OPTION_ADDRESS][i];
 		if (used + strlen(value) + 2 > sizeof(copy))
-			return refuse(arguments, "--address: too many");
+			return refuse(arguments,
+				"--address: too many; expected at most %d addresses",
+				ADDRESSES_MAX);
 		used += (size_t)snprintf(
 			copy + used, sizeof(copy) - used, "%s%s", i == 0 ? "" : ",", value);
 	}
@@ -155,7 +158,9 @@ static int compose(struct adding *adding)
 	size_t size;
 	struct config_error error = { "out of memory" };
 	if (strlen(adding->source) + 16 > sizeof(path))
-		return refuse(adding->arguments, "the folder's path is too long");
+		return refuse(adding->arguments,
+			"the path of the folder %.80s... is too long; move it to a shorter one",
+			adding->source);
 	file_path_join(path, adding->source, "module.yaml");
 	int result = file_read(path, &adding->text, &size);
 	if (result != 0)

@@ -81,7 +81,10 @@ static int remove_module(const struct arguments *arguments, const char *name)
 	if (result != 0)
 		return refuse(arguments, "the module is removed, its folder %s is not: %s", hidden,
 			strerror(-result));
-	printf("Module '%s' is removed from this node. Its data stay where they are.\n", name);
+	printf("Module '%s' is removed from this node. Its data stay where they are, and so does "
+	       "what is "
+	       "known of them (%s/%s.*): added again under this name, it goes on from there.\n",
+		name, arguments->state, name);
 	return EXIT_DONE;
 }
 

@@ -139,6 +139,8 @@ static void print_states(const struct shown_module *module, const char *node)
 {
 	printf("\n%-14s %s %s %s", shown_text(module->name), node, shown_text(module->state),
 		shown_text(module->readiness));
+	if (shown_text(module->since)[0] != '\0')
+		printf(" since %s", module->since);
 	if (module->has_copies)
 		print_peer(module);
 	for (uint32_t i = 0; i < module->address_count; i++)
@@ -163,6 +165,7 @@ static void print_module(const struct shown_module *module, const char *node)
 	else
 		print_states(module, node);
 	print_wrapped("    error        ", shown_text(module->error));
+	print_wrapped("    last move    ", shown_text(module->last_move));
 	print_wrapped("    now          ", shown_text(module->now));
 	print_resync(module);
 	print_wrapped("    observed     ", shown_text(module->observed));

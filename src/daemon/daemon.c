@@ -14,6 +14,7 @@
 #include "daemon/guests/guests.h"
 #include "daemon/mesh/mesh.h"
 #include "daemon/records.h"
+#include "daemon/history.h"
 #include "daemon/runtime.h"
 #include "daemon/scripts/scripts.h"
 #include "platform/clock.h"
@@ -104,6 +105,7 @@ static void perform(struct module *module, const struct action *action)
 			action->answer.sentence.data);
 		break;
 	case ACTION_LOG:
+		history_hear(module, action->log.id, action->log.sentence.data, clock_wall_ns());
 		daemon_log(daemon, module, action->log.severity, action->log.id, "%s",
 			action->log.sentence.data);
 		break;

@@ -46,6 +46,7 @@
 #include "daemon/queue.h"
 #include "platform/loop.h"
 
+#define STATE_TEXT_SIZE	    32		   /* "SECOND Transient" */
 #define DAEMON_QUEUE_MAX    4096	   /* events that wait to be handled */
 #define ADDRESS_LIFETIME_NS (3 * NS_PER_S) /* in the kernel's hands; whole seconds (R15) */
 
@@ -66,6 +67,10 @@ struct runtime {
 	/* What a person said last, whether its record got to the disk or not. */
 	bool is_told_to_run, is_told_to_stop;
 	bool is_restarting; /* down once, then up again: half done */
+	/* For people: what it is, since when, and when it last began or ceased to serve here, and why. */
+	char state[STATE_TEXT_SIZE];
+	int64_t since_ns; /* on the clock of the wall; 0: not known */
+	char move[SENTENCE_SIZE_MAX];
 };
 
 struct module {
@@ -74,6 +79,9 @@ struct module {
 	bool is_added;		    /* the core knows it */
 	struct record first_record; /* as it was found at the start */
 	struct runtime runtime;
+	char reason
+		[SENTENCE_SIZE_MAX]; /* history.c: what was said last of why it changes, and when */
+	int64_t reason_ns;
 	struct action_queue queue; /* actions not yet performed */
 	bool is_writing;	   /* a record is with the writer thread */
 	bool is_write_awaited;	   /* and later actions wait for it */

@@ -1,11 +1,13 @@
 /*
  * run/NAME.runtime: what this daemon has running for a module, so that its successor (after a
  * SIGKILL) carries on with it instead of starting it twice. Below /run, gone with the machine: what
- * it says cannot outlive what it speaks of. One word a line, written anew and renamed.
+ * it says cannot outlive what it speaks of. One word a line, written anew and renamed; at the end what
+ * people want to know of before (history.h).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,7 +26,30 @@ static const struct runtime_word {
 	{ "restart", offsetof(struct runtime, is_restarting) },
 };
 
-#define RUNTIME_SIZE_MAX 256
+#define STATE_WORD	 "state "
+#define SINCE_WORD	 "since "
+#define MOVE_WORD	 "move "
+#define RUNTIME_SIZE_MAX (SENTENCE_SIZE_MAX + STATE_TEXT_SIZE + 256)
+
+/* What stands behind the word, if the line begins with it. */
+static const char *after(const char *line, const char *word)
+{
+	size_t size = strlen(word);
+	return strncmp(line, word, size) == 0 ? line + size : NULL;
+}
+
+static void read_history(struct runtime *runtime, const char *line)
+{
+	const char *state = after(line, STATE_WORD), *since = after(line, SINCE_WORD),
+		   *move = after(line, MOVE_WORD);
+
+	if (state != NULL)
+		(void)snprintf(runtime->state, sizeof(runtime->state), "%s", state);
+	if (since != NULL)
+		runtime->since_ns = strtoll(since, NULL, 10);
+	if (move != NULL)
+		(void)snprintf(runtime->move, sizeof(runtime->move), "%s", move);
+}
 
 static bool *place(struct runtime *runtime, const struct runtime_word *word)
 {
@@ -45,10 +70,12 @@ void runtime_read(struct module *module)
 	close(fd);
 	text[MAX_OF(size, 0)] = '\0';
 	for (char *line = strtok_r(text, "\n", &rest); line != NULL;
-		line = strtok_r(NULL, "\n", &rest))
+		line = strtok_r(NULL, "\n", &rest)) {
+		read_history(&module->runtime, line);
 		for (size_t i = 0; i < ARRAY_COUNT(words); i++)
 			if (strcmp(line, words[i].word) == 0)
 				*place(&module->runtime, &words[i]) = true;
+	}
 }
 
 static int write_file(const char *path, const char *text)
@@ -79,6 +106,11 @@ void runtime_write(struct module *module)
 		if (*place(&module->runtime, &words[i]))
 			size += (size_t)snprintf(
 				text + size, sizeof(text) - size, "%s\n", words[i].word);
+	if (module->runtime.since_ns != 0)
+		(void)snprintf(text + size, sizeof(text) - size,
+			STATE_WORD "%s\n" SINCE_WORD "%lld\n" MOVE_WORD "%s\n",
+			module->runtime.state, (long long)module->runtime.since_ns,
+			module->runtime.move);
 	node_file_path(path, NODE_FILE_RUNTIME, module->daemon->paths.run, module->settings.name);
 	node_file_path(
 		new_path, NODE_FILE_RUNTIME_NEXT, module->daemon->paths.run, module->settings.name);

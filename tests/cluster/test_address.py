@@ -96,6 +96,9 @@ def test_own_address_goes_and_comes(cluster):
     cluster.say(other, "swap", cluster.module)
     cluster.wait_pair(other, RETURN_SECONDS)
     assert entry_of(cluster, primary, own), "the node's own address went with the service's"
+    for name, words in ((primary, "ceased to serve: in order"), (other, "began to serve: in order")):
+        assert words in cluster.status(name)["last_move"], cluster.status(name)["last_move"]
+        assert cluster.status(name)["since"] in cluster.say(name, "status").stdout
     assert not [each for each in cluster.events(primary) if each["id"] == "address.put_back" and each["time_ns"] >= at_ns]
 
 

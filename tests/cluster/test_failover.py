@@ -23,6 +23,8 @@ def test_power_cut(cluster):
     clients, sniffer, lost, other, at_ns = harness.lose_primary(cluster, "kill")
     cluster.boot(lost)
     harness.judge_failover(cluster, clients, sniffer, lost, other, at_ns)
+    move = cluster.status(other)["last_move"]
+    assert "began to serve: the other node is silent" in move, move
 
 
 def test_crash_of_all_processes(cluster):

@@ -147,7 +147,7 @@ def test_killed_evenkeeld_is_not_noticed(cluster):
     start(cluster)
     clients = harness.Clients(cluster, writers=4)
     clients.wait_served()
-    old = servers(cluster)
+    old, since = servers(cluster), cluster.status(NODE)["since"]
     for _ in range(3):
         daemon = cluster.processes(NODE, "evenkeeld")
         os.kill(daemon[0], signal.SIGKILL)
@@ -156,6 +156,7 @@ def test_killed_evenkeeld_is_not_noticed(cluster):
         clients.wait_served()
     requests = clients.stop()
     assert servers(cluster) == old, "the application was touched"
+    assert cluster.status(NODE)["since"] == since and f"UP Ready since {since}" in cluster.say(NODE, "status").stdout
     assert {each.outcome for each in requests} == {"ok"}
 
 
@@ -245,6 +246,15 @@ def is_edge_member(cluster):
     return EDGE_GROUP in cluster.node(NODE).run(["ip", "-6", "maddress", "show", "dev", "edge0"]).stdout
 
 
+def group_of(cluster):
+    """The control group of the node's evenkeeld."""
+    pid = cluster.processes(NODE, "evenkeeld")[0]
+    mounts = pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    root = next(words[1] for words in map(str.split, mounts) if words[2] == "cgroup2")
+    lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
+    return pathlib.Path(root) / next(line[3:] for line in lines if line.startswith("0::")).lstrip("/")
+
+
 def wait_edge(cluster):
     harness.wait_for("the addresses are not set", lambda: sorted(edge_addresses(cluster)) == EDGE_ADDRESSES, 10, every=0.02)
 
@@ -274,5 +284,9 @@ def test_interface_made_anew(cluster):
     harness.wait_for("status still complains", lambda: "error" not in cluster.status(NODE, EDGE), 5, every=0.1)
     assert cluster.status(NODE, EDGE)["is_address_held"] and is_edge_member(cluster)
     cluster.say(NODE, "stop", EDGE)
+    groups = group_of(cluster) / f"evenkeel-{NODE}"
+    assert (groups / EDGE).is_dir()
     cluster.say(NODE, "module", "remove", EDGE)
+    assert not (groups / EDGE).exists(), "its control groups stay"
+    assert groups.is_dir()
     harness.wait_for("evenkeeld still listens for the address", lambda: not is_edge_member(cluster), 5, every=0.1)

@@ -24,7 +24,6 @@
 #define CLAIMED_NS	(30 * NS_PER_S) /* so long after a claim it counts as one that stands */
 #define LIFETIME_S	((uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S))
 #define MAC_TEXT_SIZE	18
-#define FIND_GAP_NS	(5 * NS_PER_S)
 #define BAD_AFTER_LOOKS 5 /* an interface may be gone for a moment */
 
 /* After the address was taken: at once, and where the first ones may have been lost. */
@@ -445,23 +444,13 @@ void addresses_belongs(struct virtual_address *address, int interface)
 
 /* ---- what is seen ---- */
 
-/* Asking the kernel for all its interfaces costs, so not every second. */
-static bool is_there_room(struct module *module)
+/* As of the last look at all interfaces: every ten seconds, and when addresses or interfaces change. */
+static bool is_there_room(const struct module *module)
 {
-	struct module_addresses *addresses = module->addresses;
-	int64_t now_ns = clock_boot_ns();
-	struct interface interface;
-
-	if (addresses->found_ns != 0 && now_ns - addresses->found_ns < FIND_GAP_NS)
-		return addresses->has_found;
-	addresses->found_ns = now_ns;
-	addresses->has_found = true;
-	for (int i = 0; i < module->settings.address_count; i++) {
-		const struct address_config *config = &module->settings.addresses[i];
-		if (interface_find(&config->address, config->interface, &interface) != 0)
-			addresses->has_found = false;
-	}
-	return addresses->has_found;
+	for (int i = 0; i < module->settings.address_count; i++)
+		if (module->addresses->list[i].has_no_room)
+			return false;
+	return true;
 }
 
 enum finding addresses_look(struct module *module)

@@ -45,6 +45,7 @@ struct virtual_address {
 	bool is_held, is_failing;
 	bool is_new;		    /* the core has not heard what came of its order to hold it */
 	int error;		    /* why, while it fails */
+	bool has_no_room;	    /* no interface for it, as of the last look at all of them */
 	struct netlink_place place; /* where it was put last; no interface: to be looked for */
 	int64_t taken_ns, claimed_ns;
 	uint8_t claimed_by[MAC_SIZE];
@@ -56,8 +57,6 @@ struct module_addresses {
 	struct virtual_address list[ADDRESSES_MAX];
 	bool is_probing;
 	uint32_t looks_failing; /* in a row */
-	int64_t found_ns;	/* when it was looked for interfaces last; 0: never */
-	bool has_found;
 	int probes_sent;
 	int64_t probe_started_ns;
 	struct timer probe;

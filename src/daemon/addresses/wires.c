@@ -225,12 +225,15 @@ static void ask_for_node(
 
 static void open_for(const struct ifaddrs *list, struct module *module)
 {
-	struct wire *wire;
-
-	for (int n = 0; n < module->settings.address_count; n++)
-		if (wire_in(list, module->daemon->netlink, &module->settings.addresses[n], &wire) ==
-			0)
-			addresses_belongs(&module->addresses->list[n], wire->interface.index);
+	for (int n = 0; n < module->settings.address_count; n++) {
+		struct virtual_address *address = &module->addresses->list[n];
+		struct wire *wire;
+		int error = wire_in(
+			list, module->daemon->netlink, &module->settings.addresses[n], &wire);
+		address->has_no_room = error != 0;
+		if (error == 0)
+			addresses_belongs(address, wire->interface.index);
+	}
 }
 
 static void ask_for_nodes(const struct ifaddrs *list, struct wire *wire)

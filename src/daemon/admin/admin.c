@@ -129,6 +129,17 @@ void admin_reply_refused(
 	admin_reply(client, answer);
 }
 
+void admin_reply_error(struct admin_client *client, const char *what, int error)
+{
+	char sentence[SENTENCE_SIZE_MAX];
+	snprintf(sentence, sizeof(sentence),
+		"evenkeeld could not %s: %s. Nothing was changed; free what this machine is short "
+		"of "
+		"(memory, descriptors, threads), then give the command again",
+		what, strerror(-error));
+	admin_reply_refused(client, ADMIN_REFUSED_NONE, sentence);
+}
+
 struct admin_client *admin_client_of(struct admin *admin, uint32_t request)
 {
 	for (int i = 0; i < ADMIN_CLIENTS_MAX && request != 0; i++) {

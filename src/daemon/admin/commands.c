@@ -99,7 +99,7 @@ static void do_verify(
 			"the module's file system does not run on this node; start the module "
 			"first");
 	else if (error != 0)
-		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
+		admin_reply_error(client, "ask evenkeel-fs to compare", error);
 }
 
 static void reply_fields(struct admin_client *client, const struct fields *fields, const void *data)
@@ -155,7 +155,7 @@ static void do_subscribe(
 			"as many connections as may already show what changes here; end one of "
 			"them, or ask for the status from time to time");
 	else if (error != 0)
-		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
+		admin_reply_error(client, "begin to show what changes", error);
 	if (error != 0)
 		return;
 	client->request = 0;
@@ -301,7 +301,7 @@ static void read_for(struct admin_client *client, reading_function *on_read)
 			"the configuration is still being read for earlier commands; wait for "
 			"their answers (a disk that hangs takes for ever)");
 	else if (error != 0)
-		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
+		admin_reply_error(client, "read the configuration", error);
 }
 
 static void do_plan(struct admin_client *client, const struct admin_request *request, int argument)

@@ -47,6 +47,8 @@ void admin_reply(struct admin_client *client, json_t *answer);
 /* {"ok":false,"refusal":NAME,"sentence":TEXT}; no name for ADMIN_REFUSED_NONE. */
 void admin_reply_refused(
 	struct admin_client *client, enum admin_refusal refusal, const char *sentence);
+/* For lack of something: what was to be done, and why it could not. */
+void admin_reply_error(struct admin_client *client, const char *what, int error);
 /* The client whose request this is; NULL: it is gone. */
 struct admin_client *admin_client_of(struct admin *admin, uint32_t request);
 

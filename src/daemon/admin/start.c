@@ -147,7 +147,7 @@ void admin_start(struct admin_client *client, struct module *module, const struc
 	}
 	struct preflight_job *job = calloc(1, sizeof(*job));
 	if (job == NULL) {
-		admin_reply_refused(client, ADMIN_REFUSED_NONE, "out of memory");
+		admin_reply_error(client, "look at this node before the start", -ENOMEM);
 		return;
 	}
 	job->admin = admin;
@@ -158,7 +158,7 @@ void admin_start(struct admin_client *client, struct module *module, const struc
 	int error = job_start(job);
 	if (error != 0) {
 		job_free(job);
-		admin_reply_refused(client, ADMIN_REFUSED_NONE, strerror(-error));
+		admin_reply_error(client, "look at this node before the start", error);
 		return;
 	}
 	job->next = admin->jobs;

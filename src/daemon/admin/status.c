@@ -97,6 +97,7 @@ struct shown_module_parts { /* what the texts of a module point to */
 	struct status status;
 	char error[SENTENCE_SIZE_MAX + 160];
 	char trouble[SENTENCE_SIZE_MAX];
+	char since[CLOCK_TEXT_SIZE];
 	char addresses[ADDRESSES_MAX][ADDRESS_TEXT_SIZE];
 };
 
@@ -172,6 +173,16 @@ static const char *error_of(
 	return disagreement_of(daemon, module);
 }
 
+static void fill_history(
+	struct shown_module *out, const struct module *module, struct shown_module_parts *parts)
+{
+	const struct runtime *runtime = &module->runtime;
+	if (runtime->since_ns != 0)
+		out->since = clock_wall_text(runtime->since_ns, parts->since);
+	if (runtime->move[0] != '\0')
+		out->last_move = runtime->move;
+}
+
 static void fill_module(const struct daemon *daemon, const struct module *module,
 	const struct summary *summary, struct shown_module_parts *parts, struct shown_module *out)
 {
@@ -187,6 +198,7 @@ static void fill_module(const struct daemon *daemon, const struct module *module
 	out->has_states = true;
 	out->state = module_state_name(status->state);
 	out->readiness = readiness_name(status->readiness);
+	fill_history(out, module, parts);
 	out->should_run = status->record.should_run;
 	out->has_copies = module->settings.kind == KIND_MIRROR;
 	if (out->has_copies) {

@@ -322,6 +322,20 @@ int scripts_add(struct module *module)
 	return error;
 }
 
+/* What still runs keeps its group, for whoever adds the module again. */
+static void remove_groups(const struct module *module)
+{
+	const struct daemon *daemon = module->daemon;
+	char folder[2 * PATH_SIZE_MAX];
+
+	if (daemon->cgroup[0] == '\0')
+		return;
+	cgroup_remove(module->scripts->script_group);
+	cgroup_remove(module->scripts->app_group);
+	(void)snprintf(folder, sizeof(folder), "%s/%s", daemon->cgroup, module->settings.name);
+	cgroup_remove(folder);
+}
+
 void scripts_remove(struct module *module)
 {
 	struct module_scripts *scripts = module->scripts;
@@ -334,6 +348,7 @@ void scripts_remove(struct module *module)
 	loop_remove(loop, &scripts->process_watch);
 	process_close(&scripts->process);
 	scripts_output_close(&scripts->output);
+	remove_groups(module);
 	free(scripts);
 	module->scripts = NULL;
 }
