@@ -32,7 +32,7 @@ def items(text):
 
 
 def planted_numbers():
-    return {int(number) for name in ("core", "repl")
+    return {int(number) for name in ("core", "repl", "platform")
             for number in re.findall(r"\bPLANTED_\w+ =\s*(\d+)", read(f"src/{name}/planted.h"))}
 
 

@@ -10,19 +10,35 @@
 
 #define DEPTH_MAX 16 /* folders below each other that are copied or removed */
 
+static int make_durable(const char *path, mode_t mode)
+{
+	if (mkdir(path, mode) != 0)
+		return errno == EEXIST ? 0 : -errno;
+	return disk_sync_folder_of(path);
+}
+
 int folder_make(const char *path, int mode)
 {
 	char part[PATH_SIZE_MAX];
+	int error = 0;
 	snprintf(part, sizeof(part), "%s", path);
-	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(part + 1, '/'); slash != NULL && error == 0;
+		slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(part, 0755) != 0 && errno != EEXIST)
-			return -errno;
+		error = make_durable(part, 0755);
 		*slash = '/';
 	}
-	if (mkdir(part, (mode_t)mode) != 0 && errno != EEXIST)
+	return error != 0 ? error : make_durable(part, (mode_t)mode);
+}
+
+int folder_rename(const char *from, const char *to)
+{
+	if (rename(from, to) != 0)
 		return -errno;
-	return 0;
+	int error = disk_sync_folder_of(to);
+	if (error != 0)
+		(void)rename(to, from); /* as it was, as far as that can be had */
+	return error;
 }
 
 static int copy_file(const char *from, const char *to, mode_t mode)
@@ -106,7 +122,7 @@ static int copy_level(const char *from, const char *to, int depth)
 		error = copy_entry(source, target, depth);
 	}
 	closedir(directory);
-	return error;
+	return error != 0 ? error : disk_sync_folder(to);
 }
 
 int folder_copy(const char *from, const char *to)

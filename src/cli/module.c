@@ -273,10 +273,11 @@ static int publish(struct adding *adding, bool *out_runs)
 {
 	struct config_error error = { "out of memory" };
 	struct config_modules all;
-	if (rename(adding->hidden, adding->target) != 0)
+	int result = folder_rename(adding->hidden, adding->target);
+	if (result != 0)
 		return refuse(adding->arguments, "%s cannot be made: %s", adding->target,
-			strerror(errno));
-	int result = config_read_all_modules(
+			strerror(-result));
+	result = config_read_all_modules(
 		adding->arguments->config, &adding->site.cluster, &all, &error);
 	config_modules_done(&all);
 	if (result == 0)

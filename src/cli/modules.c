@@ -69,8 +69,8 @@ static int remove_module(const struct arguments *arguments, const char *name)
 	file_path_join(path, folder, name);
 	file_path_join(hidden, folder, hidden_name);
 	int result = folder_remove(hidden);
-	if (result == 0 && rename(path, hidden) != 0)
-		result = -errno;
+	if (result == 0)
+		result = folder_rename(path, hidden);
 	if (result != 0)
 		return refuse(arguments, "%s cannot be removed: %s", path, strerror(-result));
 	if (client_reload(arguments, &runs, &error) != 0) {

@@ -16,6 +16,8 @@ int disk_write_all(int fd, const void *data, size_t size, off_t offset) MUST_CHE
 /* Syncs the folder in which path lies: its entry is durable then. Errors: -ENAMETOOLONG; of open(2)
  * and fsync(2). */
 int disk_sync_folder_of(const char *path) MUST_CHECK;
+/* Syncs a folder itself: what was made, renamed or removed in it. Errors: of open(2) and fsync(2). */
+int disk_sync_folder(const char *path) MUST_CHECK;
 /* Does the disk below the folder answer? Writes a little to a file without a name there, and syncs it.
  * file: of an earlier try, or -1; kept open, and closed by the caller. Errors: -EOPNOTSUPP: no such files
  * there; of open(2), pwrite(2), fdatasync(2). A disk that hangs, hangs the caller. */

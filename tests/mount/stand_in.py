@@ -69,7 +69,7 @@ class StandIn:
         self.folder = folder
         self.config = config or make_config(folder, directories)
         for name in ("state", "run"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(exist_ok=True)      # a disk may be mounted there
         self.die_file = folder / "die"
         self.reports, self.deaths = [], 0
         self.changed = threading.Condition()

@@ -79,10 +79,10 @@ class Node(StandIn):
     """One node: evenkeel-fs, its control socket, and the port at which its evenkeeld takes streams."""
 
     def __init__(self, folder, name, keys, durability, disk_bytes=None):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)      # a disk may be mounted below it
         self.number = 1 if name == "a" else 2
         self.directory = folder / "data"
-        self.directory.mkdir()
+        self.directory.mkdir(exist_ok=True)
         if disk_bytes:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_bytes}", "small", self.directory], check=True)
         # The tree underneath, which the mount is going to hide.

@@ -11,11 +11,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "platform/planted.h"
+
+static bool is_planted_write(const struct change *change)
+{
+	return IS_PLANTED(PLANTED_WRITE_UNORDERED) && change->op.type == OP_WRITE;
+}
+
 static void lock(struct request *request, const struct change *change)
 {
 	if (change->is_exclusive)
 		order_lock_all(request->front->order);
-	else
+	else if (!is_planted_write(change))
 		order_lock(request->front->order, &change->objects);
 }
 
@@ -23,7 +30,7 @@ static void unlock(struct request *request, const struct change *change)
 {
 	if (change->is_exclusive)
 		order_unlock_all(request->front->order);
-	else
+	else if (!is_planted_write(change))
 		order_unlock(request->front->order, &change->objects);
 }
 

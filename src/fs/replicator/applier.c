@@ -9,6 +9,7 @@
 
 #include "fs/replicator/inside.h"
 #include "fs/tree/resync.h"
+#include "platform/planted.h"
 
 #define WORKERS	  4 /* at most: one at once, the others when all are busy */
 #define JOBS_MAX  256
@@ -48,8 +49,11 @@ static void run_sync(struct replicator *r, const struct job *job)
 	int error = 0;
 	if (job->fd < 0)
 		error = replicator_take_barrier(r);
-	else if ((job->is_data_only ? fdatasync(job->fd) : fsync(job->fd)) != 0)
+	else if (!IS_PLANTED(PLANTED_SECOND_SYNC_SKIPPED) &&
+		 (job->is_data_only ? fdatasync(job->fd) : fsync(job->fd)) != 0)
 		error = -errno;
+	if (job->fd >= 0 && IS_PLANTED(PLANTED_SECOND_SYNC_ERROR_LOST))
+		error = 0;
 	if (error != 0) {
 		replicator_apply_failed(
 			r, error, "the secondary could not make data durable: look at its disk");
@@ -343,6 +347,9 @@ static void apply_next(struct applier *applier, struct bytes encoded)
 	applier->working_on = sequence;
 	applier->working_since_ns = clock_boot_ns();
 	lock_give(&r->lock);
+	if (IS_PLANTED(PLANTED_APPLIED_TOO_EARLY))
+		replicator_send(r, &(struct frame){ .kind = FRAME_ACK,
+					   .ack = { .epoch = op.epoch, .applied = sequence } });
 	error = apply(applier, &op);
 	if (error != 0)
 		say_failed(r, &op, error);

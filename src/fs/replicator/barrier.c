@@ -6,6 +6,7 @@
  * changes, after a reconnection, at the end of a drain, and at a stop.
  */
 #include "fs/replicator/inside.h"
+#include "platform/planted.h"
 
 #include <errno.h>
 
@@ -35,7 +36,7 @@ int replicator_take_barrier(struct replicator *r)
 	struct replica replica = replicator_replica(r);
 	struct barrier barrier = barrier_begin(&replica);
 	lock_give(&r->lock);
-	int error = tree_sync(r->config.tree);
+	int error = IS_PLANTED(PLANTED_BARRIER_UNSYNCED) ? 0 : tree_sync(r->config.tree);
 	if (error != 0)
 		return error;
 	lock_take(&r->lock);

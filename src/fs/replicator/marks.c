@@ -17,6 +17,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "platform/planted.h"
+
 #define ROOT_XATTR	"trusted.evenkeel.root"
 #define ROOT_XATTR_SIZE (SET_ID_SIZE + 5 * 8 + 1)
 
@@ -41,7 +43,8 @@ static int mark_root(struct replicator *r, uint64_t root, const struct root_mark
 	int error = open_root(r, root, &fd);
 	if (error != 0)
 		return error;
-	if (fsetxattr(fd, ROOT_XATTR, value, writer.size, 0) != 0 || fsync(fd) != 0)
+	if (fsetxattr(fd, ROOT_XATTR, value, writer.size, 0) != 0 ||
+		(!IS_PLANTED(PLANTED_MARK_UNSYNCED) && fsync(fd) != 0))
 		error = -errno;
 	close(fd);
 	return error;

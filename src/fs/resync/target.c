@@ -15,6 +15,7 @@
 #include "fs/tree/byhand.h"
 #include "fs/tree/idmap.h"
 #include "fs/tree/resync.h"
+#include "platform/planted.h"
 #include "repl/resync_entry.h"
 #include "repl/resync_place.h"
 
@@ -344,6 +345,8 @@ int resync_target_finish(struct resync_target *target)
 {
 	struct byhand_account account;
 	struct tree *tree = target->site.tree;
+	if (IS_PLANTED(PLANTED_COPY_UNSYNCED))
+		return tree_empty_limbo(tree);
 	int error = tree_sync(tree); /* what was bound lies elsewhere, durably, before limbo goes */
 	if (error == 0)
 		error = tree_empty_limbo(tree);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fs/tree/internal.h"
+#include "platform/planted.h"
 
 #define LIMIT_XATTR OWN_XATTR ".ids"
 
@@ -53,6 +54,7 @@ static int note_limit(int fd, uint64_t limit, bool is_durable)
 	CHECK(!writer.is_overrun);
 	if (fsetxattr(fd, LIMIT_XATTR, bytes, sizeof(bytes), 0) != 0)
 		return -errno;
+	is_durable = is_durable && !IS_PLANTED(PLANTED_LIMIT_UNSYNCED);
 	return is_durable && fsync(fd) != 0 ? -errno : 0;
 }
 
