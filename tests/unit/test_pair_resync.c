@@ -334,6 +334,42 @@ static void test_after_a_crash_nothing_is_kept(void **state)
 	assert_false(find_kept(kept));
 }
 
+/* The copy of what was written by hand would take more than half of the room that is left: nothing of it is
+ * overwritten, and the copy says why it does not go on. */
+static void test_by_hand_without_room(void **state)
+{
+	(void)state;
+	const off_t size = (off_t)100 * 1024 * 1024;
+	struct epoch epoch = { 2, 1 };
+	struct stat st;
+	char path[PAIR_PATH_SIZE * 2], content[16] = "";
+	pair_begin();
+	(void)make_file("large", "of the primary");
+	assert_int_equal(replicator_stop(nodes[1].replicator), 0);
+	assert_int_equal(replicator_go_alone(nodes[0].replicator, epoch, pair_generation), 0);
+	writers_let(0.1);
+	write_by_hand("large", "of a person___");
+	snprintf(path, sizeof(path), "%s/large", nodes[1].root);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(posix_fallocate(fd, 0, size), 0);
+	snprintf(path, sizeof(path), "%s/../filler", nodes[1].root);
+	int filler = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(filler >= 0);
+	assert_int_equal(posix_fallocate(filler, 0, size), 0);
+	close(filler);
+	writers_let(0.1);
+	assert_int_equal(
+		replicator_be_secondary(nodes[1].replicator, epoch, pair_set_id, false), 0);
+	assert_int_equal(replicator_connect(nodes[0].replicator, RESYNC_COMPARE), 0);
+	node_wait_report(&nodes[1], FS_REPORT_LOCAL_FAILED, 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, size);
+	assert_int_equal(pread(fd, content, 14, 0), 14);
+	assert_string_equal(content, "of a person___");
+	close(fd);
+}
+
 /* ---- objects that are hard to copy ---- */
 
 static unsigned int protection(const struct pair_node *node, const char *name, const int *wanted)
@@ -472,6 +508,8 @@ int main(int argc, char **argv)
 			test_after_a_crash_nothing_is_kept, pair_setup, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_protection_is_copied, pair_setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_by_hand_without_room, setup_in_memory, pair_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_many_attributes_are_copied, setup_in_memory, pair_teardown),
 		cmocka_unit_test_setup_teardown(

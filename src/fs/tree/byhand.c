@@ -355,10 +355,14 @@ int byhand_before(struct tree *tree, const struct op *op, const struct byhand_wo
 		is_content_changed(op, grip.fd, &st))
 		error = keep_copy(tree, root, grip.fd, &st, work);
 	tree_release(tree, &grip);
-	if (error != 0)
+	if (error != 0) {
+		char name[40];
+		tree_describe(tree, object, name, sizeof(name));
 		(void)snprintf(out_why, size,
-			"object %llu was changed here by hand and cannot be kept in .evenkeel/kept "
-			"(%s): make room, or remove it",
-			(unsigned long long)object, strerror(-error));
+			"%s was changed by hand and cannot be kept (%s): make room on this disk, "
+			"or "
+			"remove it",
+			name, strerror(-error));
+	}
 	return error;
 }
