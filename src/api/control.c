@@ -38,6 +38,9 @@ static const struct field order_fields[] = { FS_ORDERED_FIELDS(ORDER) };
 static const struct field stream_fields[] = {
 	ROW(U8, stream.peer, "peer", NULL, "node id", "of the caller"),
 };
+static const struct field beat_fields[] = {
+	ROW(TEXT, beat.bytes, "bytes", NULL, "hexadecimal", "of a datagram of daemon/mesh/beat_codec.c"),
+};
 static const struct field verify_fields[] = {
 	ROW(U32, verify.request, "request", NULL, "", "to be named by the answer"),
 };
@@ -52,9 +55,11 @@ const struct control_row control_rows[CONTROL_TYPE_COUNT] = {
 	[CONTROL_UNSTORE]  = { "unstore",  FIELDS(store_fields),    true,  "the descriptor of this name is no longer wanted" },
 	[CONTROL_VERIFIED] = { "verified", FIELDS(verified_fields), true,  "answers verify" },
 	[CONTROL_LOOKED]   = { "looked",   FIELDS(looked_fields),   true,  "answers look, once for each directory" },
+	[CONTROL_BEAT_CAME] = { "beat_came", FIELDS(beat_fields),   true,  "the other node's evenkeeld sent this over the stream" },
 	[CONTROL_ORDER]	   = { "order",	   FIELDS(order_fields),    false, "what to do now" },
 	[CONTROL_STREAM]   = { "stream",   FIELDS(stream_fields),   false, "the TCP connection beside this was accepted, its preface is read and answered" },
 	[CONTROL_VERIFY]   = { "verify",   FIELDS(verify_fields),   false, "compare the two copies" },
+	[CONTROL_BEAT]	   = { "beat",	   FIELDS(beat_fields),	    false, "for the other node's evenkeeld, over the stream: the networks let no heartbeat pass" },
 	[CONTROL_LOOK]	   = { "look",	   FIELDS(look_fields),	    false, "say at once what is seen of the mounts and of the disk below" },
 };
 /* clang-format on */

@@ -33,12 +33,14 @@ enum control_type {
 	CONTROL_UNSTORE,
 	CONTROL_VERIFIED,
 	CONTROL_LOOKED, /* one for each directory */
+	CONTROL_BEAT_CAME,
 	/* to evenkeel-fs */
 	CONTROL_ORDER,
 	CONTROL_STREAM, /* with a descriptor: the accepted connection, its preface read and answered
 			 */
 	CONTROL_VERIFY,
 	CONTROL_LOOK,
+	CONTROL_BEAT,
 	CONTROL_TYPE_COUNT
 };
 
@@ -66,6 +68,9 @@ struct control_message {
 		struct {
 			uint32_t request;
 		} verify;
+		struct {
+			char bytes[STREAMED_BEAT_MAX + 1];
+		} beat; /* CONTROL_BEAT and CONTROL_BEAT_CAME */
 		struct fs_looked looked;
 		struct {
 			uint32_t number;

@@ -65,6 +65,8 @@ const struct event_row event_rows[] = {
 	{ "mesh.foreign", WARNING, "a node that has the cluster's secret sends what cannot be read here", "both nodes must run the same version in the end" },
 	{ "mesh.link_down", WARNING, "the other node is no longer heard on one network", "check that network" },
 	{ "mesh.link_up", INFO, "the other node is heard on one network", "" },
+	{ "mesh.streamed", WARNING, "no heartbeat passes on any network, but the stream of replication stands: heartbeats go over that", "let UDP pass between the nodes, on all networks: one cable, or one process, carries everything now" },
+	{ "mesh.streamed_over", INFO, "heartbeats pass on a network again", "" },
 	{ "mesh.network_failed", WARNING, "beats cannot use one network; it is tried again every second", "see that this node's address there exists and that nothing else uses the port" },
 	{ "mesh.no_secret", ERROR, "the cluster's secret cannot be read", "it is made by `evenkeel cluster init` and carried to each node with the configuration" },
 	/* modules */

@@ -14,6 +14,7 @@
 #define ADDRESSES_MAX	    8	 /* virtual addresses of one module */
 #define CHECKS_MAX	    16	 /* checks of one module */
 #define NODE_NAME_MAX	    64	 /* bytes of a node's name, without the terminator */
+#define STREAMED_BEAT_MAX   1536 /* hexadecimal digits of a beat that goes over the stream */
 #define MODULE_NAME_MAX	    64	 /* bytes of a module's name, without the terminator */
 #define OBJECT_NAME_MAX	    255	 /* bytes of one name in a directory (POSIX NAME_MAX) */
 #define OBJECT_LINK_MAX	    4095 /* bytes of a symbolic link's target (PATH_MAX - 1) */

@@ -394,6 +394,11 @@ int core_summary(const struct core *core, uint16_t number, struct summary *out_s
 	return 0;
 }
 
+int64_t core_two_way_age_ns(const struct core *core, uint8_t node, int64_t now_ns)
+{
+	return member_age_ns(core, node) + (now_ns - core->now_ns);
+}
+
 enum beat_worth core_weigh_beat(const struct core *core, const struct beat *beat, int64_t now_ns)
 {
 	return member_weigh(core, beat, now_ns);

@@ -52,6 +52,7 @@ enum refusal {
 	REFUSAL_BUSY,		 /* another change is under way */
 	REFUSAL_NOT_THIS_NODE,	 /* the module is not configured on this node */
 	REFUSAL_NOT_ITS_KIND,	 /* a module of this kind knows no such command */
+	REFUSAL_STREAM_ONLY,	 /* nothing but the stream, which a swap ends, leads to the peer */
 	REFUSAL_COUNT,
 };
 
@@ -135,6 +136,7 @@ struct beat {
 	struct echo echo;     /* the last one of the life that the sender believes in */
 	struct echo greeting; /* one of a life that may prove itself by echoing this beat */
 	bool is_goodbye;      /* planned stop: do not wait for silence */
+	bool is_streamed;     /* not on the wire: it came over a stream, not over a network */
 	uint16_t summary_count;
 	const struct summary *summaries; /* borrowed until core_step returns */
 };
@@ -332,6 +334,8 @@ enum beat_worth {
 	BEAT_AGAIN,	/* of the living life, heard already: a copy from another network */
 	BEAT_COUNTS,
 };
+/* Since our newest beat that the node has echoed was sent (before the first: since the start). */
+int64_t core_two_way_age_ns(const struct core *core, uint8_t node, int64_t now_ns);
 enum beat_worth core_weigh_beat(const struct core *core, const struct beat *beat, int64_t now_ns);
 /* Fills the head of the beat to send to the node named. */
 void core_beat(struct core *core, uint8_t to, int64_t now_ns, struct beat *out_beat);

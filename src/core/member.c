@@ -174,6 +174,8 @@ bool member_on_beat(struct core *core, const struct beat *beat)
 	member->living.counter = beat->counter;
 	member->living.sent_ns = beat->sent_ns;
 	member->living.heard_ns = core->now_ns;
+	if (!beat->is_streamed)
+		member->living.network_ns = core->now_ns;
 	member->is_gone = beat->is_goodbye;
 	int64_t echoed = member_echoed_ns(core, beat, core->now_ns);
 	if (echoed >= member->late_ns && echoed != 0)
@@ -218,6 +220,14 @@ bool member_is_talking(const struct core *core, uint8_t node)
 
 	return !member->is_gone && member->living.heard_ns != 0 &&
 	       core->now_ns - member->living.heard_ns < core->config.margin_ns;
+}
+
+bool member_is_on_network(const struct core *core, uint8_t node)
+{
+	const struct life *living = &core->members[node].living;
+
+	return living->network_ns != 0 &&
+	       core->now_ns - living->network_ns < core->config.silence_ns;
 }
 
 bool member_is_silent(const struct core *core, uint8_t node)

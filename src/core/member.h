@@ -13,10 +13,11 @@
 struct life {
 	uint64_t nonce; /* of its boot; 0: none */
 	uint64_t counter;
-	int64_t sent_ns;  /* its clock: to echo */
-	int64_t heard_ns; /* our clock: when its last beat came, echo or not */
-	uint64_t greeted; /* number of our beat that greeted it last */
-	bool is_owed;	  /* has spoken since */
+	int64_t sent_ns;    /* its clock: to echo */
+	int64_t heard_ns;   /* our clock: when its last beat came, echo or not */
+	int64_t network_ns; /* the same of a network: not over a stream */
+	uint64_t greeted;   /* number of our beat that greeted it last */
+	bool is_owed;	    /* has spoken since */
 };
 
 struct member {
@@ -50,6 +51,8 @@ int64_t member_suspicion_ns(const struct core *core, uint8_t node);
 /* A beat came lately, in whatever state the way back is. */
 bool member_is_talking(const struct core *core, uint8_t node);
 bool member_is_heard(const struct core *core, uint8_t node);
+/* Its beats come over a network, not only over a stream. */
+bool member_is_on_network(const struct core *core, uint8_t node);
 bool member_is_silent(const struct core *core, uint8_t node);
 /* When that age, or that suspicion, is reached. */
 int64_t member_age_at(const struct core *core, uint8_t node, int64_t age_ns);

@@ -68,6 +68,10 @@ const char *refusal_sentence(enum refusal refusal)
 				       "that is wanted",
 		[REFUSAL_BUSY] = "another change of this module is under way; try again when "
 				 "`evenkeel status` shows it done",
+		[REFUSAL_STREAM_ONLY] =
+			"heartbeats of the other node pass on no network, only over the "
+			"stream of replication, which ends with a swap; let UDP "
+			"pass between the nodes, then try again",
 		[REFUSAL_NOT_THIS_NODE] = "the module does not run on this node",
 		[REFUSAL_NOT_ITS_KIND] = "a module of this kind does not know that command; start, "
 					 "stop and restart are for "

@@ -58,6 +58,16 @@ static void unlock_socket(struct service *service)
 	lock_give(&service->socket_lock);
 }
 
+void service_say_beat(struct service *service, const char *beat)
+{
+	struct control_message message = { .type = CONTROL_BEAT_CAME };
+
+	(void)snprintf(message.beat.bytes, sizeof(message.beat.bytes), "%s", beat);
+	lock_socket(service);
+	(void)!send_now(service, &message, -1); /* the next one is on its way */
+	unlock_socket(service);
+}
+
 void service_store(void *context, const char *name, int fd)
 {
 	struct service *service = context;
@@ -284,6 +294,8 @@ static void on_message(struct service *service, const struct control_message *me
 		on_verify(service, message);
 	else if (message->type == CONTROL_LOOK)
 		looker_answer(service, say_looked);
+	else if (message->type == CONTROL_BEAT)
+		replicator_send_beat(service->replicator, message->beat.bytes);
 	if (message->type == CONTROL_STREAM && fd >= 0)
 		replicator_take_connection(service->replicator, fd); /* takes it */
 	else if (fd >= 0)

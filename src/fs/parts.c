@@ -228,6 +228,11 @@ static void on_report(void *context, const struct fs_reported *report)
 	service_say(service, report);
 }
 
+static void on_beat(void *context, const char *beat)
+{
+	service_say_beat(context, beat);
+}
+
 static void on_applied(void *context, const struct op *op)
 {
 	struct service *service = context;
@@ -247,6 +252,7 @@ static int open_replicator(struct service *service)
 		.on_answerable = on_answerable,
 		.on_synced = on_synced,
 		.on_report = on_report,
+		.on_beat = on_beat,
 		.on_applied = on_applied };
 	struct replicator_config config = { .cluster = &service->cluster,
 		.module = &service->module,

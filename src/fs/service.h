@@ -108,6 +108,8 @@ void control_run(struct service *service);
 /* To the daemon, now or when it is there again. From any thread. */
 void service_report(struct service *service, enum fs_report report, int error, const char *detail);
 void service_say(struct service *service, const struct fs_reported *report);
+/* A beat that came over the stream. While the daemon is away nobody waits for it. */
+void service_say_beat(struct service *service, const char *beat);
 /* Keeps a descriptor for a successor. */
 void service_store(void *context, const char *name, int fd);
 void service_unstore(void *context, const char *name);

@@ -1,4 +1,6 @@
 """Networks that let some things pass: large packets are lost, or heartbeats. The pair goes on, and says what is wrong."""
+import time
+
 import harness
 import pytest
 import workload
@@ -39,5 +41,31 @@ def test_large_packets_are_lost_on_network_1(cluster):
     requests = clients.stop()
     cluster.lab.heal()
     assert not workload.errors(requests) and not workload.broken(requests)
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()
+
+
+def test_heartbeats_are_filtered(cluster):
+    """UDP passes on no network, TCP does: the stream, which lives, contradicts the silence. A warning, and the pair stays."""
+    primary = cluster.wait_pair(seconds=40)
+    second = cluster.other(primary)
+    clients = harness.Clients(cluster)
+    clients.wait_served()
+    marks, epoch = marks_of(cluster), cluster.status(primary)["epoch"]
+    cluster.lab.filter("meta l4proto udp")
+    harness.wait_for("both nodes say so", lambda: ids_since(cluster, marks).count("mesh.streamed") == 2, 20)
+    clients.wait_busy(time.time_ns(), 300)
+    assert cluster.states() == {primary: "PRIM Ready", second: "SECOND Ready"}
+    said = cluster.say(second, "swap", "counter", check=False)      # the stream would end, and nobody serve
+    assert said.returncode != 0 and "stream" in said.stdout + said.stderr
+    assert cluster.wait_pair(primary, 1) == primary
+    cluster.lab.heal()
+    harness.wait_for("heartbeats pass again", lambda: ids_since(cluster, marks).count("mesh.streamed_over") == 2, 30)
+    clients.wait_served(nodes=[primary])
+    requests = clients.stop()
+    said = ids_since(cluster, marks)
+    assert not {"module.held", "module.alone", "module.takeover", "peer.dropped"} & set(said), said
+    assert cluster.status(primary)["epoch"] == epoch
+    assert not workload.errors(requests)
     cluster.assert_nothing_missing(requests)
     cluster.assert_equal()

@@ -53,6 +53,12 @@ static void on_synced(void *context, uint64_t sequence, int error)
 	lock_give(&node->lock);
 }
 
+static void on_beat(void *context, const char *beat)
+{
+	(void)context;
+	(void)beat;
+}
+
 static void on_report(void *context, const struct fs_reported *report)
 {
 	struct pair_node *node = context;
@@ -176,7 +182,8 @@ void node_open_process(struct pair_node *node, bool is_fresh)
 	const struct replicator_callbacks callbacks = { .context = node,
 		.on_answerable = on_answerable,
 		.on_synced = on_synced,
-		.on_report = on_report };
+		.on_report = on_report,
+		.on_beat = on_beat };
 	assert_int_equal(replicator_open(&config, &callbacks, &node->replicator), 0);
 	lock_take(&node->door);
 	node->is_open = true;

@@ -85,6 +85,12 @@ static void each_message_comes_back_as_it_was(void **state)
 	message = zeroed(CONTROL_VERIFY);
 	message.verify.request = UINT32_MAX;
 	expect_same_after(&message, "{\"type\":\"verify\",\"request\":4294967295}");
+	message = zeroed(CONTROL_BEAT);
+	memset(message.beat.bytes, 'f', STREAMED_BEAT_MAX);
+	expect_same_after(&message, NULL);
+	message = zeroed(CONTROL_BEAT_CAME);
+	snprintf(message.beat.bytes, sizeof(message.beat.bytes), "%s", "00ff");
+	expect_same_after(&message, "{\"type\":\"beat_came\",\"bytes\":\"00ff\"}");
 }
 
 static void every_report_and_order_has_its_word(void **state)

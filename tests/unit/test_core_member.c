@@ -203,6 +203,24 @@ static void a_stranger_is_waited_for_one_silence_at_most(void **state)
 	assert_true(member_is_silent(core, PEER));
 }
 
+/* It is heard, and not silent; but a swap would end the stream that its beats come over. */
+static void over_a_stream_it_is_on_no_network(void **state)
+{
+	(void)state;
+	assert_true(hear(beat(5, 1)));
+	assert_true(member_is_on_network(core, PEER));
+	for (uint64_t counter = 2; counter < 2 + 15; counter++) {
+		core->now_ns += 200 * NS_PER_MS;
+		struct beat streamed = beat(5, counter);
+		streamed.is_streamed = true;
+		assert_true(hear(streamed));
+		assert_true(member_is_heard(core, PEER));
+	}
+	assert_false(member_is_on_network(core, PEER));
+	assert_true(hear(later(5, 100)));
+	assert_true(member_is_on_network(core, PEER));
+}
+
 static void a_recorded_goodbye_is_none(void **state)
 {
 	(void)state;
@@ -318,6 +336,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_recording_is_greeted_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_stranger_is_waited_for_one_silence_at_most, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			over_a_stream_it_is_on_no_network, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_recorded_goodbye_is_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_recording_ends_no_excuse, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -42,6 +42,7 @@ static const struct frame samples[] = {
 	{ .kind = FRAME_ERROR, .error = { .error = -5, .text = "the disk is full" } },
 	{ .kind = FRAME_COMPLETE, .complete = { 77 } },
 	{ .kind = FRAME_KEEP, .complete = { 78 } },
+	{ .kind = FRAME_BEAT, .beat = "00ff19" },
 };
 
 static void assert_same_frame(const struct frame *a, const struct frame *b)

@@ -49,6 +49,9 @@ static void on_swap(struct core *core, struct mirror *mirror, struct verdict *ve
 
 	if (is_stopped(mirror))
 		verdict_say(verdict, REFUSAL_NOT_RUNNING, "");
+	else if (peer_is_heard(core, mirror) &&
+		 !member_is_on_network(core, mirror->common.config.peer))
+		verdict_say(verdict, REFUSAL_STREAM_ONLY, "");
 	else if (mirror->step == STEP_PAIRED && peer_is_good_second(core, mirror))
 		verdict_say(verdict, REFUSAL_NONE, "swapping: the other node takes over");
 	else if (step_is_primary(mirror->step))

@@ -377,6 +377,9 @@ static bool is_swap_wanted(struct core *core, struct mirror *mirror)
 	if (mirror->wants.swap &&
 		has_passed(core, &mirror->common, mirror->wants.swap_ns, SWAP_PATIENCE_NS))
 		mirror->wants.swap = false;
+	/* The stream, which is all that leads there now, ends with a swap: neither would serve. */
+	if (!member_is_on_network(core, mirror->common.config.peer))
+		return false;
 	if (mirror->wants.swap || mirror->peer.shows.wants_swap)
 		return true;
 	if (planted(PLANTED_TAKES_BACK) && mirror->tenure.is_handed)

@@ -11,6 +11,7 @@
 #include "daemon/admin/admin.h"
 #include "daemon/guests/internal.h"
 #include "daemon/hold.h"
+#include "daemon/mesh/mesh.h"
 #include "daemon/runtime.h"
 #include "daemon/modules.h"
 #include "daemon/watch/watch.h"
@@ -211,9 +212,11 @@ static void on_message(struct module_fs *fs, const struct control_message *messa
 	case CONTROL_UNSTORE: hold_forget(module, message->store.name); break;
 	case CONTROL_LOOKED: watch_looked(module, &message->looked); break;
 	case CONTROL_VERIFIED: on_verified(fs, message); break;
+	case CONTROL_BEAT_CAME: mesh_on_streamed(module, message->beat.bytes); break;
 	case CONTROL_ORDER:
 	case CONTROL_STREAM:
 	case CONTROL_VERIFY:
+	case CONTROL_BEAT:
 	case CONTROL_LOOK:
 	case CONTROL_TYPE_COUNT: break; /* ours to say, not its */
 	}
@@ -391,6 +394,17 @@ int fs_hand_stream(struct module *module, uint8_t peer, int fd)
 		error = control_send(fs->socket, &message, fd);
 	close(fd);
 	return error;
+}
+
+bool fs_send_beat(struct module *module, const char *beat)
+{
+	struct module_fs *fs = module->fs;
+	struct control_message message = { .type = CONTROL_BEAT };
+
+	if (fs == NULL || fs->socket < 0 || (fs->role != FS_PRIMARY && fs->role != FS_SECONDARY))
+		return false;
+	(void)snprintf(message.beat.bytes, sizeof(message.beat.bytes), "%s", beat);
+	return control_send(fs->socket, &message, -1) == 0;
 }
 
 int fs_verify(struct module *module, uint32_t request)

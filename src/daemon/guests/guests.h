@@ -26,6 +26,8 @@ bool fs_is_mounted(const struct module *module);
 void fs_look(struct module *module, uint32_t number);
 /* Takes its mounts away and kills it, whatever it is at. */
 void fs_release_now(struct module *module);
+/* Hands a beat, in hexadecimal, to the module's evenkeel-fs, for its stream. False: none takes it. */
+bool fs_send_beat(struct module *module, const char *beat);
 /* Asks the evenkeel-fs of a mirror to compare the copies; the answer comes to admin_verified(). Errors:
  * -ENOTCONN: none runs. */
 int fs_verify(struct module *module, uint32_t request) MUST_CHECK;

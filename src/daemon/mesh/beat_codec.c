@@ -42,6 +42,7 @@
 #define SUMMARY_MAX  (2 + 1 + MODULE_NAME_MAX + 4 + 5 + 8 + SIGHTS_SIZE + 4 + RECORD_SIZE_MAX)
 
 _Static_assert(BEAT_DATAGRAM_MAX > COUNT_OFFSET + 2 + SUMMARY_MAX, "one summary always fits");
+_Static_assert(BEAT_ONE_MAX >= COUNT_OFFSET + 2 + SUMMARY_MAX, "what is said of one module");
 _Static_assert(
 	BEAT_PARTS_MAX *((BEAT_DATAGRAM_MAX - COUNT_OFFSET - 2) / SUMMARY_MAX) >= MODULES_MAX,
 	"all modules fit into the parts of one beat");

@@ -14,6 +14,7 @@
 
 #define BEAT_VERSION	   4
 #define BEAT_DATAGRAM_MAX  8192
+#define BEAT_ONE_MAX	   768 /* bytes of a beat with one summary, of the longest name and record */
 #define BEAT_PARTS_MAX	   64  /* counters are multiplied by this on the wire */
 #define BEAT_SUMMARIES_MAX 256 /* in one datagram; more cannot fit */
 

@@ -50,6 +50,7 @@ struct daemon_mesh {
 	struct timer tick;
 	uint8_t network_count;
 	struct network networks[LINKS_MAX];
+	struct streamed streamed;
 	struct mesh_counters counters;
 	struct mesh_counters reported;
 	int64_t reported_ns;
@@ -169,9 +170,9 @@ static void hear_network(struct network *network, const struct node_config *node
 	show_link(network, node, true);
 }
 
-static void on_datagram(struct network *network, struct bytes bytes)
+/* network: NULL if it came over a stream. */
+static void on_datagram(struct daemon_mesh *mesh, struct network *network, struct bytes bytes)
 {
-	struct daemon_mesh *mesh = network->mesh;
 	struct event event = { .type = EVENT_BEAT_HEARD };
 	uint8_t to = 0;
 
@@ -187,9 +188,12 @@ static void on_datagram(struct network *network, struct bytes bytes)
 		report_foreign(mesh);
 		return;
 	}
+	event.beat.is_streamed = network == NULL;
 	enum beat_worth worth = core_weigh_beat(mesh->daemon->core, &event.beat, clock_boot_ns());
-	if (worth == BEAT_COUNTS || worth == BEAT_AGAIN)
+	if (network != NULL && (worth == BEAT_COUNTS || worth == BEAT_AGAIN))
 		hear_network(network, node, &event.beat, worth);
+	if (network != NULL || worth == BEAT_COUNTS)
+		streamed_say(mesh->daemon, &mesh->streamed, node, network == NULL);
 	if (worth == BEAT_WORTHLESS || worth == BEAT_AGAIN)
 		return;
 	mesh->counters.beats_heard++;
@@ -210,7 +214,17 @@ static void on_readable(void *owner, uint32_t events)
 	(void)events;
 	if (network->knet == NULL || knet_receive(network->knet, data, sizeof(data), &size) != 0)
 		return; /* nothing after all */
-	on_datagram(network, (struct bytes){ .data = data, .size = size });
+	on_datagram(network->mesh, network, (struct bytes){ .data = data, .size = size });
+}
+
+void mesh_on_streamed(struct module *module, const char *text)
+{
+	uint8_t data[STREAMED_BEAT_MAX / 2];
+	size_t size;
+
+	if (streamed_decode(text, data, &size) == 0)
+		on_datagram(
+			module->daemon->mesh, NULL, (struct bytes){ .data = data, .size = size });
 }
 
 /* The first beat need not wait for the next one's time: after a restart every 100 ms count. */
@@ -328,6 +342,12 @@ void mesh_send(struct daemon *daemon, bool is_goodbye)
 		beat.summaries = mesh->out_summaries;
 		beat.is_goodbye = beat.is_goodbye || is_goodbye;
 		send_to_node(mesh, &cluster->nodes[i], &beat);
+		streamed_send(daemon, &mesh->streamed,
+			&(struct streamed_beat){ .to = &cluster->nodes[i],
+				.summaries = mesh->out_summaries,
+				.names = mesh->out_names,
+				.count = count,
+				.is_goodbye = is_goodbye });
 	}
 }
 

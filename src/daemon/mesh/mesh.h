@@ -16,6 +16,8 @@ int mesh_open(struct daemon *daemon) MUST_CHECK;
 void mesh_close(struct daemon *daemon);
 /* One beat to each other node, over every network. */
 void mesh_send(struct daemon *daemon, bool is_goodbye);
+/* A beat of the other node, in hexadecimal, that came over the module's stream. */
+void mesh_on_streamed(struct module *module, const char *text);
 /* Is that node heard over network index (as in node_config.addresses)? Shown, not believed (R21). */
 bool mesh_link_is_up(const struct daemon *daemon, uint8_t node, uint8_t index);
 void mesh_count(const struct daemon *daemon, struct mesh_counters *out_counters);

@@ -108,9 +108,10 @@ struct replicator {
 	uint8_t set_id[SET_ID_SIZE];
 	struct epoch epoch;
 	struct generation generation;
-	struct stream *stream; /* stands, HELLO is done; holds a reference */
-	bool is_stream_broken; /* whoever met the error says so here, and signals */
-	bool is_keep_due;      /* primary: the link thread says KEEP when it has nothing else */
+	struct stream *stream;		  /* stands, HELLO is done; holds a reference */
+	bool is_stream_broken;		  /* whoever met the error says so here, and signals */
+	char beat[STREAMED_BEAT_MAX + 1]; /* of evenkeeld, to be sent; empty: none */
+	bool is_keep_due; /* primary: the link thread says KEEP when it has nothing else */
 	pthread_t link_thread, tick_thread;
 	struct errand errands[ERRAND_COUNT];
 	bool has_threads;
@@ -151,6 +152,8 @@ struct replicator {
 
 /* ---- replicator.c ---- */
 
+/* Takes the beat that is to be sent into the frame; false: there is none. Under lock. */
+bool replicator_take_beat(struct replicator *r, struct frame *out_frame);
 void replicator_say(struct replicator *r, const struct fs_reported *report);
 void replicator_say_simple(
 	struct replicator *r, enum fs_report report, int error, const char *detail);

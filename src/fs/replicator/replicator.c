@@ -16,6 +16,24 @@ void replicator_say(struct replicator *r, const struct fs_reported *report)
 	r->callbacks.on_report(r->callbacks.context, report);
 }
 
+void replicator_send_beat(struct replicator *r, const char *beat)
+{
+	lock_take(&r->lock);
+	(void)snprintf(r->beat, sizeof(r->beat), "%s", r->stream != NULL ? beat : "");
+	condition_wake_one(&r->to_send);
+	lock_give(&r->lock);
+}
+
+bool replicator_take_beat(struct replicator *r, struct frame *out_frame)
+{
+	if (r->beat[0] == '\0')
+		return false;
+	*out_frame = (struct frame){ .kind = FRAME_BEAT };
+	(void)snprintf(out_frame->beat, sizeof(out_frame->beat), "%s", r->beat);
+	r->beat[0] = '\0';
+	return true;
+}
+
 void replicator_say_simple(
 	struct replicator *r, enum fs_report report, int error, const char *detail)
 {

@@ -33,6 +33,8 @@ struct replicator_callbacks {
 	/* Something for the daemon: report, is_continued, done, total, error and detail; the
 	 * rest is for whoever passes it on. */
 	void (*on_report)(void *context, const struct fs_reported *report);
+	/* A beat of the other node's evenkeeld came over the stream. */
+	void (*on_beat)(void *context, const char *beat);
 	/* The secondary changed this object through the applier: kernel caches of the read-only
 	 * mount are stale. */
 	void (*on_applied)(void *context, const struct op *op);
@@ -97,6 +99,9 @@ int replicator_pair(struct replicator *replicator, struct epoch epoch) MUST_CHEC
 int replicator_go_alone(
 	struct replicator *replicator, struct epoch epoch, struct generation generation) MUST_CHECK;
 void replicator_hold(struct replicator *replicator, bool is_held);
+/* Sends evenkeeld's beat over the stream, if one stands, beside what else is sent. Waits for
+ * nothing; of two that are not sent yet the later one goes. */
+void replicator_send_beat(struct replicator *replicator, const char *beat);
 /* This copy is being left while its answers wait for the peer: whoever waits for room in the log or
  * for a lease goes on (without the lease: -EAGAIN). Does nothing while the peer is there. */
 void replicator_let_go(struct replicator *replicator, bool is_left);

@@ -209,6 +209,8 @@ static int receive_all(struct replicator *r, struct stream *stream)
 		int error = stream_receive(stream, NS_PER_S, &frame);
 		if (error == 0 && frame.kind == FRAME_OP)
 			error = on_op(r, frame.op);
+		else if (error == 0 && frame.kind == FRAME_BEAT)
+			r->callbacks.on_beat(r->callbacks.context, frame.beat);
 		else if (error == 0 && frame.kind != FRAME_KEEP)
 			error = -EBADMSG;
 		if (error != 0 && error != -ETIMEDOUT)

@@ -116,6 +116,7 @@ static int on_frame(struct replicator *r, const struct frame *frame)
 	case FRAME_SYNCED: on_synced(r, frame); return 0;
 	case FRAME_HASHES: on_hashes(r, frame); return 0;
 	case FRAME_COMPLETE: on_complete(r); return 0;
+	case FRAME_BEAT: r->callbacks.on_beat(r->callbacks.context, frame->beat); return 0;
 	case FRAME_ERROR:
 		replicator_drop_peer(r, LOSS_FAILED, frame->error.error, frame->error.text);
 		return -ECONNRESET;
@@ -155,10 +156,17 @@ static void *receiver_run(void *context)
 
 /* ---- sending ---- */
 
-/* Copies whole frames of what was not sent yet. Under lock. */
-static size_t gather(struct replicator *r, uint8_t *batch)
+static size_t put(const struct frame *frame, uint8_t *batch)
 {
 	size_t size = 0;
+	int error = frame_encode(frame, batch, BATCH_BYTES, &size);
+	CHECK(error == 0);
+	return size;
+}
+
+/* Copies whole frames of what was not sent yet, behind so much that is there already. Under lock. */
+static size_t gather(struct replicator *r, uint8_t *batch, size_t size)
+{
 	struct oplog_cursor after;
 	struct bytes encoded;
 	while (sender_next_to_send(&r->sender, &after, &encoded)) {
@@ -177,10 +185,13 @@ static size_t gather(struct replicator *r, uint8_t *batch)
 static size_t put_keep(struct replicator *r, uint8_t *batch)
 {
 	const struct frame keep = { .kind = FRAME_KEEP, .complete.sequence = r->sender.acked };
-	size_t size = 0;
-	int error = frame_encode(&keep, batch, BATCH_BYTES, &size);
-	CHECK(error == 0);
-	return size;
+	return put(&keep, batch);
+}
+
+static size_t put_beat(struct replicator *r, uint8_t *batch)
+{
+	struct frame beat;
+	return replicator_take_beat(r, &beat) ? put(&beat, batch) : 0;
 }
 
 static void send_all(struct replicator *r, uint8_t *batch)
@@ -189,11 +200,12 @@ static void send_all(struct replicator *r, uint8_t *batch)
 	while (!r->is_stream_broken && !r->is_leaving && !r->sender.session.is_broken &&
 		sender_is_sending(&r->sender)) {
 		bool was_idle = r->sender.acked >= r->sender.sent;
-		size_t size = gather(r, batch);
-		bool is_keep = size == 0 && r->is_keep_due;
-		r->is_keep_due = false;
-		if (is_keep)
+		size_t aside = put_beat(r, batch);
+		size_t size = gather(r, batch, aside);
+		bool is_keep = size == aside; /* nothing that the peer answers */
+		if (size == 0 && r->is_keep_due)
 			size = put_keep(r, batch);
+		r->is_keep_due = false;
 		if (size == 0) {
 			replicator_wait(r, &r->to_send, NS_PER_S);
 			continue;

@@ -65,6 +65,7 @@ static void put_payload(struct buf_writer *writer, const struct frame *frame)
 	case FRAME_ERROR: put_error(writer, frame); break;
 	case FRAME_COMPLETE:
 	case FRAME_KEEP: buf_put_u64(writer, frame->complete.sequence); break;
+	case FRAME_BEAT: buf_put_raw(writer, frame->beat, strlen(frame->beat)); break;
 	case FRAME_NONE:
 	case FRAME_KIND_COUNT: CHECK(false);
 	}
@@ -146,6 +147,23 @@ static void get_error(struct buf_reader *reader, struct frame *out)
 	out->error.text[text.size] = '\0';
 }
 
+/* Whole bytes in digits only: it goes on to evenkeeld as it is. */
+static void get_beat(struct buf_reader *reader, struct frame *out)
+{
+	struct bytes rest = get_rest(reader);
+	bool is_right = rest.size > 0 && rest.size % 2 == 0 && rest.size <= STREAMED_BEAT_MAX;
+
+	for (size_t i = 0; is_right && i < rest.size; i++)
+		is_right = (rest.data[i] >= '0' && rest.data[i] <= '9') ||
+			   (rest.data[i] >= 'a' && rest.data[i] <= 'f');
+	if (!is_right) {
+		reader->is_overrun = true;
+		return;
+	}
+	memcpy(out->beat, rest.data, rest.size);
+	out->beat[rest.size] = '\0';
+}
+
 static void get_payload(struct buf_reader *reader, struct frame *out)
 {
 	switch (out->kind) {
@@ -169,6 +187,7 @@ static void get_payload(struct buf_reader *reader, struct frame *out)
 	case FRAME_ERROR: get_error(reader, out); break;
 	case FRAME_COMPLETE:
 	case FRAME_KEEP: out->complete.sequence = buf_get_u64(reader); break;
+	case FRAME_BEAT: get_beat(reader, out); break;
 	case FRAME_NONE:
 	case FRAME_KIND_COUNT: reader->is_overrun = true; break;
 	}

@@ -39,6 +39,7 @@ enum frame_kind {
 	FRAME_ERROR,
 	FRAME_COMPLETE,
 	FRAME_KEEP,
+	FRAME_BEAT, /* of evenkeeld, where the networks let none pass; text, not ours to read */
 	FRAME_KIND_COUNT
 };
 
@@ -47,6 +48,7 @@ struct frame {
 	union {
 		struct hello hello;
 		struct bytes op; /* one encoded operation */
+		char beat[STREAMED_BEAT_MAX + 1];
 		struct {
 			uint64_t epoch, applied, durable;
 		} ack;

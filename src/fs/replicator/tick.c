@@ -16,9 +16,20 @@
 
 /* ---- signs of life ---- */
 
+static void send_beat(struct replicator *r)
+{
+	struct frame frame;
+	lock_take(&r->lock);
+	bool is_due = replicator_take_beat(r, &frame);
+	lock_give(&r->lock);
+	if (is_due)
+		replicator_send(r, &frame);
+}
+
 static void tick_secondary(struct replicator *r)
 {
 	struct frame frame = { .kind = FRAME_PROGRESS };
+	send_beat(r);
 	int64_t since_ns = 0;
 	if (!applier_is_busy(r->applier, &frame.progress.working_on, &since_ns)) {
 		replicator_send_ack(r);
