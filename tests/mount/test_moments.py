@@ -24,6 +24,7 @@ MORTAL = test_pair.BUILD / "src" / "fs" / "evenkeel-fs-mortal"
 LOOKUP = 1
 WINDOW_BYTES = 16 << 20     # so much may be under way to the peer; then a write waits for room
 STALL_SECONDS = 0.5
+WRITERS = 40        # more than evenkeel-fs has threads
 RAM_BYTES, DISK_BYTES = 24 << 20, 64 << 20
 
 
@@ -142,6 +143,41 @@ def test_a_copy_whose_answers_are_held_can_be_left(pair_fsync, waits_for):
         writer.kill()
         pair.a.ask("secondary", 2, "is_secondary")
         writer.wait(5)
+
+
+def test_reads_do_not_stand_behind_writes_that_wait(pair_fsync):
+    """More of them than evenkeel-fs has threads wait for room in the log; what others only read goes on."""
+    pair = pair_fsync
+    (pair.a.directory / "other").write_bytes(b"content")
+    pair.connect()
+    fd = os.open(pair.a.directory / "other", os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    files = [os.open(pair.a.directory / f"big {number}", os.O_CREAT | os.O_WRONLY) for number in range(WRITERS)]
+    os.kill(pair.b.process.pid, signal.SIGSTOP)
+    writers = [Beside(lambda file=file: [os.pwrite(file, bytes(1 << 18), at << 18) for at in range(8)]) for file in files]
+    last = [0, time.monotonic()]
+
+    def are_stalled():
+        size = sum(os.stat(pair.a.underneath / f"big {number}").st_size for number in range(WRITERS))
+        if size != last[0]:
+            last[:] = size, time.monotonic()
+        return size >= WINDOW_BYTES // 2 and time.monotonic() - last[1] > STALL_SECONDS
+
+    try:
+        is_soon(are_stalled, "the applications never come to wait")
+        assert any(each.thread.is_alive() for each in writers)
+        reader = Beside(lambda: (os.pread(fd, 100, 0), os.listdir(pair.a.directory)))
+        reader.join("a read waits for writes of other files", 20)
+        assert reader.value[0] == b"content" and len(reader.value[1]) == WRITERS + 1
+        Beside(lambda: os.close(fd)).join("a close waits for writes of other files", 20)
+    finally:
+        pair.a.wait_report("peer_lost")
+        pair.b.is_deaf = True
+        pair.b.die()
+        pair.a.ask("go_alone", 2, "is_alone")
+        for each in writers:
+            each.join("a write hangs")
+    assert [each.error for each in writers] == [None] * WRITERS
 
 
 # ---- promotion ----

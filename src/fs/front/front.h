@@ -27,6 +27,7 @@
  * when all are busy. Blocking fsyncs must not use up those that read. */
 #define WORKERS_MIN 2
 #define WORKERS_MAX 32
+#define CHANGES_MAX 24 /* of them, that may wait for room in the send log */
 
 struct front;
 
@@ -48,6 +49,10 @@ struct mount {
 	struct lock lock; /* of all below */
 	struct condition ended;
 	int workers, idle;
+	int changes; /* workers that have one */
+	struct slot
+		*aside[RING_SLOTS]; /* changes that wait for one of those to come back: a queue */
+	int aside_first, aside_count;
 };
 
 /* A request that is done and waits: for the peer's acknowledgement, or for two syncs. */

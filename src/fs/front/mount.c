@@ -78,6 +78,57 @@ void mount_handle(struct mount *mount, struct slot *slot, uint8_t *scratch)
 
 static int start_worker(struct mount *mount);
 
+/*
+ * What changes something may wait for room in the send log, all of it at once. So that somebody is
+ * left for what only reads, and for what closes, the others of such requests are put aside, and done
+ * by those who come back. They lie in the ring: a successor finds them.
+ */
+static bool put_aside(struct mount *mount, struct slot *slot, bool *out_is_change)
+{
+	*out_is_change = request_may_wait(slot);
+	if (!*out_is_change)
+		return false;
+	lock_take(&mount->lock);
+	bool is_aside = mount->changes >= CHANGES_MAX;
+	if (is_aside) {
+		int at = (mount->aside_first + mount->aside_count) % RING_SLOTS;
+		CHECK(mount->aside_count < RING_SLOTS);
+		mount->aside[at] = slot;
+		mount->aside_count++;
+	} else {
+		mount->changes++;
+	}
+	lock_give(&mount->lock);
+	return is_aside;
+}
+
+/* The one that waits longest; its place among the changes is the caller's. NULL: none does, and the
+ * place is given up. */
+static struct slot *next_aside(struct mount *mount)
+{
+	struct slot *slot = NULL;
+
+	lock_take(&mount->lock);
+	CHECK(mount->changes > 0);
+	if (mount->aside_count > 0) {
+		slot = mount->aside[mount->aside_first];
+		mount->aside_first = (mount->aside_first + 1) % RING_SLOTS;
+		mount->aside_count--;
+	} else {
+		mount->changes--;
+	}
+	lock_give(&mount->lock);
+	return slot;
+}
+
+static void handle_all(struct mount *mount, struct slot *slot, bool is_change, uint8_t *scratch)
+{
+	while (slot != NULL) {
+		mount_handle(mount, slot, scratch);
+		slot = is_change ? next_aside(mount) : NULL;
+	}
+}
+
 static bool is_over(int error)
 {
 	return error == ENODEV || error == ECONNABORTED || error == EPERM || error == EBADF;
@@ -105,13 +156,14 @@ static void *run_worker(void *context)
 	struct mount *mount = context;
 	uint8_t *scratch = malloc(SCRATCH_SIZE);
 	struct slot *slot;
+	bool is_change;
 
 	while (scratch != NULL && (slot = ring_take(&mount->ring)) != NULL) {
 		if (!read_request(mount, slot)) {
 			atomic_store(&mount->is_connected, false);
 			break;
 		}
-		if (atomic_load(&slot->state) == SLOT_FREE)
+		if (atomic_load(&slot->state) == SLOT_FREE || put_aside(mount, slot, &is_change))
 			continue;
 		lock_take(&mount->lock);
 		mount->idle--;
@@ -119,7 +171,7 @@ static void *run_worker(void *context)
 		if (mount->idle == 0 && mount->workers < WORKERS_MAX)
 			(void)start_worker(mount);
 		lock_give(&mount->lock);
-		mount_handle(mount, slot, scratch);
+		handle_all(mount, slot, is_change, scratch);
 		lock_take(&mount->lock);
 		mount->idle++;
 		lock_give(&mount->lock);
@@ -152,6 +204,7 @@ int mount_start_workers(struct mount *mount)
 	int error = 0;
 
 	lock_take(&mount->lock);
+	mount->changes = mount->aside_first = mount->aside_count = 0;
 	for (int i = 0; i < WORKERS_MIN && error == 0; i++)
 		error = start_worker(mount);
 	lock_give(&mount->lock);

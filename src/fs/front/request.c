@@ -2,6 +2,7 @@
 #include "fs/front/request.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -87,6 +88,26 @@ void request_handle(struct request *request)
 		reply_error(request, -EIO);
 	else
 		row->handle(request);
+}
+
+bool request_may_wait(struct slot *slot)
+{
+	struct fuse_in_header in;
+	struct fuse_open_in opened;
+
+	memcpy(&in, slot_request(slot), sizeof(in));
+	switch (in.opcode) {
+	case FUSE_FSYNC:
+	case FUSE_FSYNCDIR:
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET: return true;
+	case FUSE_OPEN:
+		memcpy(&opened, slot_request(slot) + sizeof(in), sizeof(opened));
+		return (opened.flags & O_TRUNC) != 0;
+	default:
+		return in.opcode < ARRAY_COUNT(rows) &&
+		       rows[in.opcode].is_change; /* EXCEPTION: the table has all */
+	}
 }
 
 int request_parse(struct mount *mount, struct slot *slot, uint8_t *scratch, struct request *out)

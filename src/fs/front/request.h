@@ -27,6 +27,8 @@ struct request {
 /* ---- request.c ---- */
 
 void request_handle(struct request *request);
+/* Whether what was read into the slot may have to wait for room in the send log. */
+bool request_may_wait(struct slot *slot);
 /* Fills the request from what lies in the slot. Errors: -EINVAL if that is no whole request. */
 int request_parse(
 	struct mount *mount, struct slot *slot, uint8_t *scratch, struct request *out) MUST_CHECK;
