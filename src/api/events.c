@@ -78,6 +78,7 @@ const struct event_row event_rows[] = {
 	{ "module.local_failed", ERROR, "the disk or evenkeel-fs failed on this node", "repair the disk; the copy is brought up to date afterwards" },
 	{ "module.lost", ERROR, "the other node serves: this node stops serving at once", "" },
 	{ "module.mount_lost", ERROR, "somebody took the mount of a directory away, and no other copy can serve: mounted and started anew here", "find out who did; `evenkeel stop` is the way to get at the directory" },
+	{ "module.old_copy", ERROR, "the data here are older than this node's state says: an old image was put back, so this node does not serve by itself", "bring the other node back, whose copy counts; if it is lost for good: `evenkeel prim --force` here" },
 	{ "module.resumed", INFO, "the other node is heard again: nothing was changed", "" },
 	{ "module.state", INFO, "the module's state or readiness changed", "" },
 	{ "module.stuck", ERROR, "this copy cannot follow: its disk or evenkeel-fs does not answer, or its mount was taken away; it counts as stale until it was brought up to date again", "`watch.found` before it says what was found; repair that, it follows by itself" },

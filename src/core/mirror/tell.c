@@ -29,7 +29,7 @@ static const struct row {
 	[TELL_UNREACHED]        = { "module.unreached",      SEVERITY_ERROR,   "the service address cannot be set on this node, and can on the other: the service goes there in order", NO_DETAIL, "" },
 	[TELL_MOUNT_ANEW]       = { "module.mount_lost",   SEVERITY_ERROR,   "somebody took the mount away and no other copy can serve: the application is killed, then the directory is mounted and the application started anew", NO_DETAIL, "" },
 	[TELL_PEER_STUCK]       = { "peer.dropped",        SEVERITY_WARNING, "the disk or evenkeel-fs of the other node does not answer: its copy is recorded as stale, so that writes here go on", NO_DETAIL, "" },
-	[TELL_PEER_DIFFERS]     = { "peer.dropped",        SEVERITY_ERROR,   "`verify` found that the two copies are not equal: the one on the other node is recorded as stale, and is brought up to date again", NO_DETAIL, "" },
+	[TELL_PEER_DIFFERS]     = { "peer.dropped",        SEVERITY_WARNING, "`verify` found that the two copies are not equal: the one on the other node is recorded as stale, and is brought up to date again", NO_DETAIL, "" },
 	[TELL_STUCK]            = { "module.stuck",        SEVERITY_ERROR,   "this copy cannot follow any more: it counts as stale until it has been brought up to date again", NO_DETAIL, "" },
 	[TELL_CANNOT_FOLLOW]    = { "module.local_failed", SEVERITY_ERROR,   "this copy cannot follow", IN_BRACKETS, ": it counts as stale until it has been brought up to date again" },
 	[TELL_BEHIND]           = { "module.behind",       SEVERITY_ERROR,   "this copy may lack what was sent here last: it counts as stale until it has been brought up to date again", NO_DETAIL, "" },
