@@ -127,8 +127,9 @@ static uint64_t one_way_cut(struct world *world)
 }
 
 /*
- * The gap of the guess (docs/promises.md): a primary that went on alone while the other could not
- * hear of it, and falls silent before it could, is taken for one that did nothing.
+ * What is left of the gap of the guess (docs/promises.md): a primary that went on alone while the other
+ * could not hear of it. That it dies or freezes then is played; a second trouble that strikes it in
+ * the same moment is not.
  */
 bool fault_is_untold(const struct world *world, const struct node *node)
 {
@@ -156,8 +157,7 @@ static void end_node(struct world *world, struct node *node, enum fault fault)
 			       ? chance_between(&world->chance, 50 * NS_PER_MS, 1500 * NS_PER_MS)
 			       : draw_duration(world);
 
-	if (!node->is_up || fault_is_untold(world, node) ||
-		(is_power && is_resigned_to(world, node)))
+	if (!node->is_up || (is_power && is_resigned_to(world, node)))
 		return;
 	if (is_power)
 		node_cut_power(world, node);
@@ -170,9 +170,7 @@ static void end_node(struct world *world, struct node *node, enum fault fault)
 
 static void freeze(struct world *world, struct node *node, enum fault fault, int64_t duration)
 {
-	if (!fault_is_untold(world, node))
-		node_freeze(world, node, fault == FAULT_FREEZE ? PROCESS_NONE : PROCESS_DAEMON,
-			duration);
+	node_freeze(world, node, fault == FAULT_FREEZE ? PROCESS_NONE : PROCESS_DAEMON, duration);
 }
 
 void fault_kill_daemon(struct world *world, struct node *node, int64_t down)

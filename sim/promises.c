@@ -388,7 +388,7 @@ void promise_on_record(struct world *world, struct node *node, const struct reco
 	 * power. */
 	uint64_t self = BIT64(node->id - 1);
 	if ((node->record.good & self) == 0 && (before->good & self) != 0 &&
-		was_cut_since(other, world->now - RESIGN_RACE_NS))
+		was_cut_since(other, node->daemon.writing_since - RESIGN_RACE_NS))
 		copy_excuse(world);
 	int64_t since = MIN_OF(world->now - RECENT_NS, node->daemon.writing_since);
 	if (!is_grown || node->record.holder != node->id || was_cut_since(other, since))

@@ -3,8 +3,8 @@
  * (R4: shrink), and that needs its own word or the arbiter's:
  *
  *	beats go on, stream lost	DROPPING: "record yourself stale in epoch + 1" (wants_drop);
- *					its word is its record in a beat. Without it for 300 ms:
- *					arbiter.
+ *					its word is its record in a beat. Without it for 300 ms,
+ *					and an echo of having been told: arbiter.
  *	no two-way beat for		HELD: answers are held at once, by the true age of the last
  *	silence - margin (R7)		two-way beat, whoever was late; arbiter.
  *
@@ -248,8 +248,9 @@ bool dropping_advance(struct core *core, struct mirror *mirror)
 		return mirror_move(core, mirror, STEP_HELD);
 	if (!has_passed(core, &mirror->common, mirror->common.since_ns, DROP_PATIENCE_NS))
 		return false;
-	/* A restarted daemon that heard nobody yet does not know for how long there was silence. */
-	return core->members[mirror->common.config.peer].two_way_ns != 0 && ask(core, mirror);
+	/* A peer that knows takes nothing over when it falls silent (takeover.c); one that does not yet
+	 * would, and could be granted it, before it hears that this node was. */
+	return mirror->peer.echo_ns > mirror->common.since_ns && ask(core, mirror);
 }
 
 /*

@@ -177,12 +177,12 @@ static bool on_behind(struct core *core, struct mirror *mirror)
 	return resign(core, mirror);
 }
 
-/* A primary that came back without its processes may have lost what lies here: there is nobody to
- * leave the service to. */
+/* A primary that came back without its processes, or that nobody hears, may have lost what lies here:
+ * there is nobody to leave the service to. */
 static bool is_nobody_served(const struct core *core, const struct mirror *mirror)
 {
-	return peer_is_heard(core, mirror) && !peer_is_primary(core, mirror) &&
-	       mirror->peer.shows.fs_role == FS_NONE;
+	return !peer_is_heard(core, mirror) ||
+	       (!peer_is_primary(core, mirror) && mirror->peer.shows.fs_role == FS_NONE);
 }
 
 /* While the primary lives, a copy that cannot follow must not hold it up. */

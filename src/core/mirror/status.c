@@ -171,8 +171,9 @@ static void say_suspecting(
 		text_add(&status->now, "it was not heard since evenkeeld was started here, so it "
 				       "may have gone on alone");
 	else if (may_take)
-		text_add(&status->now, "the ping target did not answer when it fell silent, so it "
-				       "may be this node that is cut off");
+		text_add(&status->now,
+			"the ping target gave no word in time when it fell silent, so it "
+			"may be this node that is cut off");
 	else if (!mirror->common.config.has_failover)
 		text_add(&status->now, "automatic failover is switched off for this module");
 	else if (is_person_asked(core))

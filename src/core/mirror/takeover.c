@@ -10,8 +10,9 @@
  * One grant is not enough: it may come from a network that is back this moment, and with it the
  * primary, which was granted before. An answer from the peer's address means that it lives: wait
  * (R3). From a stranger: wait, and name him. When no probe can be made, the lifetime of the address
- * stands in for the answer (R15). The first grant must be asked for before `silence`: later it could
- * belong to another situation, in which the primary was granted, and then died.
+ * stands in for the answer (R15). The first grant must be had before `silence`: later it could belong
+ * to another situation, in which the primary was granted, and then died. So it could where the
+ * primary's last words were that it wants to go on without this copy.
  */
 #include "core/mirror/mirror.h"
 
@@ -39,7 +40,9 @@ bool peer_may_hold(const struct mirror *mirror)
 
 static bool may_ever_take(const struct core *core, const struct mirror *mirror)
 {
-	return mirror->common.config.has_failover &&
+	bool is_dropped = mirror->peer.is_known && mirror->peer.shows.wants_drop;
+
+	return !is_dropped && mirror->common.config.has_failover &&
 	       arbiter_promise(core->config.arbiter)->is_asked && !mirror->wants.second_only &&
 	       !mirror->common.application.is_failed && mirror_is_good_here(core, mirror) &&
 	       !mirror->fs.is_dead && !mirror->fs.is_behind &&
@@ -89,15 +92,19 @@ static bool ask(struct core *core, struct mirror *mirror)
 	return consult_arbiter(core, mirror, STEP_TAKE_INTENDING, STEP_TAKE_ASKING);
 }
 
+/* For a first grant. */
+static bool is_too_late(const struct core *core, const struct mirror *mirror)
+{
+	uint8_t peer = mirror->common.config.peer;
+
+	return !core->members[peer].is_gone &&
+	       member_suspicion_ns(core, peer) >= core->config.silence_ns;
+}
+
 /* The first question, as early as the suspicion. */
 static bool ask_first(struct core *core, struct mirror *mirror)
 {
-	int64_t latest = core->config.silence_ns;
-
-	if (member_suspicion_ns(core, mirror->common.config.peer) >= latest &&
-		!core->members[mirror->common.config.peer].is_gone)
-		return false;
-	return ask(core, mirror);
+	return !is_too_late(core, mirror) && ask(core, mirror);
 }
 
 static int64_t silence_of(const struct core *core)
@@ -220,6 +227,8 @@ bool take_asking_advance(struct core *core, struct mirror *mirror)
 	if (mirror->ask.is_open)
 		return false;
 	enum grant grant = inquiry_weigh(&mirror->ask, core->config.arbiter, false, core->now_ns);
+	if (grant == GRANT_FIRST && is_too_late(core, mirror))
+		inquiry_forget_grant(&mirror->ask);
 	if (grant == GRANT_ENOUGH && is_silent_enough(core, mirror))
 		return take_over(core, mirror);
 	return mirror_move(core, mirror, STEP_SUSPECTING);
