@@ -5,8 +5,10 @@ Every scenario takes (place, plant); with plant 0 it is the product's own progra
 """
 import mmap
 import os
+import random
 import shutil
 import subprocess
+import time
 
 from lab.disks import Disk
 from peer import Peer
@@ -444,3 +446,66 @@ def what_is_not_applied_does_not_return(place, plant=0):
             subprocess.run(["fsfreeze", "--unfreeze", pair.b.underneath], check=True)
         for name, call in waiting:
             require(call.join().error is None, f"{name}: {call.error}")
+
+
+# ---- every moment at which the power could have gone ----
+
+class Syncer:
+    """Appends rows and syncs them; of each sync that returned it keeps how often each disk had flushed by then."""
+
+    def __init__(self, pair, name):
+        self.pair, self.name, self.kept, self.is_over = pair, name, [], False
+        self.work = Beside(self.run)
+
+    def run(self):
+        fd = os.open(self.pair.a.directory / self.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        number = 0
+        while not self.is_over:
+            for number in range(number + 1, number + 4):
+                os.write(fd, f"{number:7}\n".encode() * 200)
+            os.fsync(fd)
+            self.kept.append((number, [machine.numbers()["flushes"] for machine in self.pair.machines]))
+        os.close(fd)
+
+    def require(self, directory, which, flushes, what):
+        wanted = max((number for number, at in self.kept if at[which] <= flushes), default=0)
+        path = directory / self.name
+        found = path.read_bytes() if wanted and path.exists() else b""
+        for number in range(1, wanted + 1):
+            row = f"{number:7}\n".encode() * 200
+            require(found[(number - 1) * len(row):number * len(row)] == row, f"{what}: row {number} of {self.name} is lost, {wanted} was synced")
+
+
+def a_cut_at_any_moment_loses_nothing_synced(place, plant=0, kind="ext4", moments=6, seconds=1.0):
+    """Both disks are recorded under load; then each becomes what it would have been, had the power gone at this flush or that
+    one, with some of what was not flushed: what was synced before is there."""
+    with powered(place, plant=plant, kind=kind) as pair:
+        pair.start()
+        pair.connect()
+        for machine in pair.machines:
+            machine.say("record")
+        syncers = [Syncer(pair, f"rows{number}") for number in range(4)]
+        time.sleep(seconds)
+        for syncer in syncers:
+            syncer.is_over = True
+            require(syncer.work.join().error is None, f"the application saw {syncer.work.error}")
+        require(sum(len(syncer.kept) for syncer in syncers) > 20, "hardly anything was synced: this proves nothing")
+        draw = random.Random(plant + len(kind))
+        for which, machine in enumerate(pair.machines):
+            last = machine.numbers()["flushes"]
+            for flushes in sorted(draw.sample(range(last + 1), min(moments, last + 1))):
+                look(pair, machine, which, flushes, draw.randrange(1 << 30), syncers)
+
+
+def look(pair, machine, which, flushes, seed, syncers):
+    disk = Disk(pair.disks, "look_xfs" if pair.kind == "xfs" else "look", pair.kind)
+    pair.disks.say("build", disk.name, machine.disks["data"].name, flushes, "some", seed)
+    point = pair.folder / "look"
+    disk.attach()
+    try:
+        disk.mount(point)
+        for syncer in syncers:
+            syncer.require(point, which, flushes, f"{machine.name}, cut after flush {flushes}, seed {seed}")
+    finally:
+        subprocess.run(["umount", point], check=False)
+        disk.detach()

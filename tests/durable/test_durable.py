@@ -64,3 +64,8 @@ def test_a_sync_waits_for_the_disk_there(place, durability):
 
 def test_what_is_not_applied_does_not_return(place):
     scenarios.what_is_not_applied_does_not_return(place)
+
+
+@pytest.mark.parametrize(("kind", "moments"), [("ext4", 8), ("xfs", 3)])
+def test_a_cut_at_any_moment_loses_nothing_synced(place, kind, moments):
+    scenarios.a_cut_at_any_moment_loses_nothing_synced(place, kind=kind, moments=moments)

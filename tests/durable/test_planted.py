@@ -44,3 +44,11 @@ def test_planted(place, number):
     with pytest.raises(Broken) as found:
         FINDS[number](place, plant=number)
     print(f"planted bug {number}: {found.value}")
+
+
+@pytest.mark.parametrize("number", [201, 202])
+def test_planted_and_cut_at_any_moment(place, number):
+    """The judge of every moment sees a sync that was not done, too."""
+    with pytest.raises(Broken) as found:
+        scenarios.a_cut_at_any_moment_loses_nothing_synced(place, plant=number)
+    print(f"planted bug {number}: {found.value}")
