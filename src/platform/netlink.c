@@ -136,7 +136,7 @@ static bool take_answer(const struct batch *batch, const struct nlmsghdr *header
 static int batch_ask(struct netlink *netlink, struct batch *batch, int *out_errors)
 {
 	int fd = mnl_socket_get_fd(netlink->requests);
-	char answer[MESSAGE_SIZE];
+	_Alignas(struct nlmsghdr) char answer[MESSAGE_SIZE];
 
 	CHECK(batch->count > 0);
 	batch->last->nlmsg_flags |= NLM_F_ACK;
