@@ -42,8 +42,9 @@
 #define FS_RELEASE_LIMIT_NS \
 	(15 * NS_PER_S) /* of evenkeel-fs, before evenkeeld does it without it */
 
-#define EMPTY_TERM_NS (5 * NS_PER_S) /* between SIGTERM and SIGKILL for what was left running */
-#define EMPTY_KILL_NS (5 * NS_PER_S) /* after SIGKILL, before it is called impossible to end */
+#define DRAIN_PATIENCE_NS (60 * NS_PER_S) /* for both disks to take what is left */
+#define EMPTY_TERM_NS	  (5 * NS_PER_S) /* between SIGTERM and SIGKILL for what was left running */
+#define EMPTY_KILL_NS	  (5 * NS_PER_S) /* after SIGKILL, before it is called impossible to end */
 
 _Static_assert(UNMOUNT_TRY_NS + HOLDERS_LOOK_NS < 3 * NS_PER_S, "who holds it is named in time");
 _Static_assert(2 * UNMOUNT_TRY_NS + 3 * HOLDERS_LOOK_NS + 2 * WORKERS_END_NS < FS_RELEASE_LIMIT_NS,

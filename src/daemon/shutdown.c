@@ -98,7 +98,7 @@ static int64_t scripts_ns(const struct module_settings *settings)
 
 int64_t shutdown_limit_ns(const struct daemon *daemon)
 {
-	const int64_t rest_ns = EMPTY_TERM_NS + EMPTY_KILL_NS + RELEASE_GAP_NS +
+	const int64_t rest_ns = DRAIN_PATIENCE_NS + EMPTY_TERM_NS + EMPTY_KILL_NS + RELEASE_GAP_NS +
 				FS_RELEASE_LIMIT_NS + UNRECORDED_LIMIT_NS + SPARE_NS;
 	int64_t longest_ns = 0;
 

@@ -55,6 +55,11 @@ bool draining_advance(struct core *core, struct mirror *mirror)
 	bool is_over = mirror->tenure.is_fenced ? has_passed(core, &mirror->common,
 							  mirror->common.since_ns, HOLD_PATIENCE_NS)
 						: mirror->fs.said.is_drained;
+	/* A disk or evenkeel-fs hangs. The peer has what was acknowledged, and takes it when we let go. */
+	if (!is_over &&
+		has_passed(core, &mirror->common, mirror->common.since_ns, DRAIN_PATIENCE_NS))
+		return mirror->common.wants_stop ? fence(core, mirror, WAIT_NONE)
+						 : take_back(core, mirror);
 	if (!is_over)
 		return false;
 	tenure_yield(core, mirror);
