@@ -21,7 +21,6 @@ BUILD = pathlib.Path(os.environ.get("EVENKEEL_BUILD", ROOT / "build" / "main"))
 PROGRAM, PLANTED = BUILD / "src" / "fs" / "evenkeel-fs", BUILD / "src" / "fs" / "evenkeel-fs-planted"
 SIZES = {"a_data": 64, "a_state": 32, "b_data": 64, "b_state": 32, "look": 64,
          "a_xfs": 320, "b_xfs": 320, "look_xfs": 320}
-BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 WAIT_SECONDS = 30       # an end, not a bound: what comes is waited for
 SLOT, STATE, MARK = struct.Struct(">IHHQII"), struct.Struct(">H16sQBQQQQQBBB"), struct.Struct(">16sQQQBQQ")
 
@@ -65,14 +64,6 @@ class Beside:
         if not self.has_returned.wait(WAIT_SECONDS):
             raise TimeoutError("a call does not return")
         return self
-
-
-def shake(point):
-    """Another boot id: what a machine has that lost its power, and what tells evenkeel-fs that its index is of no use."""
-    own = point / f"boot-{time.monotonic_ns()}"
-    with open("/proc/sys/kernel/random/uuid", encoding="ascii") as file:
-        own.write_text(file.read())
-    subprocess.run(["mount", "--bind", own, BOOT_ID], check=True)
 
 
 # ---- what a copy remembers ----
