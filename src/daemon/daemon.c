@@ -220,6 +220,11 @@ void daemon_post(struct daemon *daemon, const struct event *event)
 		drain(daemon);
 }
 
+void daemon_on_streamed(struct module *module, const char *text)
+{
+	mesh_on_streamed(module, text);
+}
+
 void daemon_record_written(struct module *module, int error)
 {
 	struct daemon *daemon = module->daemon;

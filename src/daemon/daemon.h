@@ -147,6 +147,8 @@ struct daemon {
  * are handled before this returns, if the core is not being stepped already.
  */
 void daemon_post(struct daemon *daemon, const struct event *event);
+/* A beat of the other node, in hexadecimal, that came over the module's stream of replication. */
+void daemon_on_streamed(struct module *module, const char *text);
 struct module *daemon_module_by_number(struct daemon *daemon, uint16_t number);
 struct module *daemon_module_by_name(struct daemon *daemon, const char *name);
 /* The other node of a mirror module; NULL if the configuration does not know it. */

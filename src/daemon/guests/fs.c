@@ -11,7 +11,6 @@
 #include "daemon/admin/admin.h"
 #include "daemon/guests/internal.h"
 #include "daemon/hold.h"
-#include "daemon/mesh/mesh.h"
 #include "daemon/runtime.h"
 #include "daemon/modules.h"
 #include "daemon/watch/watch.h"
@@ -212,7 +211,7 @@ static void on_message(struct module_fs *fs, const struct control_message *messa
 	case CONTROL_UNSTORE: hold_forget(module, message->store.name); break;
 	case CONTROL_LOOKED: watch_looked(module, &message->looked); break;
 	case CONTROL_VERIFIED: on_verified(fs, message); break;
-	case CONTROL_BEAT_CAME: mesh_on_streamed(module, message->beat.bytes); break;
+	case CONTROL_BEAT_CAME: daemon_on_streamed(module, message->beat.bytes); break;
 	case CONTROL_ORDER:
 	case CONTROL_STREAM:
 	case CONTROL_VERIFY:
