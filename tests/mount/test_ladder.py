@@ -104,11 +104,14 @@ def test_a_copy_of_the_mount_in_another_namespace_holds_nothing_up(served):
         assert (directory / "kept").read_bytes() == b"here"
 
 
-def test_what_a_person_took_away_is_not_waited_for(served):
+@pytest.mark.parametrize("is_continued", [False, True], ids=["by who mounted it", "by its successor"])
+def test_what_a_person_took_away_is_not_waited_for(served, is_continued):
     server, directory = served
     write(directory / "kept", b"here")
     held = os.open(directory / "kept", os.O_RDONLY)
     subprocess.run(["umount", "-l", directory], check=True)
+    if is_continued:
+        server.kill_and_wait()
     in_time(server.stop)
     assert (directory / "kept").read_bytes() == b"here"
     os.close(held)

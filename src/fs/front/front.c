@@ -132,10 +132,9 @@ int front_adopt(struct front *front, int index, int fuse_fd, int ring_fd)
 		return error;
 	}
 	mount->fuse_fd = fuse_fd;
-	atomic_store(&mount->seen_device, mount->ring.header->device);
-	atomic_store(&mount->is_connected, true);
 	mount->is_mounted = true;
 	mount_find_place(mount);
+	atomic_store(&mount->is_connected, true);
 	return 0;
 }
 

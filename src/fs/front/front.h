@@ -143,7 +143,7 @@ int mount_start(struct mount *mount) MUST_CHECK;
 int mount_stop(struct mount *mount) MUST_CHECK;
 /* Whoever uses it. Errors: what is left cannot be reached; it fails every request. */
 int mount_take_away(struct mount *mount) MUST_CHECK;
-/* Finds out where it is mounted, and as which device. */
+/* Finds out where it is mounted, and as which device, and notes the device down for a successor. */
 void mount_find_place(struct mount *mount);
 int mount_start_workers(struct mount *mount) MUST_CHECK;
 /* The kernel drops attributes and pages. It may wait for readers of those pages. */

@@ -276,15 +276,17 @@ static int do_mount(struct mount *mount)
 		return -errno;
 	mount->is_mounted = true;
 	mount_find_place(mount);
-	mount->ring.header->device = mount->device;
-	atomic_store(&mount->seen_device, mount->device);
 	atomic_store(&mount->is_connected, true);
 	return 0;
 }
 
-/* What is under the mount is named without its help, and without the links that led there. */
+/*
+ * What is under the mount is named without its help, and without the links that led there. As which device
+ * a predecessor mounted it stands in the ring: it may have been taken away since, and be in use still.
+ */
 void mount_find_place(struct mount *mount)
 {
+	struct ring_header *header = mount->ring.header;
 	char link[64];
 
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", mount->root_fd);
@@ -293,8 +295,11 @@ void mount_find_place(struct mount *mount)
 		(void)snprintf(mount->place, sizeof(mount->place), "%s", mount->path);
 	else
 		mount->place[size] = '\0';
-	if (mounts_find(mount->place, MOUNTS_OURS, &mount->device) != 0)
+	mount->device = header->device;
+	if (mount->device == 0 && mounts_find(mount->place, MOUNTS_OURS, &mount->device) != 0)
 		mount->device = 0;
+	header->device = mount->device;
+	atomic_store(&mount->seen_device, mount->device);
 }
 
 static void keep(struct mount *mount, const char *what, int fd)
