@@ -3,181 +3,104 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/limits.h"
+#include "platform/mount_table.h"
 
 #define DETACH_ROUNDS 64 /* mounts upon mounts, and copies of them */
 #define DEPTH_MAX     32
-#define TYPE_MAX      32
 
-/* One line of mountinfo, see proc(5). */
-struct mount_line {
-	int id, parent;
-	dev_t device;
-	char type[TYPE_MAX];
-	char point[PATH_SIZE_MAX];
-};
-
-struct table {
-	struct mount_line *lines;
-	size_t count;
-};
-
-/* mountinfo writes spaces and the like as \040. */
-static void unescape(char *text)
+static int read_mounts(struct mount_table *out_mounts)
 {
-	char *out = text;
+	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 
-	for (; *text != '\0'; text++, out++) {
-		bool is_escape = text[0] == '\\' && text[1] >= '0' && text[1] <= '3' &&
-				 text[2] != '\0' && text[3] != '\0';
-		*out = *text;
-		if (!is_escape)
-			continue;
-		*out = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
-		text += 3;
-	}
-	*out = '\0';
-}
-
-/* ID PARENT MAJ:MIN ROOT POINT OPTIONS [FIELDS...] - TYPE SOURCE OPTIONS */
-static bool parse_line(const char *line, struct mount_line *out)
-{
-	const char *type = strstr(line, " - ");
-	unsigned int device_major, device_minor;
-
-	if (type == NULL || sscanf(type, " - %31s", out->type) != 1)
-		return false;
-	/* PATH_SIZE_MAX is 4096, which the test of this file holds. */
-	if (sscanf(line, "%d %d %u:%u %*s %4095s", &out->id, &out->parent, &device_major,
-		    &device_minor, out->point) != 5)
-		return false;
-	out->device = makedev(device_major, device_minor);
-	unescape(out->point);
-	return true;
-}
-
-_Static_assert(PATH_SIZE_MAX >= 4096 && TYPE_MAX >= 32, "what sscanf(3) above may write");
-
-static int table_add(struct table *table, const struct mount_line *line)
-{
-	struct mount_line *more = realloc(table->lines, (table->count + 1) * sizeof(*more));
-
-	if (more == NULL)
-		return -ENOMEM;
-	table->lines = more;
-	table->lines[table->count++] = *line;
-	return 0;
-}
-
-static void table_done(struct table *table)
-{
-	free(table->lines);
-	*table = (struct table){ 0 };
-}
-
-static int table_read(struct table *table)
-{
-	struct mount_line *parsed = malloc(sizeof(*parsed));
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	int error = file == NULL ? -errno : parsed == NULL ? -ENOMEM : 0;
-	char *line = NULL;
-	size_t room = 0;
-
-	*table = (struct table){ 0 };
-	while (error == 0 && getline(&line, &room, file) > 0)
-		if (parse_line(line, parsed))
-			error = table_add(table, parsed);
-	free(line);
-	free(parsed);
-	if (file != NULL)
-		(void)fclose(file);
-	if (error != 0)
-		table_done(table);
+	*out_mounts = (struct mount_table){ 0 };
+	if (fd < 0)
+		return -errno;
+	int error = mount_table_read(out_mounts, fd);
+	(void)close(fd);
 	return error;
 }
 
-static const struct mount_line *line_of(const struct table *table, int id)
+static const struct mount_row *row_of(const struct mount_table *mounts, int id)
 {
-	for (size_t i = 0; i < table->count; i++)
-		if (table->lines[i].id == id)
-			return &table->lines[i];
+	for (size_t i = 0; i < mounts->count; i++)
+		if (mounts->rows[i].id == id)
+			return &mounts->rows[i];
 	return NULL;
 }
 
 /* Is it this mount, or mounted on it, or on what is mounted on it? */
-static bool is_upon(const struct table *table, int id, int below)
+static bool is_upon(const struct mount_table *mounts, int id, int below)
 {
 	for (int i = 0; i < DEPTH_MAX; i++) {
-		const struct mount_line *line = line_of(table, id);
+		const struct mount_row *row = row_of(mounts, id);
 		if (id == below)
 			return true;
-		if (line == NULL || line->parent == id)
+		if (row == NULL || row->parent == id)
 			return false;
-		id = line->parent;
+		id = row->parent;
 	}
 	return false;
 }
 
 int mounts_find(const char *point, const char *type, dev_t *out_device)
 {
-	struct table table;
+	struct mount_table mounts;
 	bool is_found = false;
 
-	int error = table_read(&table);
+	int error = read_mounts(&mounts);
 	if (error != 0)
 		return error;
-	for (size_t i = 0; i < table.count; i++) {
-		const struct mount_line *line = &table.lines[i];
-		if (strcmp(line->type, type) != 0 || strcmp(line->point, point) != 0)
+	for (size_t i = 0; i < mounts.count; i++) {
+		const struct mount_row *row = &mounts.rows[i];
+		if (strcmp(row->type, type) != 0 || strcmp(row->path, point) != 0)
 			continue;
-		*out_device = line->device;
+		*out_device = row->device;
 		is_found = true;
 	}
-	table_done(&table);
+	mount_table_done(&mounts);
 	return is_found ? 0 : -ENOENT;
 }
 
-static const struct mount_line *find_device(const struct table *table, dev_t device)
+static const struct mount_row *find_device(const struct mount_table *mounts, dev_t device)
 {
-	for (size_t i = 0; i < table->count; i++)
-		if (table->lines[i].device == device)
-			return &table->lines[i];
+	for (size_t i = 0; i < mounts->count; i++)
+		if (mounts->rows[i].device == device)
+			return &mounts->rows[i];
 	return NULL;
 }
 
 bool mounts_has(dev_t device)
 {
-	struct table table;
+	struct mount_table mounts;
 
-	if (table_read(&table) != 0)
+	if (read_mounts(&mounts) != 0)
 		return false;
-	bool is_there = find_device(&table, device) != NULL;
-	table_done(&table);
+	bool is_there = find_device(&mounts, device) != NULL;
+	mount_table_done(&mounts);
 	return is_there;
 }
 
 bool mounts_name_upon(dev_t device, char *out, size_t size)
 {
-	struct table table;
+	struct mount_table mounts;
 	bool is_found = false;
 
-	if (table_read(&table) != 0)
+	if (read_mounts(&mounts) != 0)
 		return false;
-	for (size_t i = 0; i < table.count && !is_found; i++) {
-		const struct mount_line *line = &table.lines[i];
-		const struct mount_line *below = line_of(&table, line->parent);
-		is_found = below != NULL && below->device == device && line->device != device;
+	for (size_t i = 0; i < mounts.count && !is_found; i++) {
+		const struct mount_row *row = &mounts.rows[i];
+		const struct mount_row *below = row_of(&mounts, row->parent);
+		is_found = below != NULL && below->device == device && row->device != device;
 		if (is_found)
-			(void)snprintf(out, size, "%s at %s", line->type, line->point);
+			(void)snprintf(out, size, "%s at %s", row->type, row->path);
 	}
-	table_done(&table);
+	mount_table_done(&mounts);
 	return is_found;
 }
 
@@ -191,32 +114,32 @@ bool mounts_is_at(const char *point, dev_t device)
 }
 
 /* Does this place still lead to the mount, or to something upon it? Else another would be taken away. */
-static bool is_reached(const struct table *table, const struct mount_line *line)
+static bool is_reached(const struct mount_table *mounts, const struct mount_row *row)
 {
 	struct statx st;
 
-	return statx(AT_FDCWD, line->point,
+	return statx(AT_FDCWD, row->path,
 		       AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID,
 		       &st) == 0 &&
-	       is_upon(table, (int)st.stx_mnt_id, line->id);
+	       is_upon(mounts, (int)st.stx_mnt_id, row->id);
 }
 
 /* One mount less. 0: there may be more; -ENOENT: there is none. */
 static int detach_one(dev_t device)
 {
-	struct table table;
+	struct mount_table mounts;
 
-	int error = table_read(&table);
+	int error = read_mounts(&mounts);
 	if (error != 0)
 		return error;
-	const struct mount_line *line = find_device(&table, device);
-	if (line == NULL)
+	const struct mount_row *row = find_device(&mounts, device);
+	if (row == NULL)
 		error = -ENOENT;
-	else if (!is_reached(&table, line))
+	else if (!is_reached(&mounts, row))
 		error = -EBUSY;
-	else if (umount2(line->point, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+	else if (umount2(row->path, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
 		error = -errno;
-	table_done(&table);
+	mount_table_done(&mounts);
 	return error;
 }
 

@@ -1,8 +1,8 @@
 /*
  * Mounts as the kernel has them, by device: where a path leads may have changed since, because of a
  * symbolic link, or of something mounted on it. And the kernel's end of a FUSE connection. In the
- * mount namespace of the caller. Not for: mounting. Any thread; none of it asks the file system
- * that is mounted.
+ * mount namespace of the caller. Not for: mounting; what a path leads to (platform/mount_table.h, which
+ * reads the kernel's list for this, too). Any thread; none of it asks the file system that is mounted.
  */
 #ifndef EVENKEEL_PLATFORM_MOUNTS_H
 #define EVENKEEL_PLATFORM_MOUNTS_H
