@@ -33,8 +33,9 @@ void status_fill(
 		text_add(&out_status->now, "processes of the application cannot be ended "
 					   "(`evenkeel log` names them), and nothing is started "
 					   "beside them; ");
-	instance->kind->say(core, instance, out_status);
+	/* The kind adds to what was observed. */
 	sights_say(&instance->observation.sights, core->now_ns, &out_status->observed);
+	instance->kind->say(core, instance, out_status);
 	if (is_in_trouble)
 		say_look_at_state(&out_status->to_do);
 }

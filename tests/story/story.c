@@ -14,6 +14,7 @@
  *	until a PRIM Ready 5s          fails if it does not come about in that time
  *	expect a WAIT NotReady
  *	status a                       prints its sentences
+ *	observed a                     prints what it observed
  *	kill a | kill-daemon a | freeze a | thaw a | shutdown a
  *	cut a | heal a                 what a sends is lost | arrives
  *	client cut|heal                probes of the service address
@@ -269,6 +270,8 @@ static bool play_node_line(struct world *world, const struct line *line, int nod
 		world_play_beat(world, node);
 	else if (strcmp(verb, "status") == 0)
 		world_status(world, node);
+	else if (strcmp(verb, "observed") == 0)
+		world_observed(world, node);
 	else if (strcmp(verb, "keep") == 0)
 		self->kept = self->disk;
 	else if (strcmp(verb, "put-back") == 0)

@@ -624,6 +624,14 @@ void world_status(struct world *world, int node)
 		world_say(world, node, "         to do: %s", status.to_do.data);
 }
 
+void world_observed(struct world *world, int node)
+{
+	struct status status;
+
+	if (core_status(world->nodes[node].core, STORY_MODULE, &status) == 0)
+		world_say(world, node, "observed %s", status.observed.data);
+}
+
 /* ---- nodes ---- */
 
 void world_init(struct world *world, FILE *out)

@@ -122,6 +122,7 @@ bool world_until(struct world *world, int node, enum module_state state, enum re
 /* The disk of the state folder answers again: what waited for it is done. */
 void world_free_disk(struct world *world, int node);
 void world_status(struct world *world, int node);
+void world_observed(struct world *world, int node);
 void world_say(struct world *world, int node, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #endif

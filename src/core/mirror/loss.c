@@ -281,6 +281,7 @@ bool shrinking_advance(struct core *core, struct mirror *mirror)
 	mirror->loss.wants_drop = false;
 	mirror->resync.is_given_up = false;
 	mirror->peer.differences = 0; /* it does not count; what follows is brought up to date */
+	mirror->peer.compared_ns = 0;
 	mirror->wants.swap = false;
 	return mirror_move(core, mirror, STEP_PARTING);
 }

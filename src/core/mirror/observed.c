@@ -73,9 +73,12 @@ bool peer_differs(const struct mirror *mirror)
 	return mirror->peer.differences > 0;
 }
 
+/* "Equal" is said as long as the other copy follows: later it says nothing of that copy. */
 void observed_say_compared(const struct core *core, const struct mirror *mirror, struct text *text)
 {
-	if (mirror->peer.compared_ns == 0)
+	bool is_following = mirror->fs.link == FS_LINK_IN_SYNC;
+
+	if (mirror->peer.compared_ns == 0 || (!is_following && !peer_differs(mirror)))
 		return;
 	text_add(text, "; the copies were compared ");
 	text_add_u64(text, (uint64_t)((core->now_ns - mirror->peer.compared_ns) / NS_PER_S));

@@ -10,11 +10,13 @@ run 3s
 verified a 0
 run 1s
 expect a PRIM Ready
+observed a
 slow a on
 verified a 2
 run 1s
 expect a ALONE Ready
 status a
+observed a
 until b SECOND Ready 20s
 run 1s
 status a
