@@ -32,6 +32,8 @@ void observation_on_seen(struct core *core, struct instance *instance, const str
 		enum finding finding = observation->sights.of[look].finding;
 		bool was_said = (observation->said & BIT(look)) != 0;
 		CHECK(finding < FINDING_COUNT);
+		if (look == LOOK_MOUNT && (finding == FINDING_GOOD || finding == FINDING_BAD))
+			observation->is_mount_lost = finding == FINDING_BAD;
 		if (finding == FINDING_BAD && !was_said)
 			say_found(core, instance, look, event->observed.detail);
 		if (finding == FINDING_GOOD && was_said)
@@ -48,4 +50,9 @@ void observation_forget(struct instance *instance)
 	struct sight *of = instance->observation.sights.of;
 
 	of[LOOK_MOUNT] = of[LOOK_FS] = of[LOOK_DISK] = (struct sight){ 0 };
+}
+
+void observation_on_mount(struct instance *instance)
+{
+	instance->observation.is_mount_lost = false;
 }

@@ -140,6 +140,7 @@ static void forget_role(struct mirror *mirror)
 		mirror->fs.found = FOUND_NOTHING;
 	inquiry_end(&mirror->ask);
 	observation_forget(&mirror->common);
+	observation_on_mount(&mirror->common);
 	mirror->wait.was_eligible = false;
 }
 

@@ -313,7 +313,7 @@ bool parting_advance(struct core *core, struct mirror *mirror)
 	mirror->fs.is_order_open = false;
 	mirror->fs.said.is_refused = false;
 	mirror->fs.is_resumed = false;
-	mirror->common.application.is_address_wanted = !mirror_has_lost_mount(core, mirror);
+	mirror->common.application.is_address_wanted = !mirror_has_lost_mount(mirror);
 	return mirror_move(core, mirror, STEP_ALONE);
 }
 

@@ -345,7 +345,7 @@ void mirror_on_command(struct core *core, struct mirror *mirror, const struct ev
 
 /* observed.c */
 /* Here: what lies on top of a directory is not ours. */
-bool mirror_has_lost_mount(const struct core *core, const struct mirror *mirror);
+bool mirror_has_lost_mount(const struct mirror *mirror);
 /* Here: the data disk or evenkeel-fs does not answer. */
 bool mirror_is_stuck(const struct core *core, const struct mirror *mirror);
 /* Here: clients cannot reach the service, which serves. */

@@ -24,9 +24,9 @@ static enum finding theirs(const struct core *core, const struct mirror *mirror,
 	return sights_finding(&mirror->peer.sights, look, core->now_ns);
 }
 
-bool mirror_has_lost_mount(const struct core *core, const struct mirror *mirror)
+bool mirror_has_lost_mount(const struct mirror *mirror)
 {
-	return own(core, mirror, LOOK_MOUNT) == FINDING_BAD;
+	return mirror->common.observation.is_mount_lost;
 }
 
 bool mirror_is_stuck(const struct core *core, const struct mirror *mirror)

@@ -139,6 +139,7 @@ static void on_role(struct core *core, struct mirror *mirror, const struct event
 		mirror->fs.role = FS_NONE;
 		mirror->fs.link = FS_LINK_NONE;
 		mirror->fs.is_mounted = false;
+		observation_on_mount(&mirror->common);
 		mirror->fs.said.is_stopped = true;
 		return;
 	}

@@ -78,7 +78,8 @@ bool mounting_advance(struct core *core, struct mirror *mirror)
 	if (mirror->fs.is_order_open || mirror->fs.role != FS_PRIMARY)
 		return false;
 	mirror->wants.any_copy = false;
-	serve(mirror);
+	if (!mirror_has_lost_mount(mirror)) /* else it is mounted anew first */
+		serve(mirror);
 	return mirror_move(core, mirror, STEP_ALONE);
 }
 
@@ -110,7 +111,7 @@ static bool on_fs_failure(struct core *core, struct mirror *mirror)
 
 static bool is_unfit(const struct core *core, const struct mirror *mirror)
 {
-	return (mirror_has_lost_mount(core, mirror) || mirror_is_stuck(core, mirror)) &&
+	return (mirror_has_lost_mount(mirror) || mirror_is_stuck(core, mirror)) &&
 	       !planted(PLANTED_UNHEEDED);
 }
 
@@ -133,7 +134,7 @@ static bool on_unfit(struct core *core, struct mirror *mirror)
 		mirror->tenure.is_unfit = true;
 		return hand_over_failed(core, mirror, TELL_UNFIT);
 	}
-	if (!mirror_has_lost_mount(core, mirror))
+	if (!mirror_has_lost_mount(mirror))
 		return false;
 	if (mirror->step == STEP_PAIRED || step_is_in(mirror->step, GROUP_LOSING)) {
 		if (is_up)
@@ -405,7 +406,7 @@ bool paired_advance(struct core *core, struct mirror *mirror)
 		mirror->loss.wants_drop = true;
 		return mirror_move(core, mirror, STEP_DROPPING);
 	}
-	if (!mirror_has_lost_mount(core, mirror))
+	if (!mirror_has_lost_mount(mirror))
 		serve(mirror);
 	if (is_swap_wanted(core, mirror) && can_hand_over(core, mirror))
 		return hand_over(core, mirror);

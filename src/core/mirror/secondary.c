@@ -76,7 +76,7 @@ static bool is_counted_on(const struct core *core, const struct mirror *mirror)
 static bool is_following_over(struct core *core, struct mirror *mirror, bool *out_moved)
 {
 	*out_moved = true;
-	bool is_unmounted = mirror_has_lost_mount(core, mirror);
+	bool is_unmounted = mirror_has_lost_mount(mirror);
 	bool is_leaving = has_fs_failed(core, mirror) || mirror->common.wants_stop || is_unmounted;
 	/* The primary has recorded this copy as good already: it hears otherwise first. */
 	if (is_leaving && is_counted_on(core, mirror))
@@ -189,7 +189,7 @@ static bool is_nobody_served(const struct core *core, const struct mirror *mirro
 static bool is_in_the_way(const struct core *core, const struct mirror *mirror)
 {
 	return peer_is_primary(core, mirror) && !planted(PLANTED_UNHEEDED) &&
-	       (mirror_is_stuck(core, mirror) || mirror_has_lost_mount(core, mirror));
+	       (mirror_is_stuck(core, mirror) || mirror_has_lost_mount(mirror));
 }
 
 bool second_advance(struct core *core, struct mirror *mirror)
@@ -224,7 +224,7 @@ bool resigned_advance(struct core *core, struct mirror *mirror)
 	bool is_peer_on = mirror->peer.is_known && mirror->peer.shows.record.epoch.number >=
 							   mirror->common.record.epoch.number;
 	bool has_failed_here = has_fs_failed(core, mirror);
-	bool is_unmounted = mirror_has_lost_mount(core, mirror);
+	bool is_unmounted = mirror_has_lost_mount(mirror);
 
 	if (mirror->common.wants_stop || has_failed_here || is_unmounted) {
 		if (!is_peer_on && !member_is_silent(core, mirror->common.config.peer) &&
