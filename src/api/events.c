@@ -50,6 +50,7 @@ const struct event_row event_rows[] = {
 	{ "fs.died", WARNING, "evenkeel-fs ended; a successor continues where it was", "report it: it should not end" },
 	{ "fs.ended", WARNING, "evenkeel-fs ended by itself", "report it, with what it said to standard error" },
 	{ "fs.forced", ERROR, "evenkeel-fs did not release the directories in time: they were taken away, and it was killed", "look at the disk underneath" },
+	{ "fs.given_up", ERROR, "evenkeel-fs ended and could not be started again: nobody waits for it any more", "mend what the log says of evenkeel-fs before this, then `evenkeel start`" },
 	{ "fs.killed", WARNING, "evenkeel-fs was ended by a signal", "find out who sent it; was memory short?" },
 	{ "fs.mute", ERROR, "evenkeel-fs runs and does not answer since evenkeeld was started again", "if it hangs for good, kill it" },
 	{ "fs.notice", WARNING, "evenkeel-fs has something to say to a person", "the sentence says what" },

@@ -42,6 +42,8 @@
 #define FS_RELEASE_LIMIT_NS \
 	(15 * NS_PER_S) /* of evenkeel-fs, before evenkeeld does it without it */
 
+#define FS_HELLO_LIMIT_NS (8 * NS_PER_S) /* of successors that end without a hello: given up */
+
 #define DRAIN_PATIENCE_NS (60 * NS_PER_S) /* for both disks to take what is left */
 #define EMPTY_TERM_NS	  (5 * NS_PER_S) /* between SIGTERM and SIGKILL for what was left running */
 #define EMPTY_KILL_NS	  (5 * NS_PER_S) /* after SIGKILL, before it is called impossible to end */

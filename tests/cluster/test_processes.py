@@ -155,3 +155,37 @@ def test_successor_of_another_version(cluster, where):
     requests = clients.stop()
     cluster.assert_nothing_missing(requests)
     cluster.assert_equal()
+
+
+@pytest.mark.parametrize("evenkeeld", ["lives", "killed too"])
+def test_no_successor_can_start(cluster, evenkeeld):
+    """Nobody waits for it for ever: what hangs in its mount comes free, the other node serves, the reason is said, and
+    the role is left without it."""
+    name = cluster.wait_pair(seconds=RETURN_SECONDS)
+    other = cluster.other(name)
+    clients = harness.Clients(cluster)
+    clients.wait_served()
+    pid, = cluster.processes(name, "evenkeel-fs")
+    program, servers = os.readlink(f"/proc/{pid}/exe"), cluster.processes(name, "server")
+    assert servers, "the application does not run"
+    at_ns, events = time.time_ns(), len(cluster.events(name))
+    cluster.node(name).run(["mount", "--bind", "/bin/false", program])
+    try:
+        os.kill(pid, signal.SIGKILL)
+        if evenkeeld != "lives":
+            os.kill(cluster.processes(name, "evenkeeld")[0], signal.SIGKILL)
+        clients.wait_served(at_ns, 40, [other])
+        harness.wait_for("the application of the node that lost evenkeel-fs has ended",
+                         lambda: not set(servers) & set(cluster.processes(name, "server")), 40)
+        if evenkeeld == "lives":
+            cluster.wait_state(name, "WAIT NotReady", seconds=40)
+            assert "cannot be started again" in cluster.status(name)["now"], cluster.status(name)["now"]
+    finally:
+        cluster.node(name).run(["umount", program])
+    cluster.say(name, "start", cluster.module)
+    cluster.wait_pair(other, RETURN_SECONDS)
+    said = [event["sentence"] for event in cluster.events(name)[events:] if event["id"] == "fs.given_up"]
+    assert said and "evenkeel start" in said[0], cluster.events(name)[events:]
+    requests = clients.stop()
+    cluster.assert_nothing_missing(requests)
+    cluster.assert_equal()

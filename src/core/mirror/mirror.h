@@ -61,6 +61,7 @@
 
 _Static_assert(
 	WRITING_STUCK_NS < FREEZE_MAX_NS, "a disk that hangs is named before anything is killed");
+_Static_assert(FS_HELLO_LIMIT_NS < FS_PATIENCE_NS, "evenkeeld says why before the core gives up");
 
 enum wait_reason {
 	WAIT_NONE,

@@ -61,11 +61,12 @@ void fs_post(struct module *module, const struct event *event)
 
 void fs_post_unfit(struct module_fs *fs)
 {
-	fs_post(fs->module, &(struct event){ .type = EVENT_FS_REPORTED,
-				    .module = fs->module->settings.number,
-				    .fs = { .report = FS_REPORT_LOCAL_FAILED,
-					    .detail = "it was replaced by another version while it "
-						      "ran; the disk is not to blame" } });
+	struct event event = { .type = EVENT_FS_REPORTED,
+		.module = fs->module->settings.number,
+		.fs.report = FS_REPORT_LOCAL_FAILED };
+
+	(void)snprintf(event.fs.detail, sizeof(event.fs.detail), "%s", fs->unfit);
+	fs_post(fs->module, &event);
 }
 
 void fs_close_socket(struct module_fs *fs)
@@ -158,6 +159,8 @@ static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 
 	fs->role = hello->role;
 	fs->is_changing = false;
+	fs->missed_since_ns = 0;
+	fs->given_up_count = 0; /* it has taken them away before it said hello (fs/parts.c) */
 	watch_fs_changed(module);
 	if (fs->is_adopting) {
 		fs->is_adopting = false;
@@ -317,18 +320,34 @@ static void report_stopped(struct module_fs *fs, struct epoch epoch)
 				    .fs = { .report = FS_REPORT_IS_STOPPED, .epoch = epoch } });
 }
 
+/* What its last one had not brought to the disk is gone: that it died is said of this stop. */
+void fs_stopped_without(struct module_fs *fs)
+{
+	struct module *module = fs->module;
+
+	fs_force_disarm(fs);
+	fs->is_wanted = false;
+	fs->pending_count = 0;
+	fs->missed_since_ns = 0;
+	config_forget_applied(module->daemon->paths.run, module->settings.name);
+	fs_post(module, &(struct event){ .type = EVENT_FS_REPORTED,
+				.module = module->settings.number,
+				.fs.report = FS_REPORT_DIED });
+	report_stopped(fs, fs->role_order.order.epoch);
+}
+
 void fs_order(struct module *module, const struct action *action)
 {
 	struct module_fs *fs = module->fs;
 	CHECK(fs != NULL); /* a kind without one orders nothing of it */
 	const struct control_message message = { .type = CONTROL_ORDER, .order = action->fs };
 	bool is_nobody = fs->process.pidfd < 0 && !loop_is_armed(&fs->start);
-	bool was_unfit = fs->is_unfit;
+	bool was_unfit = fs->unfit != NULL;
 	if (was_unfit && action->fs.order != FS_ORDER_STOP) {
 		fs_post_unfit(fs);
 		return;
 	}
-	fs->is_unfit = false;
+	fs->unfit = NULL;
 	if (is_nobody && !fs->is_wanted && action->fs.order == FS_ORDER_STOP) {
 		report_stopped(fs, action->fs.epoch);
 		return;

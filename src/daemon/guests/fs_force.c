@@ -51,6 +51,24 @@ static int take_away(struct module *module)
 	return found;
 }
 
+void fs_force_note(struct module_fs *fs)
+{
+	struct handed_fd kept[FS_KEPT_MAX];
+	int count = hold_list(fs->module, kept, FS_KEPT_MAX);
+
+	for (int i = 0; i < count && fs->given_up_count < ROOTS_MAX; i++)
+		if (find_device(&kept[i], &fs->given_up[fs->given_up_count]))
+			fs->given_up_count++;
+}
+
+void fs_force_take(struct module_fs *fs)
+{
+	(void)take_away(fs->module);
+	for (int i = 0; i < fs->given_up_count; i++)
+		(void)!mounts_detach(fs->given_up[i]); /* a successor has done it, perhaps */
+	fs->given_up_count = 0;
+}
+
 static void on_limit(void *owner)
 {
 	struct module_fs *fs = owner;

@@ -7,6 +7,7 @@
  *	    ^                   ^   (orders wait)         |   FS_REPORT_DIED         |
  *	    |                   +-------------------------|---- 0..300 ms <----------+
  *	    +---------------------------------------------+   unless it had stopped as ordered
+ *	    +--- FS_HELLO_LIMIT_NS without a hello: given up (R8)
  *
  * It outlives us: after our own restart one that holds run/NAME.lock is waited for, one that died
  * with us is started again with what hold kept; only then the core is told of the module.
@@ -100,10 +101,23 @@ static void back_off(struct module_fs *fs)
 /* ---- its end ---- */
 
 /*
- * Started again it would end again. What hangs in the mount must come free, or not even a SIGKILL
+ * Nobody carries on with what it left. What hangs in the mount must come free, or not even a SIGKILL
  * would end the application: with the last descriptor the kernel ends the connection. The dead mount
- * is taken away by the evenkeel-fs that is started to stop it (fs/parts.c).
+ * stays where it is as long as something may write there; the evenkeel-fs that is started to stop it
+ * takes it away (fs/parts.c), or we do (give_up()).
  */
+static void abandon(struct module_fs *fs, const char *why)
+{
+	fs_process_forget(fs);
+	if (fs->is_adopting) { /* the core hears that nothing runs */
+		fs->is_wanted = false;
+		return;
+	}
+	fs->unfit = why;
+	fs_post_unfit(fs);
+}
+
+/* Started again it would end again. */
 static void on_unfit(struct module_fs *fs)
 {
 	struct module *module = fs->module;
@@ -116,13 +130,64 @@ static void on_unfit(struct module_fs *fs)
 		"start %s` here. Before the next upgrade: `evenkeel stop %s` on the node that is "
 		"to be upgraded.",
 		module->settings.name, module->settings.name, module->settings.name);
-	fs_process_forget(fs);
-	if (fs->is_adopting) { /* the core hears that nothing runs */
-		fs->is_wanted = false;
+	abandon(fs, "it was replaced by another version while it ran; the disk is not to blame");
+}
+
+static bool is_stopping(const struct module_fs *fs)
+{
+	return !fs->is_adopting && fs->has_role_order &&
+	       fs->role_order.order.order == FS_ORDER_STOP;
+}
+
+/* Does anything wait for a successor? Where nothing was mounted, trying on harms nobody. */
+static bool is_waited_for(const struct module_fs *fs)
+{
+	struct handed_fd kept[FS_KEPT_MAX];
+	int count = list_kept(fs->module, kept);
+
+	for (int i = 0; i < count; i++)
+		if (strncmp(kept[i].name, "fuse.", 5) == 0)
+			return true;
+	return is_stopping(fs);
+}
+
+/* Whatever is wrong with it, nobody shall wait for it for ever. One that is to stop only has stopped
+ * when nothing is mounted any more. */
+static void give_up(struct module_fs *fs)
+{
+	struct module *module = fs->module;
+
+	daemon_log(module->daemon, module, SEVERITY_ERROR, "fs.given_up",
+		"evenkeel-fs of module '%s' ended, and for %lld s none that was started in its "
+		"place "
+		"came as far as serving. Whoever waits for the directories here gets errors from "
+		"now "
+		"on; nothing that was acknowledged is lost. The other node takes over if its copy "
+		"is "
+		"up to date. Mend what `evenkeel log` says of evenkeel-fs just before this (is "
+		"evenkeel installed whole? can its state be read?), then `evenkeel start %s` here.",
+		module->settings.name, (long long)(FS_HELLO_LIMIT_NS / NS_PER_S),
+		module->settings.name);
+	if (is_stopping(fs)) {
+		fs_force_take(fs);
+		fs_process_forget(fs);
+		fs_stopped_without(fs);
 		return;
 	}
-	fs->is_unfit = true;
-	fs_post_unfit(fs);
+	fs_force_note(fs);
+	abandon(fs, "it ended and cannot be started again; `evenkeel log` says why");
+}
+
+static void try_on(struct module_fs *fs)
+{
+	int64_t now_ns = clock_boot_ns();
+
+	if (fs->missed_since_ns == 0)
+		fs->missed_since_ns = now_ns;
+	if (now_ns - fs->missed_since_ns >= FS_HELLO_LIMIT_NS && is_waited_for(fs))
+		give_up(fs);
+	else
+		back_off(fs);
 }
 
 static void say_cannot_start(struct module_fs *fs, int error)
@@ -130,7 +195,7 @@ static void say_cannot_start(struct module_fs *fs, int error)
 	daemon_log(fs->module->daemon, fs->module, SEVERITY_ERROR, "fs.cannot_start",
 		"%s/evenkeel-fs cannot be started: %s. Trying on.",
 		fs->module->daemon->paths.programs, strerror(-error));
-	back_off(fs);
+	try_on(fs);
 }
 
 static void on_process_ended(void *owner, uint32_t events)
@@ -164,10 +229,10 @@ static void on_process_ended(void *owner, uint32_t events)
 	else if (is_known)
 		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.killed",
 			"evenkeel-fs was ended by signal %d.", WTERMSIG(status));
-	back_off(fs);
 	fs_post(module, &(struct event){ .type = EVENT_FS_REPORTED,
 				.module = module->settings.number,
 				.fs.report = FS_REPORT_DIED });
+	try_on(fs);
 }
 
 static void watch_process(struct module_fs *fs)

@@ -6,6 +6,8 @@
 #ifndef EVENKEEL_DAEMON_GUESTS_INTERNAL_H
 #define EVENKEEL_DAEMON_GUESTS_INTERNAL_H
 
+#include <sys/types.h>
+
 #include "daemon/guests/guests.h"
 #include "platform/process.h"
 
@@ -22,7 +24,8 @@ struct module_fs {
 	bool is_wanted;	  /* it has something to do; dying, it is started again */
 	bool is_adopting; /* the core is not told before it has said hello */
 	bool is_wait_said;
-	bool is_unfit; /* what it left cannot be carried on: nothing is started before STOP is ordered */
+	const char *
+		unfit; /* why what it left is not carried on: nothing starts before STOP; or NULL */
 	enum fs_role role;
 	bool is_changing;		   /* another role is ordered, and not reported */
 	struct control_message role_order; /* the last one */
@@ -30,6 +33,9 @@ struct module_fs {
 	struct control_message pending[FS_PENDING_MAX];
 	int pending_count;
 	int64_t started_ns, adopt_since_ns, backoff_ns;
+	int64_t missed_since_ns; /* the first end without a hello, since the last hello; 0: none */
+	dev_t given_up[ROOTS_MAX]; /* mounted still, their connections ended */
+	int given_up_count;
 	struct timer start, send_again, adopt, release_limit;
 	char notice[FS_DETAIL_MAX]; /* the last one logged, and when */
 	int64_t notice_ns;
@@ -48,6 +54,8 @@ void fs_close_socket(struct module_fs *fs);
 void fs_post(struct module *module, const struct event *event);
 /* Tells the core that what ran cannot go on here. */
 void fs_post_unfit(struct module_fs *fs);
+/* Nothing runs and nothing is mounted, without anybody who could say so. */
+void fs_stopped_without(struct module_fs *fs);
 /* Does an evenkeel-fs run here that receives? */
 bool fs_is_secondary(const struct module *module);
 /* Hands an accepted connection over. Takes fd. Errors: -ENOTCONN: there is no secondary here. */
@@ -59,6 +67,10 @@ void fs_force_init(struct module_fs *fs);
 /* It was ordered to stop: what is still mounted after a while is taken away. */
 void fs_force_arm(struct module_fs *fs);
 void fs_force_disarm(struct module_fs *fs);
+/* Remembers which mounts there are, to be taken away when what leads to them is forgotten. */
+void fs_force_note(struct module_fs *fs);
+/* Takes the mounts away, those that were remembered too. */
+void fs_force_take(struct module_fs *fs);
 
 /* ---- fs_process.c ---- */
 
