@@ -3,10 +3,14 @@
 #include "trees.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
+#include "fs/tree/digest.h"
 #include "fs/tree/resync.h"
 
 static void a_target_is_bound_and_unbound(void **state)
@@ -103,12 +107,85 @@ static void attributes_are_carried_whole(void **state)
 	assert_int_equal(xattrs.size, xattrs_again.size);
 }
 
+/* Bytes that this thread has read, from a disk or from memory. */
+static uint64_t bytes_read(void)
+{
+	unsigned long long bytes = 0;
+	FILE *file = fopen("/proc/thread-self/io", "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "rchar: %llu", &bytes), 1);
+	fclose(file);
+	return bytes;
+}
+
+static void hash_all(struct tree *tree, uint64_t object, uint64_t size, XXH64_hash_t *out_sum)
+{
+	uint8_t hashes[HASHES_MAX * HASH_SIZE];
+	struct digest digest;
+	const uint64_t step = (uint64_t)HASHES_MAX * HASH_BLOCK_SIZE;
+	*out_sum = 0;
+	for (uint64_t at = 0; at < size; at += step) {
+		struct op op = { .type = OP_HASH_WANTED,
+			.object = object,
+			.offset = at,
+			.length = step,
+			.mask = HASH_IN_ORDER };
+		assert_int_equal(digest_blocks(tree, &op, hashes, &digest), 0);
+		assert_int_equal(digest.count,
+			(MIN_OF(step, size - at) + HASH_BLOCK_SIZE - 1) / HASH_BLOCK_SIZE);
+		*out_sum = XXH3_64bits_withSeed(digest.hashes.data, digest.hashes.size, *out_sum);
+	}
+}
+
+/* Two blocks and a piece of a third, one in a hole and one beside data: equal with and without holes. */
+static void a_hole_is_hashed_as_the_zeros_that_it_reads_as(void **state)
+{
+	struct trees *trees = *state;
+	const uint64_t size = 3 * HASH_BLOCK_SIZE + 100;
+	static uint8_t bytes[3 * HASH_BLOCK_SIZE + 100];
+	XXH64_hash_t sums[2];
+	bytes[HASH_BLOCK_SIZE + 77] = 1;
+	for (int i = 0; i < 2; i++) {
+		int fd = -1;
+		uint64_t file = trees_create(trees, 1, i == 0 ? "sparse" : "dense", S_IFREG | 0644);
+		assert_int_equal(tree_open_object(trees->here.tree, file, O_RDWR, &fd), 0);
+		assert_int_equal(ftruncate(fd, (off_t)size), 0);
+		if (i == 0)
+			assert_int_equal(
+				pwrite(fd, bytes + HASH_BLOCK_SIZE + 77, 1, HASH_BLOCK_SIZE + 77),
+				1);
+		else
+			assert_int_equal(pwrite(fd, bytes, size, 0), size);
+		close(fd);
+		hash_all(trees->here.tree, file, size, &sums[i]);
+	}
+	assert_int_equal(sums[0], sums[1]);
+}
+
+static void a_hole_is_not_read(void **state)
+{
+	struct trees *trees = *state;
+	const uint64_t size = (uint64_t)1 << 34;
+	XXH64_hash_t sum;
+	int fd = -1;
+	uint64_t file = trees_create(trees, 1, "a disk of a machine", S_IFREG | 0644);
+	assert_int_equal(tree_open_object(trees->here.tree, file, O_RDWR, &fd), 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(pwrite(fd, "data", 4, (off_t)(size / 2)), 4);
+	close(fd);
+	uint64_t before = bytes_read();
+	hash_all(trees->here.tree, file, size, &sum);
+	assert_in_range(bytes_read() - before, HASH_BLOCK_SIZE, 16 * HASH_BLOCK_SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_target_is_bound_and_unbound),
 		cmocka_unit_test(a_tree_is_set_aside_whole),
 		cmocka_unit_test(attributes_are_carried_whole),
+		cmocka_unit_test(a_hole_is_hashed_as_the_zeros_that_it_reads_as),
+		cmocka_unit_test(a_hole_is_not_read),
 		cmocka_unit_test(what_was_set_aside_is_not_found_by_a_new_index),
 	};
 	return trees_main(tests, ARRAY_COUNT(tests));

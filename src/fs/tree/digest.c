@@ -15,6 +15,11 @@ struct facts { /* what is hashed in the end, as bytes */
 	uint8_t bytes[128];
 };
 
+struct zeros { /* the hash of a whole block of them, once it was needed */
+	bool is_known;
+	uint8_t hash[HASH_SIZE];
+};
+
 /* ---- parts whose order does not count: sums of hashes ---- */
 
 static int add_xattr(void *context, const char *name, struct bytes value)
@@ -105,23 +110,58 @@ int digest_read(int fd, uint8_t *block, size_t wanted, uint64_t at, size_t *out_
 	return 0;
 }
 
-static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct digest *digest)
+/* A file system that cannot tell has data everywhere. Asked for each block: what is written meanwhile
+ * is seen as by a read. */
+static bool is_hole(int fd, uint64_t at, size_t wanted)
+{
+	off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+
+	return data < 0 ? errno == ENXIO : (uint64_t)data >= at + wanted;
+}
+
+static void put_hash(uint8_t out[HASH_SIZE], const uint8_t *block, size_t size)
+{
+	XXH128_canonical_t hash;
+
+	XXH128_canonicalFromHash(&hash, XXH3_128bits(block, size));
+	memcpy(out, hash.digest, HASH_SIZE);
+}
+
+/* A hole has the hash of the zeros that it reads as. */
+static int hash_block(int fd, uint64_t at, size_t wanted, struct zeros *zeros, uint8_t *out)
 {
 	static _Thread_local uint8_t block[HASH_BLOCK_SIZE];
+	size_t have = 0;
+
+	if (wanted == HASH_BLOCK_SIZE && is_hole(fd, at, wanted)) {
+		if (!zeros->is_known) {
+			memset(block, 0, sizeof(block));
+			put_hash(zeros->hash, block, sizeof(block));
+			zeros->is_known = true;
+		}
+		memcpy(out, zeros->hash, HASH_SIZE);
+		return 0;
+	}
+	int error = digest_read(fd, block, wanted, at, &have);
+	if (error == 0)
+		put_hash(out, block, have);
+	return error;
+}
+
+static int hash_blocks(int fd, const struct op *op, uint8_t *hashes, struct digest *digest)
+{
+	static _Thread_local struct zeros zeros;
 	uint64_t end = MIN_OF(op->offset + op->length, digest->size);
 	uint32_t count = 0;
 	for (uint64_t at = op->offset; at < end && count < HASHES_MAX; at += HASH_BLOCK_SIZE) {
 		size_t wanted = (size_t)MIN_OF((uint64_t)HASH_BLOCK_SIZE, digest->size - at);
-		size_t have = 0;
-		int error = digest_read(fd, block, wanted, at, &have);
+		int error = hash_block(fd, at, wanted, &zeros, hashes + (size_t)count * HASH_SIZE);
 		/* Bad blocks of a copy that is brought up to date are written anew. */
 		if (error == -EIO && (op->mask & HASH_IN_ORDER) == 0)
 			break;
 		if (error != 0)
 			return error;
-		XXH128_canonical_t hash;
-		XXH128_canonicalFromHash(&hash, XXH3_128bits(block, have));
-		memcpy(hashes + (size_t)count++ * HASH_SIZE, hash.digest, HASH_SIZE);
+		count++;
 	}
 	digest->count = count;
 	digest->hashes = (struct bytes){ .data = hashes, .size = (size_t)count * HASH_SIZE };
