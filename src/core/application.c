@@ -54,6 +54,25 @@ bool application_is_down(const struct instance *instance)
 	       !application->is_emptying && (application->is_emptied || application->is_left);
 }
 
+bool application_is_gone(const struct instance *instance)
+{
+	return application_is_down(instance) && !instance->application.is_left;
+}
+
+bool application_may_start(const struct core *core, const struct instance *instance)
+{
+	return instance->should_run && !core->is_shutting_down && application_is_gone(instance);
+}
+
+bool application_prestart(struct core *core, struct instance *instance)
+{
+	if (instance->application.is_prestarted)
+		return false;
+	instance->application.is_prestarted = true;
+	(void)application_run(core, instance, SCRIPT_PRESTART);
+	return true;
+}
+
 static void run(struct core *core, struct instance *instance, enum script script, bool is_forced)
 {
 	struct application *application = &instance->application;

@@ -38,6 +38,12 @@ void application_want(struct instance *instance, uint8_t up);
 bool application_is_settled(const struct instance *instance);
 /* No script runs, and none of its processes, but for those that cannot be ended. */
 bool application_is_down(const struct instance *instance);
+/* Likewise, and there are no such processes: it may be started, or called stopped. */
+bool application_is_gone(const struct instance *instance);
+/* It is to run, and nothing of an earlier start is in the way. */
+bool application_may_start(const struct core *core, const struct instance *instance);
+/* Begins the script that runs once before all others. False: it has run. */
+bool application_prestart(struct core *core, struct instance *instance);
 /* Begins what is due: address, scripts, checks. */
 void application_advance(struct core *core, struct instance *instance);
 /* SIGKILL to all of it; no script is asked. */

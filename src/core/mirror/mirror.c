@@ -72,27 +72,18 @@ static void mirror_verify(const struct core *core, const struct mirror *mirror)
 
 bool prestart_advance(struct core *core, struct mirror *mirror)
 {
-	struct application *application = &mirror->common.application;
-
-	if (!application_is_down(&mirror->common) || application->is_left)
+	if (!application_is_gone(&mirror->common))
 		return false;
 	if (mirror->common.wants_stop)
 		return leave(core, mirror);
-	if (application->is_prestarted)
-		return mirror_move(core, mirror, STEP_WAITING);
-	application->is_prestarted = true;
-	(void)application_run(core, &mirror->common, SCRIPT_PRESTART);
-	return true;
+	return application_prestart(core, &mirror->common) ||
+	       mirror_move(core, mirror, STEP_WAITING);
 }
 
 bool stopped_advance(struct core *core, struct mirror *mirror)
 {
-	bool is_wanted = mirror->common.should_run && !core->is_shutting_down;
-
-	if (!is_wanted || !application_is_down(&mirror->common) ||
-		mirror->common.application.is_left)
-		return false;
-	return mirror_move(core, mirror, STEP_PRESTART);
+	return application_may_start(core, &mirror->common) &&
+	       mirror_move(core, mirror, STEP_PRESTART);
 }
 
 static bool mirror_advance(struct core *core, struct mirror *mirror)

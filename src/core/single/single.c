@@ -86,27 +86,17 @@ static bool leave(struct core *core, struct single *single)
 
 static bool stopped_advance(struct core *core, struct single *single)
 {
-	bool is_wanted = single->common.should_run && !core->is_shutting_down;
-
-	if (!is_wanted || !application_is_down(&single->common) ||
-		single->common.application.is_left)
-		return false;
-	return single_move(core, single, SINGLE_PRESTART);
+	return application_may_start(core, &single->common) &&
+	       single_move(core, single, SINGLE_PRESTART);
 }
 
 static bool prestart_advance(struct core *core, struct single *single)
 {
-	struct application *application = &single->common.application;
-
-	if (!application_is_down(&single->common) || application->is_left)
+	if (!application_is_gone(&single->common))
 		return false;
 	if (single->common.wants_stop)
 		return leave(core, single);
-	if (application->is_prestarted)
-		return serve(core, single);
-	application->is_prestarted = true;
-	(void)application_run(core, &single->common, SCRIPT_PRESTART);
-	return true;
+	return application_prestart(core, &single->common) || serve(core, single);
 }
 
 static void log_failed(struct core *core, struct single *single)
@@ -137,7 +127,7 @@ static bool closing_advance(struct core *core, struct single *single)
 {
 	struct application *application = &single->common.application;
 
-	if (!application_is_down(&single->common) || application->is_left)
+	if (!application_is_gone(&single->common))
 		return false;
 	if (!single->common.wants_stop)
 		return single_move(core, single, SINGLE_FAILED);
