@@ -11,6 +11,7 @@
 /* clang-format off */
 const struct event_row event_rows[] = {
 	/* addresses */
+	{ "address.both", WARNING, "the module's other node says that it has the module's address too; one of the two lets go of it as soon as they hear each other", "nothing, if it is said once (a node stood still for a while); else look at `evenkeel status` on both" },
 	{ "address.conflict", ERROR, "another machine says that it has the module's address; this node keeps it", "find that machine by the hardware address in the sentence and take the address away from it" },
 	{ "address.failed", ERROR, "an address of the module cannot be set; it is tried again", "see that an interface is up and has an address in the same network, or name it in module.yaml" },
 	{ "address.lost", WARNING, "a service address went away or is used by another machine", "find out who removed it; it is put back" },

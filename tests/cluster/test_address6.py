@@ -244,6 +244,31 @@ def test_claimed_by_another_host(cluster):
     wait_served_over_both(cluster, primary)
 
 
+def test_claimed_by_the_other_node(cluster):
+    """The module's other node uses the address as well: it is named by its name, and nobody is sent to look for a stranger."""
+    primary = cluster.wait_pair(seconds=RETURN_SECONDS)
+    other, at_ns = cluster.other(primary), time.time_ns()
+    in_network_of(cluster, other, "ip", "address", "add", f"{harness.ADDRESS6}/128", "dev", "eth0", "nodad")
+
+    def said():
+        return [event for event in cluster.events(primary)
+                if event["time_ns"] >= at_ns and event["id"] in ("address.both", "address.conflict")]
+
+    def is_said():
+        in_network_of(cluster, other, "ip", "-6", "neigh", "flush", "dev", "eth0")
+        cluster.node(other).run(["ping", "-6", "-c", "1", "-W", "1", "-I", harness.ADDRESS6,
+                                 cluster.node(primary).address("client", 6)], check=False)
+        return said()
+    try:
+        harness.wait_for(f"{primary} does not say that {other} claims the address", is_said, 20)
+    finally:
+        in_network_of(cluster, other, "ip", "address", "del", f"{harness.ADDRESS6}/128", "dev", "eth0")
+    assert [event for event in said() if event["id"] == "address.conflict"] == []
+    assert said()[0]["severity"] == "warning" and said()[0]["sentence"].startswith(other), said()
+    cluster.wait_pair(primary, RETURN_SECONDS)
+    wait_served_over_both(cluster, primary)
+
+
 def test_clients_learn_at_once(cluster):
     """After a swap a client's table names the new node, though it asked nobody: it was told."""
     old = cluster.wait_pair(seconds=RETURN_SECONDS)

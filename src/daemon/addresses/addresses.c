@@ -7,6 +7,7 @@
  *	                      |  every 500 ms, all of them in few messages
  *	                      +-- removed by somebody else: put back at once
  *	                      +-- another machine claims it: said, the core is told
+ *	                      +-- the other node claims it: said; the core hears of that node by beats
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,6 +42,13 @@ static const char *mac_text(const uint8_t mac[MAC_SIZE], char out[MAC_TEXT_SIZE]
 	(void)snprintf(out, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
 		mac[3], mac[4], mac[5]);
 	return out;
+}
+
+static const char *peer_name(const struct module *module)
+{
+	const struct node_config *peer = daemon_peer(module->daemon, module);
+
+	return peer == NULL ? "the other node" : peer->name;
 }
 
 static void post_change(struct virtual_address *address, enum address_change change)
@@ -328,6 +336,12 @@ bool addresses_trouble(const struct module *module, char out_sentence[SENTENCE_S
 				"up and has an address in the same network, or name it in "
 				"module.yaml",
 				text, why_failed(address, address->error));
+		else if (address->is_peers_claim)
+			(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
+				"%s said %lld s ago that it has the address %s too; one of the two "
+				"lets go of it as soon as they hear each other",
+				peer_name(module),
+				(long long)((now_ns - address->claimed_ns) / NS_PER_S), text);
 		else
 			(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
 				"another machine (%s) says that it has the address %s; find it by "
@@ -356,55 +370,90 @@ static void put_back(struct virtual_address *address)
 }
 
 static void for_each_held(struct daemon *daemon, const struct address *ip,
-	void (*visit)(struct virtual_address *address, const struct neighbour_claim *claim),
-	const struct neighbour_claim *claim)
+	void (*visit)(struct virtual_address *address, const struct wire *wire,
+		const struct neighbour_claim *claim),
+	const struct wire *wire, const struct neighbour_claim *claim)
 {
 	for (int i = 0; i < daemon->module_count; i++) {
 		struct module *module = daemon->modules[i];
 		for (int n = 0; n < module->settings.address_count; n++) {
 			struct virtual_address *address = &module->addresses->list[n];
 			if (address->is_held && address_is_equal(&config_of(address)->address, ip))
-				visit(address, claim);
+				visit(address, wire, claim);
 		}
 	}
 }
 
-static void on_removed(struct virtual_address *address, const struct neighbour_claim *claim)
+static void on_removed(struct virtual_address *address, const struct wire *wire,
+	const struct neighbour_claim *claim)
 {
+	(void)wire;
 	(void)claim;
 	/* One that expired while we were late has been renewed since, or is now. */
 	if (!interface_has_address(&address->place.address))
 		put_back(address);
 }
 
-static void on_claimed(struct virtual_address *address, const struct neighbour_claim *claim)
+/* It knows of it by beats, and lets go when it is the one that has to (R3). */
+static void say_peers_claim(struct virtual_address *address)
 {
+	struct module *module = address->module;
 	char ip[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
-	int64_t now_ns = clock_boot_ns();
 
-	if (interface_has_mac(claim->mac))
-		return;
-	memcpy(address->claimed_by, claim->mac, MAC_SIZE);
-	if (address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIM_PAUSE_NS)
-		return;
-	address->claimed_ns = now_ns;
-	daemon_log(address->module->daemon, address->module, SEVERITY_ERROR, "address.conflict",
+	daemon_log(module->daemon, module, SEVERITY_WARNING, "address.both",
+		"%s (%s) says that it has the address %s too, which this module serves at here. "
+		"This node keeps it; one of the two lets go of it as soon as they hear each "
+		"other. If it is said again, look at `evenkeel status` on both.",
+		peer_name(module), mac_text(address->claimed_by, mac),
+		address_format(&config_of(address)->address, ip));
+}
+
+static void say_strangers_claim(struct virtual_address *address)
+{
+	struct module *module = address->module;
+	char ip[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
+
+	daemon_log(module->daemon, module, SEVERITY_ERROR, "address.conflict",
 		"Another machine (%s) says that it has the address %s, which this module serves "
 		"at. "
 		"Find it by that hardware address and take %s away from it.",
-		mac_text(claim->mac, mac), address_format(&claim->address, ip), ip);
-	announce(address); /* defend it once, as RFC 5227 section 2.4 has it for IPv4 */
-	post_change(address, ADDRESS_TAKEN_BY_OTHER);
+		mac_text(address->claimed_by, mac),
+		address_format(&config_of(address)->address, ip), ip);
 }
 
-void addresses_claimed(struct daemon *daemon, const struct neighbour_claim *claim)
+static void on_claimed(struct virtual_address *address, const struct wire *wire,
+	const struct neighbour_claim *claim)
 {
-	for_each_held(daemon, &claim->address, on_claimed, claim);
+	int64_t now_ns = clock_boot_ns();
+	bool is_peers = addresses_is_of_peer(address->module, wire, claim);
+
+	if (interface_has_mac(claim->mac))
+		return;
+	bool is_soon = address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIM_PAUSE_NS;
+	/* A stranger is not hidden by the other node's claim of just now. */
+	if (is_soon && (is_peers || !address->is_peers_claim))
+		return;
+	memcpy(address->claimed_by, claim->mac, MAC_SIZE);
+	address->claimed_ns = now_ns;
+	address->is_peers_claim = is_peers;
+	if (is_peers)
+		say_peers_claim(address);
+	else
+		say_strangers_claim(address);
+	announce(address); /* defend it once, as RFC 5227 section 2.4 has it for IPv4 */
+	if (!is_peers)
+		post_change(address, ADDRESS_TAKEN_BY_OTHER);
+}
+
+void addresses_claimed(
+	struct daemon *daemon, const struct wire *wire, const struct neighbour_claim *claim)
+{
+	for_each_held(daemon, &claim->address, on_claimed, wire, claim);
 }
 
 void addresses_removed(struct daemon *daemon, const struct address *address)
 {
-	for_each_held(daemon, address, on_removed, NULL);
+	for_each_held(daemon, address, on_removed, NULL, NULL);
 }
 
 void addresses_added(struct daemon *daemon)

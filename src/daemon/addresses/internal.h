@@ -49,7 +49,8 @@ struct virtual_address {
 	struct netlink_place place; /* where it was put last; no interface: to be looked for */
 	int64_t taken_ns, claimed_ns;
 	uint8_t claimed_by[MAC_SIZE];
-	size_t announced; /* how many of the first announcements are out */
+	bool is_peers_claim; /* by the module's other node, not by a stranger */
+	size_t announced;    /* how many of the first announcements are out */
 	struct timer announce;
 };
 
@@ -70,6 +71,9 @@ int addresses_wire_for(struct daemon *daemon, const struct address_config *confi
 	struct wire **out_wire) MUST_CHECK;
 /* The wire of that interface, if there is one; asks nobody. */
 struct wire *addresses_wire_at(struct daemon *daemon, int interface);
+/* Does what was heard on the wire come from the module's other node? False if that was not learnt yet. */
+bool addresses_is_of_peer(
+	const struct module *module, const struct wire *wire, const struct neighbour_claim *claim);
 /* Nobody has to be heard asking for the module's addresses any more. */
 void addresses_wire_leave(struct module *module);
 /* "Who has target?" on the wire, in the way of its family; no sender (family zero): a probe. Errors:
@@ -81,8 +85,9 @@ int addresses_wire_announce(struct wire *wire, const struct address *address) MU
 
 /* ---- addresses.c ---- */
 
-/* Somebody says that it has the address. */
-void addresses_claimed(struct daemon *daemon, const struct neighbour_claim *claim);
+/* Somebody on the wire says that it has the address. */
+void addresses_claimed(
+	struct daemon *daemon, const struct wire *wire, const struct neighbour_claim *claim);
 /* The address is not on this node any more. */
 void addresses_removed(struct daemon *daemon, const struct address *address);
 /* Somebody's address has come; those of ours that fail may have their interface now. */

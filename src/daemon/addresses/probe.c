@@ -76,16 +76,13 @@ void addresses_probe(struct module *module)
 void addresses_match_probe(
 	struct module *module, const struct wire *wire, const struct neighbour_claim *claim)
 {
-	const struct node_config *peer = daemon_peer(module->daemon, module);
-
 	if (!module->addresses->is_probing)
 		return;
 	for (int i = 0; i < module->settings.address_count; i++) {
 		if (!address_is_equal(&module->settings.addresses[i].address, &claim->address) ||
 			interface_has_mac(claim->mac))
 			continue;
-		bool is_peer = peer != NULL && wire->nodes[peer->id].is_known &&
-			       memcmp(wire->nodes[peer->id].mac, claim->mac, MAC_SIZE) == 0;
+		bool is_peer = addresses_is_of_peer(module, wire, claim);
 		end_probe(module, is_peer ? PROBE_PEER_ANSWERS : PROBE_FOREIGN_ANSWERS, claim->mac);
 		return;
 	}

@@ -202,6 +202,15 @@ static void learn(struct wire *wire, const struct neighbour_claim *claim)
 	memcpy(wire->nodes[node->id].mac, claim->mac, MAC_SIZE);
 }
 
+bool addresses_is_of_peer(
+	const struct module *module, const struct wire *wire, const struct neighbour_claim *claim)
+{
+	const struct node_config *peer = daemon_peer(module->daemon, module);
+
+	return peer != NULL && wire->nodes[peer->id].is_known &&
+	       memcmp(wire->nodes[peer->id].mac, claim->mac, MAC_SIZE) == 0;
+}
+
 /*
  * An address of the node that lies in a network of this wire is asked for; besides, that of the
  * client network (the last) if it is IPv4, which Linux answers for on any interface. Without a sender
@@ -295,7 +304,7 @@ static void on_claim(struct wire *wire, const struct neighbour_claim *claim)
 	learn(wire, claim);
 	for (int i = 0; i < daemon->module_count; i++)
 		addresses_match_probe(daemon->modules[i], wire, claim);
-	addresses_claimed(daemon, claim);
+	addresses_claimed(daemon, wire, claim);
 }
 
 static void on_arp(void *owner, uint32_t events)
