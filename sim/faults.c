@@ -319,6 +319,7 @@ void faults_end(struct world *world)
 		struct node *node = &world->nodes[i];
 		node->detached = 0;
 		node->state_disk_until = 0;
+		node->stop_lasts_until = 0;
 		node->unmounted = 0;
 		if (!node->is_up)
 			node_start(world, node);

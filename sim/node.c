@@ -60,6 +60,7 @@ void node_cut_power(struct world *world, struct node *node)
 	node->power_cut_at = world->now;
 	node->wishes = (struct wishes){ 0 };
 	node->state_disk_until = 0;
+	node->stop_lasts_until = 0;
 	byhand_cut(node);
 	node->address_until = 0;
 	node->clock_offset = world->now;
@@ -112,14 +113,16 @@ void script_run(struct world *world, struct node *node, const struct action *act
 }
 
 /* A clean stop waits for the writes under way; while answers are held it cannot finish (R10). */
-static bool is_stop_stuck(const struct node *node, const struct happening *happening)
+static bool is_stop_stuck(
+	const struct world *world, const struct node *node, const struct happening *happening)
 {
 	bool has_pending = false;
 
 	for (int i = 0; i < CLIENTS; i++)
 		has_pending |= node->held.ring[i].is_pending;
-	return happening->number == SCRIPT_STOP_PRIM && happening->extra == 0 && has_pending &&
-	       node->is_application_running;
+	bool is_in_order = happening->number == SCRIPT_STOP_PRIM && happening->extra == 0;
+	return is_in_order && node->is_application_running &&
+	       (has_pending || world->now < node->stop_lasts_until);
 }
 
 static void tell_end(struct world *world, struct node *node, const struct happening *happening,
@@ -148,8 +151,9 @@ void script_on_end(struct world *world, struct node *node, const struct happenin
 		tell_end(world, node, happening, SCRIPT_FAILED);
 		return;
 	}
-	if (is_stop_stuck(node, happening)) {
-		if (world->now - node->script_since < SCRIPT_TIMEOUT_NS)
+	if (is_stop_stuck(world, node, happening)) {
+		bool is_slow = world->now < node->stop_lasts_until;
+		if (is_slow || world->now - node->script_since < SCRIPT_TIMEOUT_NS)
 			queue_postpone(world, happening, world->now + SCRIPT_RETRY_NS);
 		else
 			tell_end(world, node, happening, SCRIPT_TIMED_OUT);

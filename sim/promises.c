@@ -93,13 +93,10 @@ static void check_quiet(struct world *world, struct node *node)
 	bool was_awake = other->daemon.is_running && world->now - other->woken_at > RECENT_NS &&
 			 world->now - other->daemon.started_at > RECENT_NS;
 
-	/* One that is stopped, by a person or with its node, takes its application down, and answers
-	 * to nobody meanwhile. */
-	bool has_peer = sender->mode == SENDER_PAIRED ||
-			(sender->mode == SENDER_HELD && other->record.should_run);
+	bool has_peer = sender->mode == SENDER_PAIRED || sender->mode == SENDER_HELD;
 
-	if (was_awake && !other->daemon.is_leaving && primary_is_serving(other) && has_peer &&
-		!sender->is_muted && other->record.holder == other->id && !world->has_insisted)
+	if (was_awake && primary_is_serving(other) && has_peer && !sender->is_muted &&
+		other->record.holder == other->id && !world->has_insisted)
 		promise_broken(world, 3,
 			"node %d serves while node %d still answers, awake and not told to hold",
 			node->id, other->id);

@@ -189,6 +189,10 @@ static void handle(struct world *world, const struct happening *happening)
 		rare_strike(world);
 	else if (happening->kind == HAPPEN_DISK)
 		disk_strike(world);
+	else if (happening->kind == HAPPEN_STOP)
+		stop_strike(world);
+	else if (happening->kind == HAPPEN_STOP_CUT)
+		stop_cut_off(world, &world->nodes[happening->node - 1]);
 	else if (happening->kind == HAPPEN_STUCK)
 		stuck_strike(world);
 	else if (happening->kind == HAPPEN_BACKUP)
@@ -276,6 +280,7 @@ bool world_run(struct world *world, uint64_t seed)
 	begin(world);
 	rare_draw(world, TROUBLE_FROM_NS);
 	disks_draw(world, TROUBLE_FROM_NS);
+	stops_draw(world, TROUBLE_FROM_NS);
 	byhand_draw(world, TROUBLE_FROM_NS);
 	looks_draw(world, TROUBLE_FROM_NS);
 	backups_draw(world, TROUBLE_FROM_NS);

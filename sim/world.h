@@ -13,7 +13,7 @@
  *
  * Files: run.c plays one seed; queue.c orders what happens; node.c crashes, cuts, freezes; daemon.c
  * performs actions; fs*.c play evenkeel-fs; network.c loses and delays; copy.c knows what lies
- * where; clients.c write; faults.c, rare.c, disks.c, looks.c and people.c make trouble; promises.c judges. Time is in
+ * where; clients.c write; faults.c, rare.c, disks.c, stops.c, looks.c and people.c make trouble; promises.c judges. Time is in
  * nanoseconds of the world's own clock; each node's boot clock is derived from it.
  */
 #ifndef EVENKEEL_SIM_WORLD_H
@@ -81,9 +81,11 @@ enum happening_kind {
 	HAPPEN_RARE,   /* the next rare one */
 	HAPPEN_BACKUP, /* something is kept, or put back */
 	HAPPEN_DISK,   /* the next state disk that hangs */
-	HAPPEN_STUCK,  /* the next data disk, or server, that hangs */
-	HAPPEN_TURN,   /* the other way breaks */
-	HAPPEN_HEAL,   /* a trouble ends */
+	HAPPEN_STOP,   /* the next primary that is stopped while it hangs */
+	HAPPEN_STOP_CUT,
+	HAPPEN_STUCK, /* the next data disk, or server, that hangs */
+	HAPPEN_TURN,  /* the other way breaks */
+	HAPPEN_HEAL,  /* a trouble ends */
 	HAPPEN_PERSON,
 	HAPPEN_BY_HAND, /* somebody writes where nothing is mounted */
 	HAPPEN_COUNT,
@@ -279,6 +281,7 @@ struct node {
 	bool is_application_running, is_checking;
 	struct wishes wishes; /* in /run: as long as the machine */
 	bool is_script_running, is_script_killed;
+	int64_t stop_lasts_until; /* a stop script in order ends no earlier */
 	int64_t script_since;
 	uint64_t script_end;   /* the happening that ends it */
 	int64_t address_until; /* the kernel's lifetime of the service address */
@@ -381,6 +384,7 @@ struct world {
 	bool has_fault[FAULT_COUNT];
 	struct chance rare;    /* its own, see rare.c */
 	struct chance disk;    /* its own, see disks.c */
+	struct chance stop;    /* its own, see stops.c */
 	struct chance person;  /* its own, see byhand.c */
 	struct chance looking; /* likewise, looks.c */
 	bool is_watched;       /* evenkeeld looks at what all rests on */
@@ -549,7 +553,7 @@ void secondary_tick(struct world *world, struct node *node);
 /* What was promoted is recorded, and serves now. */
 void secondary_serve(struct world *world, struct node *node);
 
-/* ---- clients.c, faults.c, rare.c, disks.c, people.c ---- */
+/* ---- clients.c, faults.c, rare.c, disks.c, stops.c, people.c ---- */
 
 void client_wake(struct world *world, uint32_t client);
 void faults_draw(struct world *world);
@@ -596,6 +600,9 @@ void looks_on_unfit(struct world *world, struct node *node);
 void looks_on_record(struct world *world, struct node *node, const struct record *record);
 void disks_draw(struct world *world, int64_t from);
 void disk_strike(struct world *world);
+void stops_draw(struct world *world, int64_t from);
+void stop_strike(struct world *world);
+void stop_cut_off(struct world *world, struct node *node);
 void backups_draw(struct world *world, int64_t from);
 void backup_strike(struct world *world);
 void person_acts(struct world *world, const struct happening *happening);

@@ -83,6 +83,7 @@ const struct event_row event_rows[] = {
 	{ "module.old_copy", ERROR, "the data here are older than this node's state says: an old image was put back, so this node does not serve by itself", "bring the other node back, whose copy counts; if it is lost for good: `evenkeel prim --force` here" },
 	{ "module.resumed", INFO, "the other node is heard again: nothing was changed", "" },
 	{ "module.state", INFO, "the module's state or readiness changed", "" },
+	{ "module.stop_unheard", WARNING, "the other node fell silent while this one was being stopped, and may take over: the application here is killed, and the service address goes", "bring the other node back, if it does not serve" },
 	{ "module.stuck", ERROR, "this copy cannot follow: its disk or evenkeel-fs does not answer, or its mount was taken away; it counts as stale until it was brought up to date again", "`watch.found` before it says what was found; repair that, it follows by itself" },
 	{ "module.takeover", WARNING, "the other node is silent and the arbiter agrees: this node takes over", "bring the other node back" },
 	{ "module.unfit", ERROR, "this node cannot serve as it should any more: the other one takes over, and the application here is killed", "`watch.found` before it says what was found; repair that, it follows by itself" },

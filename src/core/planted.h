@@ -26,6 +26,7 @@
  *	30  what was observed here is known and nobody acts on it (R23)
  *	31  a node that cannot serve gives the service to one whose disk is stuck as well (R23)
  *	32  who was given the service gives it back as soon as the other one follows (R23)
+ *	33  a primary that is being stopped keeps application and address, unheard (R7)
  *
  * One more breaks no promise that the simulator checks, and is not among its numbers:
  *
@@ -62,6 +63,7 @@ enum {
 	PLANTED_UNHEEDED = 30,
 	PLANTED_BLIND = 31,
 	PLANTED_TAKES_BACK = 32,
+	PLANTED_LEAVES_UNGUARDED = 33,
 };
 
 static inline bool planted(int number)

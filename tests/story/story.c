@@ -32,6 +32,7 @@
  *	fs-mute a on|off               its evenkeel-fs hangs: it answers no order
  *	left a on|stuck|off            processes that no stop script ends | that do not even die by SIGKILL
  *	fail a SCRIPT N                the next N runs fail
+ *	lasts a SCRIPT 20s             each run takes so long, unless the application is killed
  *	check a down|up
  *	address a gone|taken|failed
  *	disk a failing|stuck|good      the state file: cannot be written | a write does not end
@@ -316,6 +317,9 @@ static bool play_switch_line(struct world *world, const struct line *line, int n
 	} else if (strcmp(verb, "fail") == 0)
 		self->script_failures[name_index(line->words[2], script_at, SCRIPT_COUNT)] =
 			(uint8_t)strtoul(line->words[3], NULL, 10);
+	else if (strcmp(verb, "lasts") == 0)
+		self->script_lasts_ns[name_index(line->words[2], script_at, SCRIPT_COUNT)] =
+			time_of(line->words[3]);
 	else
 		return false;
 	return true;

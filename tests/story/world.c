@@ -250,6 +250,7 @@ static void do_script(struct world *world, int node, const struct action *action
 
 	world_say(world, node, "script   %s%s", script_name(script),
 		action->script.is_forced ? " force" : "");
+	item->time_ns += self->script_lasts_ns[script];
 	item->event.type = EVENT_SCRIPT_ENDED;
 	item->event.script.script = script;
 	item->event.script.is_forced = action->script.is_forced;
@@ -257,6 +258,15 @@ static void do_script(struct world *world, int node, const struct action *action
 		return;
 	self->script_failures[script]--;
 	item->event.script.outcome = SCRIPT_FAILED;
+}
+
+static void end_scripts(struct world *world, int node)
+{
+	for (int i = 0; i < world->count; i++) {
+		struct story_item *item = &world->queue[i];
+		if (item->node == node && item->event.type == EVENT_SCRIPT_ENDED)
+			item->time_ns = MIN_OF(item->time_ns, world->now_ns + SCRIPT_NS);
+	}
 }
 
 /* What no stop script ended is told of; else it is empty already. */
@@ -380,6 +390,7 @@ static void do_action(struct world *world, int node, const struct action *action
 	case ACTION_KILL_APPLICATION:
 		world_say(world, node, "kill     the application");
 		self->scripts_up = 0;
+		end_scripts(world, node);
 		break;
 	case ACTION_EMPTY_APPLICATION: do_empty(world, node); break;
 	case ACTION_ANSWER_COMMAND:

@@ -57,6 +57,7 @@ struct story_node {
 	struct wishes wishes;		   /* until the next power cut */
 	uint8_t scripts_up;		   /* start scripts less stop scripts */
 	uint8_t script_failures[SCRIPT_COUNT]; /* so many more of each will fail */
+	int64_t script_lasts_ns[SCRIPT_COUNT]; /* else a moment; a kill ends it at once */
 };
 
 struct story_item {

@@ -37,11 +37,16 @@ bool leave(struct core *core, struct mirror *mirror)
 	return mirror_move(core, mirror, STEP_STOPPING);
 }
 
-bool fence(struct core *core, struct mirror *mirror, enum wait_reason reason)
+static void let_go(struct core *core, struct mirror *mirror)
 {
 	application_kill(core, &mirror->common);
 	mirror->common.application.is_address_wanted = false;
 	mirror->tenure.is_fenced = true;
+}
+
+bool fence(struct core *core, struct mirror *mirror, enum wait_reason reason)
+{
+	let_go(core, mirror);
 	if (reason == WAIT_CUT_OFF)
 		mirror->wait.is_cut_off = true;
 	else if (reason != WAIT_NONE)
@@ -91,8 +96,32 @@ bool step_aside(struct core *core, struct mirror *mirror)
 	return mirror->loss.is_held ? fence(core, mirror, WAIT_NONE) : leave(core, mirror);
 }
 
+/*
+ * A holder that leaves without having handed over may have a good copy beside it, which takes over after a
+ * silence, and its stop scripts may take minutes. So it is held like one that serves (R7); held, no script
+ * that writes could end, and nobody lets it go on.
+ */
+static void guard_leaving(struct core *core, struct mirror *mirror)
+{
+	bool is_serving = mirror->fs.role == FS_PRIMARY && !mirror->tenure.is_fenced &&
+			  mirror->common.record.holder == core->config.self;
+
+	if (!is_serving || planted(PLANTED_LEAVES_UNGUARDED))
+		return;
+	bool has_lost = peer_outranks(core, mirror);
+	if (!has_lost && !peer_has_resigned(core, mirror))
+		loss_guard(core, mirror);
+	if (!has_lost && !mirror->loss.is_held)
+		return;
+	mirror_tell(core, mirror, has_lost ? TELL_LOST : TELL_STOP_UNHEARD);
+	mirror->tenure.has_lost = mirror->tenure.has_lost || has_lost;
+	let_go(core, mirror);
+	application_advance(core, &mirror->common);
+}
+
 bool stopping_advance(struct core *core, struct mirror *mirror)
 {
+	guard_leaving(core, mirror);
 	if (!application_is_down(&mirror->common))
 		return false;
 	mirror->common.application.is_address_wanted = false;

@@ -18,6 +18,7 @@ static const struct row {
 	[TELL_GRANTED]          = { "arbiter.granted",     SEVERITY_WARNING, "the arbiter lets this node go on alone", NO_DETAIL, "" },
 	[TELL_TAKEOVER]         = { "module.takeover",     SEVERITY_WARNING, "the other node is silent and the arbiter agrees: this node takes over", NO_DETAIL, "" },
 	[TELL_LOST]             = { "module.lost",         SEVERITY_ERROR,   "the other node serves: this node stops serving at once", NO_DETAIL, "" },
+	[TELL_STOP_UNHEARD]     = { "module.stop_unheard", SEVERITY_WARNING, "the other node fell silent while this one was being stopped, and may take over: the application here is killed, and the service address goes", NO_DETAIL, "" },
 	[TELL_SWAP_GIVEN_UP]    = { "swap.given_up",       SEVERITY_WARNING, "the other node cannot take over now: this node keeps the service", NO_DETAIL, "" },
 	[TELL_PRIM_LATE]        = { "prim.late",           SEVERITY_WARNING, "the other node began to serve before this one could: `prim` is dropped", NO_DETAIL, "" },
 	[TELL_PEER_DROPPED]     = { "peer.dropped",        SEVERITY_WARNING, "the copy on the other node cannot follow", IN_BRACKETS, ": answers wait until it is recorded as stale" },
