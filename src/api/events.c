@@ -49,7 +49,7 @@ const struct event_row event_rows[] = {
 	{ "fs.busy", ERROR, "a directory cannot be released: somebody holds files in it", "end whoever the sentence names" },
 	{ "fs.cannot_start", ERROR, "evenkeel-fs cannot be started; it is tried again", "see that evenkeel is installed whole" },
 	{ "fs.died", WARNING, "evenkeel-fs ended; a successor continues where it was", "report it: it should not end" },
-	{ "fs.ended", WARNING, "evenkeel-fs ended by itself", "report it, with what it said to standard error" },
+	{ "fs.ended", WARNING, "evenkeel-fs ended by itself", "mend what the sentence names; if it names nothing, report it, with what it said to standard error" },
 	{ "fs.forced", ERROR, "evenkeel-fs did not release the directories in time: they were taken away, and it was killed", "look at the disk underneath" },
 	{ "fs.given_up", ERROR, "evenkeel-fs ended and could not be started again: nobody waits for it any more", "mend what the log says of evenkeel-fs before this, then `evenkeel start`" },
 	{ "fs.killed", WARNING, "evenkeel-fs was ended by a signal", "find out who sent it; was memory short?" },

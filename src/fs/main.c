@@ -27,9 +27,24 @@
 #define DESCRIPTORS	  65536
 #define STANDALONE_MODULE "standalone"
 
-void service_complain(const char *what, const char *why)
+/* As the last words of this process; without them standard error has it. */
+static void leave_words(const struct service *service, const char *what, const char *why)
+{
+	char path[PATH_SIZE_MAX];
+
+	node_file_path(path, NODE_FILE_WORDS, service->options.run, service->options.module);
+	FILE *file = fopen(path, "we");
+	if (file == NULL)
+		return;
+	(void)fprintf(file, "%s: %s\n", what, why);
+	(void)fclose(file);
+}
+
+void service_complain(const struct service *service, const char *what, const char *why)
 {
 	(void)fprintf(stderr, "evenkeel-fs: %s: %s\n", what, why);
+	if (!service->options.is_standalone)
+		leave_words(service, what, why);
 }
 
 /* ---- options ---- */
@@ -94,10 +109,10 @@ static int serve(struct service *service)
 	int error = parts_adopt(service, &is_resumed);
 
 	if (error == -EPROTO)
-		service_complain("cannot continue what was running",
+		service_complain(service, "cannot continue what was running",
 			"its requests lie in memory as another version of evenkeel-fs keeps them");
 	else if (error != 0)
-		service_complain("cannot continue what was running", strerror(-error));
+		service_complain(service, "cannot continue what was running", strerror(-error));
 	service->is_unfit = error == -EPROTO;
 	if (error == 0)
 		atomic_store(&service->is_recovering, is_resumed);
@@ -122,7 +137,7 @@ static int serve_standalone(struct service *service, const sigset_t *ends)
 		(void)sigwait(ends, &signal_number); /* cannot fail with a valid set */
 		error = roles_stop(service, false);
 		if (error != 0)
-			service_complain(service->options.directory,
+			service_complain(service, service->options.directory,
 				service->front.refused[0] != '\0' ? service->front.refused
 								  : strerror(-error));
 	} while (error == -EBUSY);
@@ -149,9 +164,9 @@ static int take_lock(struct service *service)
 			return 0;
 		(void)nanosleep(&pause, NULL);
 	}
-	service_complain(path, service->lock_fd < 0
-				       ? strerror(errno)
-				       : "another evenkeel-fs of this module still runs");
+	service_complain(service, path,
+		service->lock_fd < 0 ? strerror(errno)
+				     : "another evenkeel-fs of this module still runs");
 	return -EBUSY;
 }
 

@@ -12,15 +12,15 @@
 
 /* ---- configuration ---- */
 
-static int read_node_name(const char *config, char *out, size_t size)
+static int read_node_name(const struct service *service, char *out, size_t size)
 {
 	char path[PATH_SIZE_MAX];
 	FILE *file;
 
-	node_file_path(path, NODE_FILE_SELF, config, NULL);
+	node_file_path(path, NODE_FILE_SELF, service->options.config, NULL);
 	file = fopen(path, "re");
 	if (file == NULL || fgets(out, (int)size, file) == NULL) {
-		service_complain(path,
+		service_complain(service, path,
 			file == NULL ? strerror(errno) : "is empty; it holds this node's name");
 		if (file != NULL)
 			(void)fclose(file);
@@ -36,7 +36,7 @@ static int find_nodes(struct service *service, const char *name)
 	const struct node_config *self = config_node_by_name(&service->cluster, name);
 
 	if (self == NULL) {
-		service_complain(name, "this node is not in cluster.yaml");
+		service_complain(service, name, "this node is not in cluster.yaml");
 		return -EINVAL;
 	}
 	service->self = self->id;
@@ -47,8 +47,8 @@ static int find_nodes(struct service *service, const char *name)
 			service->peer = node->id;
 	}
 	if (service->peer == 0) {
-		service_complain(
-			service->module.name, "the module's other node is not in cluster.yaml");
+		service_complain(service, service->module.name,
+			"the module's other node is not in cluster.yaml");
 		return -EINVAL;
 	}
 	return 0;
@@ -65,10 +65,10 @@ int parts_configure(struct service *service)
 	if (error == 0)
 		error = config_read_applied(service->options.run, path, &service->module, &why);
 	if (error != 0) {
-		service_complain("configuration", why.sentence);
+		service_complain(service, "configuration", why.sentence);
 		return error;
 	}
-	error = read_node_name(service->options.config, name, sizeof(name));
+	error = read_node_name(service, name, sizeof(name));
 	return error != 0 ? error : find_nodes(service, name);
 }
 
@@ -156,7 +156,9 @@ static int open_roots(struct service *service)
 		if (mount->root_fd < 0)
 			error = open_root(mount->path, &mount->root_fd);
 		if (error != 0) {
-			service_complain(mount->path, strerror(-error));
+			service_complain(service, mount->path,
+				error == -ENOENT ? "it is not there; is its disk mounted?"
+						 : strerror(-error));
 			return error;
 		}
 	}
@@ -177,7 +179,7 @@ static void on_index(void *context, int error)
 	else
 		(void)snprintf(detail, sizeof(detail), "%.50s/%.30s.index can be written again",
 			service->options.state, service->options.module);
-	service_complain("the object index", detail);
+	service_complain(service, "the object index", detail);
 	service_report(service, FS_REPORT_NOTICE, error, detail);
 }
 
@@ -193,11 +195,11 @@ static int open_store(struct service *service)
 	node_file_path(index, NODE_FILE_INDEX, service->options.state, service->options.module);
 	int error = tree_open(roots, front->mount_count, index, &front->tree);
 	if (error == -ENOTSUP)
-		service_complain(roots[0].path,
+		service_complain(service, roots[0].path,
 			"its file system has no trusted.* attributes or file handles; "
 			"use ext4, XFS or btrfs");
 	else if (error != 0)
-		service_complain(roots[0].path, strerror(-error));
+		service_complain(service, roots[0].path, strerror(-error));
 	return error;
 }
 
@@ -224,7 +226,7 @@ static void on_report(void *context, const struct fs_reported *report)
 	if (report->report == FS_REPORT_IS_PRIMARY)
 		roles_promoted(service);
 	if (service->options.is_standalone && report->error != 0) /* nobody else says it */
-		service_complain(service->module.name, report->detail);
+		service_complain(service, service->module.name, report->detail);
 	service_say(service, report);
 }
 
@@ -274,7 +276,7 @@ static int open_replicator(struct service *service)
 	int error = replicator_open(&config, &callbacks, &service->replicator);
 	service->front.replicator = service->replicator;
 	if (error != 0)
-		service_complain(state, strerror(-error));
+		service_complain(service, state, strerror(-error));
 	return error;
 }
 

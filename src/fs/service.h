@@ -88,8 +88,8 @@ struct service {
 				      some may wait for the peer */
 };
 
-/* To standard error, which the daemon keeps. */
-void service_complain(const char *what, const char *why);
+/* To standard error, and where evenkeeld looks when this process ends without having said hello. */
+void service_complain(const struct service *service, const char *what, const char *why);
 
 /* ---- parts.c ---- */
 

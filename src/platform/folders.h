@@ -38,6 +38,7 @@
 	X(NODE_FILE_HOLD_LOCK,	 FOLDER_RUN,	"hold.lock",	     "held by evenkeel-hold") \
 	X(NODE_FILE_DAEMON_LOCK,	 FOLDER_RUN,	"evenkeeld.lock",    "held by evenkeeld; its process id") \
 	X(NODE_FILE_MODULE_LOCK,	 FOLDER_RUN,	"NAME.lock",	     "held by the module's evenkeel-fs") \
+	X(NODE_FILE_WORDS,		 FOLDER_RUN,	"NAME.words",	     "what the module's evenkeel-fs could not do when it was started last") \
 	X(NODE_FILE_RUNTIME,		 FOLDER_RUN,	"NAME.runtime",	     "what runs now; gone with the machine") \
 	X(NODE_FILE_RUNTIME_NEXT,	 FOLDER_RUN,	"NAME.runtime.new", "the same, while it is written") \
 	X(NODE_FILE_APPLIED,		 FOLDER_RUN,	"NAME.yaml",	     "the settings that the module runs under") \

@@ -8,6 +8,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
+import time
 
 import harness
 import pytest
@@ -117,6 +118,30 @@ def test_only_copy_not_mounted(cluster):
     cluster.boot("node1")
     cluster.wait_pair("node1")
     assert_has(cluster, [*FILES, "more"])
+    cluster.assert_equal()
+
+
+def test_directory_not_there(cluster):
+    """Not even the mount point is there: evenkeel-fs ends each time it is started. It is said in its words, not by the hundred,
+    the service goes on, and `stop` ends, for there is nothing to unmount."""
+    to_node1(cluster)
+    cluster.node("node2").kill()
+    at_ns = time.time_ns()
+    with data_disk(cluster, "node2") as folder:
+        os.rename(f"{folder}/counter", f"{folder}/away")
+    cluster.boot("node2")
+    wait_asks_for_disk(cluster, "node2")
+    status = cluster.status("node2")
+    assert "/srv/counter" in status["now"] and "no answer" not in status["now"], status
+    assert cluster.state("node1").endswith("Ready"), cluster.states()
+    cluster.say("node2", "stop", cluster.module, seconds=40)
+    assert cluster.state("node2") == "STOP NotReady", cluster.states()
+    said = [event["sentence"] for event in cluster.events("node2")
+            if event["time_ns"] >= at_ns and event["id"] in ("fs.ended", "fs.died")]
+    assert len(said) < 6 and any("is its disk mounted?" in sentence for sentence in said), said
+    cluster.node("node2").run(["mv", "/srv/away", "/srv/counter"])
+    cluster.say("node2", "start", cluster.module)
+    cluster.wait_pair("node1")
     cluster.assert_equal()
 
 

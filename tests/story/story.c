@@ -22,6 +22,7 @@
  *	target a on|off                the ping target answers a
  *	foreign a on|off               another machine answers at the service address
  *	fs a REPORT                    evenkeel-fs of a reports by itself; `continued`: connected, the session goes on
+ *	fs a died again                the one that was started next ended before it said hello, and said why
  *	fs-logs a lost                 it does not hold any more what it had received; not told yet
  *	fs-wrong a on|off              its directories hold something else
  *	fs-old a on|off                an old image of its data was put back
@@ -175,12 +176,16 @@ static void on_fs(struct world *world, const struct line *line)
 
 	int report = name_index(line->words[2], report_at, FS_REPORT_COUNT + 1);
 
+	bool is_again = strcmp(line->words[3], "again") == 0;
+
 	event.fs.is_continued = report == FS_REPORT_COUNT;
 	event.fs.report = event.fs.is_continued ? FS_REPORT_CONNECTED : (enum fs_report)report;
 	event.fs.epoch = world->nodes[node].fs_epoch;
 	event.fs.is_behind = world->nodes[node].is_fs_behind;
 	snprintf(event.fs.detail, sizeof(event.fs.detail), "%s",
-		event.fs.report == FS_REPORT_PEER_FAILED ? "No space left on device" : "");
+		event.fs.report == FS_REPORT_PEER_FAILED ? "No space left on device"
+		: is_again ? "/data: it is not there; is its disk mounted?"
+			   : "");
 	if (event.fs.report == FS_REPORT_PEER_LOST || event.fs.report == FS_REPORT_PEER_FAILED)
 		world->nodes[0].fs_link = world->nodes[1].fs_link = FS_LINK_NONE;
 	world_event(world, node, event);

@@ -116,9 +116,10 @@ struct fs_view {
 	bool is_torn; /* evenkeel-fs died while it stopped: nobody knows how far it came */
 	bool is_dead;
 	int64_t dead_ns;
-	int64_t ordered_ns; /* when the last order went out */
-	uint64_t kept;	    /* folders of what only this copy had */
-	uint64_t left_out;  /* objects that the other copy lacks, as they cannot be read here */
+	char dead_why[FS_DETAIL_MAX]; /* why no successor can begin, in its words; or "" */
+	int64_t ordered_ns;	      /* when the last order went out */
+	uint64_t kept;		      /* folders of what only this copy had */
+	uint64_t left_out; /* objects that the other copy lacks, as they cannot be read here */
 	char left_out_why[FS_DETAIL_MAX];
 	bool is_behind;	      /* a secondary that does not hold all that was acknowledged */
 	bool is_rolled_back;  /* data or state were put back: never the source by itself */

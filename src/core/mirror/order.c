@@ -157,11 +157,16 @@ static void note_barriers(struct mirror *mirror, const struct event *event)
 	mirror->fs.peer_barrier = MAX_OF(mirror->fs.peer_barrier, event->fs.peer_barrier);
 }
 
+static void copy_detail(char out[FS_DETAIL_MAX], const struct event *event)
+{
+	for (size_t i = 0; i < FS_DETAIL_MAX; i++)
+		out[i] = event->fs.detail[i];
+	out[FS_DETAIL_MAX - 1] = '\0';
+}
+
 static void note_detail(struct mirror *mirror, const struct event *event)
 {
-	for (size_t i = 0; i < sizeof(mirror->fs.detail); i++)
-		mirror->fs.detail[i] = event->fs.detail[i];
-	mirror->fs.detail[sizeof(mirror->fs.detail) - 1] = '\0';
+	copy_detail(mirror->fs.detail, event);
 }
 
 static void note_left_out(struct mirror *mirror, const struct event *event)
@@ -172,14 +177,18 @@ static void note_left_out(struct mirror *mirror, const struct event *event)
 		mirror->fs.left_out_why[i] = mirror->fs.detail[i];
 }
 
-static void on_died(struct core *core, struct mirror *mirror)
+static void on_died(struct core *core, struct mirror *mirror, const struct event *event)
 {
-	if (!mirror->fs.is_dead)
+	bool was_dead = mirror->fs.is_dead;
+
+	if (!was_dead)
 		mirror->fs.dead_ns = core->now_ns;
 	mirror->fs.is_dead = true;
+	copy_detail(mirror->fs.dead_why, event);
 	if (mirror->fs.is_order_open && mirror->fs.role_order == FS_ORDER_STOP)
 		mirror->fs.is_torn = true;
-	mirror_tell(core, mirror, TELL_FS_DIED);
+	if (!was_dead) /* a successor that ends before it begins is no news */
+		mirror_tell(core, mirror, TELL_FS_DIED);
 }
 
 /*
@@ -296,7 +305,7 @@ void order_on_report(struct core *core, struct mirror *mirror, const struct even
 		mirror->fs.said.is_local_failed = true;
 		break;
 	case FS_REPORT_DRAINED: mirror->fs.said.is_drained = true; break;
-	case FS_REPORT_DIED: on_died(core, mirror); break;
+	case FS_REPORT_DIED: on_died(core, mirror, event); break;
 	case FS_REPORT_WRONG_COPY: on_unfit(mirror, event, FOUND_WRONG); break;
 	case FS_REPORT_OLD_COPY: on_unfit(mirror, event, FOUND_OLD_DATA); break;
 	case FS_REPORT_OLD_STATE: on_unfit(mirror, event, FOUND_OLD_STATE); break;

@@ -284,12 +284,26 @@ static void say_kept(const struct mirror *mirror, struct text *to_do)
 	text_add(to_do, "): only this copy had what lies there; remove what nobody needs");
 }
 
+/* Nobody is there who could answer an order: why. */
+static void say_cannot_begin(const struct mirror *mirror, struct status *status)
+{
+	text_add(&status->now, "; evenkeel-fs ended and cannot begin again: ");
+	text_add(&status->now, mirror->fs.dead_why);
+	if (status->to_do.size == 0)
+		text_add(&status->to_do, "mend what evenkeel-fs complains of; it is started again "
+					 "every few seconds");
+}
+
 /* What the step waits for, when that takes long. */
 static void say_slow_order(
 	const struct core *core, const struct mirror *mirror, struct status *status)
 {
 	int64_t age_ns = core->now_ns - mirror->fs.ordered_ns;
 
+	if (mirror->fs.is_dead && mirror->fs.dead_why[0] != '\0') {
+		say_cannot_begin(mirror, status);
+		return;
+	}
 	if (!mirror->fs.is_order_open || age_ns < ORDER_SLOW_NS || mirror->fs.said.is_refused)
 		return;
 	text_add(&status->now, "; evenkeel-fs was ordered `");

@@ -161,6 +161,8 @@ static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 	fs->is_changing = false;
 	fs->missed_since_ns = 0;
 	fs->given_up_count = 0; /* it has taken them away before it said hello (fs/parts.c) */
+	fs->has_greeted = true;
+	fs->words_ns = 0;
 	watch_fs_changed(module);
 	if (fs->is_adopting) {
 		fs->is_adopting = false;

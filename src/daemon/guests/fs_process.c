@@ -7,7 +7,7 @@
  *	    ^                   ^   (orders wait)         |   FS_REPORT_DIED         |
  *	    |                   +-------------------------|---- 0..300 ms <----------+
  *	    +---------------------------------------------+   unless it had stopped as ordered
- *	    +--- FS_HELLO_LIMIT_NS without a hello: given up (R8)
+ *	    +--- FS_HELLO_LIMIT_NS without a hello: given up (R8); if nobody waits, 5 s between starts
  *
  * It outlives us: after our own restart one that holds run/NAME.lock is waited for, one that died
  * with us is started again with what hold kept; only then the core is told of the module.
@@ -34,6 +34,9 @@
 #define HEALTHY_NS	 NS_PER_S
 #define BACKOFF_FIRST_NS (20 * NS_PER_MS)
 #define BACKOFF_MAX_NS	 (300 * NS_PER_MS)
+#define BACKOFF_MUTE_NS \
+	(5 * NS_PER_S)		     /* of those that have not come as far as a hello for a while */
+#define WORDS_GAP_NS (60 * NS_PER_S) /* between events about the same words */
 
 /* ---- starting ---- */
 
@@ -88,13 +91,14 @@ static int launch(struct module_fs *fs)
 static void back_off(struct module_fs *fs)
 {
 	int64_t now_ns = clock_boot_ns();
+	bool is_mute =
+		fs->missed_since_ns != 0 && now_ns - fs->missed_since_ns >= FS_HELLO_LIMIT_NS;
+	int64_t max_ns = is_mute ? BACKOFF_MUTE_NS : BACKOFF_MAX_NS;
 
-	if (now_ns - fs->started_ns >= HEALTHY_NS) {
+	if (!is_mute && now_ns - fs->started_ns >= HEALTHY_NS)
 		fs->backoff_ns = 0;
-	} else {
-		fs->backoff_ns =
-			MIN_OF(MAX_OF(2 * fs->backoff_ns, BACKOFF_FIRST_NS), BACKOFF_MAX_NS);
-	}
+	else
+		fs->backoff_ns = MIN_OF(MAX_OF(2 * fs->backoff_ns, BACKOFF_FIRST_NS), max_ns);
 	loop_arm(&fs->module->daemon->loop, &fs->start, now_ns + fs->backoff_ns);
 }
 
@@ -175,7 +179,9 @@ static void give_up(struct module_fs *fs)
 		return;
 	}
 	fs_force_note(fs);
-	abandon(fs, "it ended and cannot be started again; `evenkeel log` says why");
+	bool is_said = fs->has_words && fs->words[0] != '\0';
+	abandon(fs, is_said ? fs->words
+			    : "it ended and cannot be started again; `evenkeel log` says why");
 }
 
 static void try_on(struct module_fs *fs)
@@ -196,6 +202,36 @@ static void say_cannot_start(struct module_fs *fs, int error)
 		"%s/evenkeel-fs cannot be started: %s. Trying on.",
 		fs->module->daemon->paths.programs, strerror(-error));
 	try_on(fs);
+}
+
+/* One that cannot begin ends each time that it is started: the same words are logged now and then. */
+static void say_ended(struct module_fs *fs, int status)
+{
+	struct module *module = fs->module;
+	char words[FS_DETAIL_MAX] = "";
+	int64_t now_ns = clock_boot_ns();
+
+	if (fs->has_words)
+		fs_words_read(module, words, sizeof(words));
+	bool is_same = fs->words_ns != 0 && strcmp(words, fs->words) == 0;
+	(void)snprintf(fs->words, sizeof(fs->words), "%s", words);
+	if (is_same && now_ns - fs->words_ns < WORDS_GAP_NS)
+		return;
+	fs->words_ns = fs->has_words ? now_ns : 0;
+	daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.ended",
+		"evenkeel-fs ended by itself with status %d%s%s.", status,
+		words[0] == '\0' ? "" : ": ", words);
+}
+
+static void post_died(struct module_fs *fs)
+{
+	struct event event = { .type = EVENT_FS_REPORTED,
+		.module = fs->module->settings.number,
+		.fs.report = FS_REPORT_DIED };
+
+	if (fs->has_words)
+		(void)snprintf(event.fs.detail, sizeof(event.fs.detail), "%s", fs->words);
+	fs_post(fs->module, &event);
 }
 
 static void on_process_ended(void *owner, uint32_t events)
@@ -223,15 +259,13 @@ static void on_process_ended(void *owner, uint32_t events)
 		on_unfit(fs);
 		return;
 	}
+	fs->has_words = is_known && WIFEXITED(status) && !fs->has_greeted;
 	if (is_known && WIFEXITED(status))
-		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.ended",
-			"evenkeel-fs ended by itself with status %d.", WEXITSTATUS(status));
+		say_ended(fs, WEXITSTATUS(status));
 	else if (is_known)
 		daemon_log(module->daemon, module, SEVERITY_WARNING, "fs.killed",
 			"evenkeel-fs was ended by signal %d.", WTERMSIG(status));
-	fs_post(module, &(struct event){ .type = EVENT_FS_REPORTED,
-				.module = module->settings.number,
-				.fs.report = FS_REPORT_DIED });
+	post_died(fs);
 	try_on(fs);
 }
 
@@ -250,6 +284,8 @@ void fs_process_start(void *owner)
 
 	if (fs->process.pidfd >= 0)
 		return;
+	fs->has_greeted = fs->has_words = false;
+	fs_words_forget(fs->module);
 	int error = launch(fs);
 	fs->started_ns = clock_boot_ns();
 	if (error != 0) {

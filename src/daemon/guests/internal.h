@@ -20,6 +20,7 @@ struct module_fs {
 	struct watch socket_watch;
 	struct process process; /* pidfd -1: none */
 	bool is_child;
+	bool has_greeted; /* this process has said hello */
 	struct watch process_watch;
 	bool is_wanted;	  /* it has something to do; dying, it is started again */
 	bool is_adopting; /* the core is not told before it has said hello */
@@ -39,6 +40,9 @@ struct module_fs {
 	struct timer start, send_again, adopt, release_limit;
 	char notice[FS_DETAIL_MAX]; /* the last one logged, and when */
 	int64_t notice_ns;
+	bool has_words;
+	char words[FS_DETAIL_MAX]; /* of the last one that ended without a hello, and when logged */
+	int64_t words_ns;
 };
 
 /* ---- fs.c ---- */
@@ -71,6 +75,12 @@ void fs_force_disarm(struct module_fs *fs);
 void fs_force_note(struct module_fs *fs);
 /* Takes the mounts away, those that were remembered too. */
 void fs_force_take(struct module_fs *fs);
+
+/* ---- fs_words.c ---- */
+
+void fs_words_forget(const struct module *module);
+/* What the process that was started last said it could not do; "": nothing. */
+void fs_words_read(const struct module *module, char *out, size_t size);
 
 /* ---- fs_process.c ---- */
 
