@@ -370,17 +370,22 @@ static void what_was_a_mirror_gets_a_generation_of_its_own(void **state)
 	free(node.core);
 }
 
+static void bring_up(struct node *node)
+{
+	node->core = malloc(core_size());
+	assert_non_null(node->core);
+	start_daemon(node);
+	command(node, COMMAND_START);
+	reach(node, STATE_UP, READY);
+}
+
 /* One that never was a mirror has no other copy. */
 static void a_single_from_the_start_has_no_generation(void **state)
 {
 	struct node node = { .chance = 9, .now_ns = 1000 * NS_PER_S };
 
 	(void)state;
-	node.core = malloc(core_size());
-	assert_non_null(node.core);
-	start_daemon(&node);
-	command(&node, COMMAND_START);
-	reach(&node, STATE_UP, READY);
+	bring_up(&node);
 	assert_int_equal(node.disk.generation.number, 0);
 	free(node.core);
 }
@@ -391,11 +396,7 @@ static void a_restart_is_not_lost_with_the_daemon(void **state)
 	struct node node = { .chance = 7, .now_ns = 1000 * NS_PER_S };
 
 	(void)state;
-	node.core = malloc(core_size());
-	assert_non_null(node.core);
-	start_daemon(&node);
-	command(&node, COMMAND_START);
-	reach(&node, STATE_UP, READY);
+	bring_up(&node);
 	command(&node, COMMAND_RESTART);
 	assert_true(node.is_running_script && node.script == SCRIPT_STOP_BOTH);
 	kill_daemon(&node);

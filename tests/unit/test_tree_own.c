@@ -7,7 +7,6 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -18,27 +17,6 @@
 #define SOMEBODY 4711
 
 /* ---- somebody else's inode, on the same file system ---- */
-
-static unsigned int flags_of(const char *path)
-{
-	unsigned int flags = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
-	close(fd);
-	return flags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
-}
-
-static void protect(const char *path, unsigned int flags)
-{
-	unsigned int all = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &all), 0);
-	all = (all & ~(unsigned int)(FS_IMMUTABLE_FL | FS_APPEND_FL)) | flags;
-	assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &all), 0);
-	close(fd);
-}
 
 /* What the note says of it: these flags, by its handle. */
 static void say_note(const char *path, unsigned int flags, char out[400])

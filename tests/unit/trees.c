@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,6 +90,27 @@ static int teardown(void **state)
 	remove_all(trees->folder);
 	free(trees);
 	return 0;
+}
+
+unsigned int flags_of(const char *path)
+{
+	unsigned int flags = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+	close(fd);
+	return flags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+}
+
+void protect(const char *path, unsigned int flags)
+{
+	unsigned int all = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &all), 0);
+	all = (all & ~(unsigned int)(FS_IMMUTABLE_FL | FS_APPEND_FL)) | flags;
+	assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &all), 0);
+	close(fd);
 }
 
 struct bytes text(const char *string)

@@ -56,6 +56,10 @@ int trees_do(struct trees *trees, struct op *op);
 /* Makes an object of that type in both, and returns its id. */
 uint64_t trees_create(struct trees *trees, uint64_t parent, const char *name, uint32_t mode);
 
+/* What chattr(1) has set of FS_IMMUTABLE_FL and FS_APPEND_FL; and that it is these. */
+unsigned int flags_of(const char *path);
+void protect(const char *path, unsigned int flags);
+
 /* Borrows the string. */
 struct bytes text(const char *string);
 
