@@ -36,6 +36,8 @@
 #define UNWATCHED_LATE_NS \
 	(90 * NS_PER_S) /* after the last such note it may have been for so long */
 
+_Static_assert(UNWATCHED_SEEN_NS < UNWATCHED_LATE_NS, "the next note comes before that");
+
 struct unwatched_span {
 	int64_t from_ns, to_ns;
 };

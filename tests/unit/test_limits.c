@@ -14,9 +14,11 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "core/look.h"
 #include "core/mirror/mirror.h"
 #include "core/writing.h"
 #include "daemon/shutdown.h"
+#include "repl/unwatched.h"
 
 static const char *page;
 
@@ -37,6 +39,9 @@ static const struct limit {
 	{ "FORCE_LIMIT_NS", FORCE_LIMIT_NS },
 	{ "WRITING_STUCK_NS", WRITING_STUCK_NS },
 	{ "FREEZE_MAX_NS", FREEZE_MAX_NS },
+	{ "SIGHT_FRESH_NS", SIGHT_FRESH_NS },
+	{ "UNWATCHED_SEEN_NS", UNWATCHED_SEEN_NS },
+	{ "UNWATCHED_LATE_NS", UNWATCHED_LATE_NS },
 };
 
 /* "15 s", "1500 ms" */

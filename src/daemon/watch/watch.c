@@ -16,6 +16,8 @@
 
 #define LATE_AFTER 2 /* questions without an answer */
 
+_Static_assert(SIGHT_FRESH_NS > LATE_AFTER * LOOK_GAP_NS, "what was just seen is fresh");
+
 struct daemon_watch {
 	struct daemon *daemon;
 	struct timer look;
