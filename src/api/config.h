@@ -143,7 +143,8 @@ int config_print_cluster(const struct cluster_config *cluster, FILE *out) MUST_C
 char *config_cluster_text(const struct cluster_config *cluster);
 /* All settings of both files, with what they take. */
 void config_print_help(FILE *out);
-/* The same as an array of {"file", "key", "expected", "default", "is_required", "is_live", "help"}. Gives it. */
+/* The same as an array of {"file", "key", "expected", "default", "is_required", "is_live", "help"}. Gives
+ * it. */
 json_t *config_help_json(void);
 
 /* One setting that is not the same any more. The texts are borrowed until the callback returns. */

@@ -93,11 +93,13 @@ int file_write(const char *path, const void *data, size_t size, int mode) MUST_C
 int file_read(const char *path, char **out_text, size_t *out_size) MUST_CHECK;
 /* "FOLDER/NAME" into out; CHECKs that it fits: both come from us. */
 void file_path_join(char out[PATH_SIZE_MAX], const char *folder, const char *name);
-/* With its parents; durable, as all that follows here but what is removed. Errors: of mkdir(2), except -EEXIST; of fsync(2). */
+/* With its parents; durable, as all that follows here but what is removed. Errors: of mkdir(2), except
+ * -EEXIST; of fsync(2). */
 int folder_make(const char *path, int mode) MUST_CHECK;
 /* Files, folders and symbolic links with their modes; nothing else may be in there (-EINVAL). */
 int folder_copy(const char *from, const char *to) MUST_CHECK;
-/* Within one folder, or the other one is not durable. After an error it is as it was. Errors: of rename(2) and fsync(2). */
+/* Within one folder, or the other one is not durable. After an error it is as it was. Errors: of
+ * rename(2) and fsync(2). */
 int folder_rename(const char *from, const char *to) MUST_CHECK;
 /* With all that is in it; -ENOENT is no error. */
 int folder_remove(const char *path) MUST_CHECK;

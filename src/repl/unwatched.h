@@ -15,8 +15,8 @@
  * was watched can tell: what was written by hand within UNWATCHED_LATE_NS of it, in an earlier life of
  * the machine than the one in which the copy is taken, is taken for ours.
  *
- * The spans are kept until a resynchronisation begins, and what it does itself lies outside of them. Not for: what becomes of such an
- * object (fs/tree/byhand.h). Pure; under its owner's lock.
+ * The spans are kept until a resynchronisation begins, and what it does itself lies outside of them.
+ * Not for: what becomes of such an object (fs/tree/byhand.h). Pure; under its owner's lock.
  */
 #ifndef EVENKEEL_REPL_UNWATCHED_H
 #define EVENKEEL_REPL_UNWATCHED_H
