@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "fs/tree/byhand_inside.h"
+#include "fs/tree/byhand_internal.h"
 #include "platform/clock.h"
 
 #define WATCH_XATTR OWN_XATTR ".unwatched"

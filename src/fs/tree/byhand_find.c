@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/tree/byhand_inside.h"
+#include "fs/tree/byhand_internal.h"
 
 #define WORK_EVERY 1024 /* names, between two signs that it goes on */
 

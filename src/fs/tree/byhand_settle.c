@@ -6,7 +6,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "fs/tree/byhand_inside.h"
+#include "fs/tree/byhand_internal.h"
 
 struct settling {
 	struct tree *tree;

@@ -4,8 +4,8 @@
  * In .evenkeel/kept/unfinished of each root: `INODE` is one more name of what was changed by hand,
  * `INODE.copy` a copy of it, `list` says which path each had: decimal inode, space, path, zero byte.
  */
-#ifndef EVENKEEL_FS_TREE_BYHAND_INSIDE_H
-#define EVENKEEL_FS_TREE_BYHAND_INSIDE_H
+#ifndef EVENKEEL_FS_TREE_BYHAND_INTERNAL_H
+#define EVENKEEL_FS_TREE_BYHAND_INTERNAL_H
 
 #include "fs/tree/byhand.h"
 #include "fs/tree/internal.h"
