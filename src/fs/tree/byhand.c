@@ -243,7 +243,7 @@ int byhand_copy(int fd, const struct stat *st, int to_fd, const struct byhand_wo
 
 	byhand_name(st->st_ino, true, copy);
 	proc_path(path, fd, "");
-	copying.from_fd = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
+	copying.from_fd = open(path, O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
 	if (copying.from_fd < 0)
 		return -errno;
 	copying.to_fd =
@@ -267,7 +267,7 @@ static bool is_all_hole(int fd, const struct op *op)
 	char path[PROC_PATH_SIZE];
 
 	proc_path(path, fd, "");
-	int own = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
+	int own = open(path, O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
 	if (own < 0)
 		return false;
 	off_t data = lseek(own, (off_t)op->offset, SEEK_DATA);

@@ -229,6 +229,21 @@ void kept_count(struct tree *tree);
 
 int create_local(struct tree *tree, struct op *op) MUST_CHECK;
 int create_replay(struct tree *tree, const struct op *op) MUST_CHECK;
+/* ---- tree/made.c ---- */
+
+struct making {
+	int parent_fd;
+	const char *name;
+	mode_t type;	  /* S_IFMT */
+	uid_t uid;	  /* whose it becomes */
+	int64_t since_ns; /* made_now_ns() before it was made; 0: in an earlier life, perhaps */
+};
+
+int64_t made_now_ns(void);
+/* The new inode under that name: an O_PATH descriptor, the caller's to close. Errors: -EBUSY: another
+ * inode has the name by now; the system call's. */
+int made_open(const struct tree *tree, const struct making *making, struct stat *out_st) MUST_CHECK;
+
 /* A new inode that an operation wants below a directory; umask_bits as of umask(2). */
 struct creation {
 	int parent_fd;
@@ -240,6 +255,7 @@ struct creation {
 /* Makes it: id, owner, mode. */
 int create_named(
 	struct tree *tree, const struct creation *creation, struct stat *out_st) MUST_CHECK;
+/* Of one that was made in an earlier life, perhaps. */
 int create_finish(struct tree *tree, int parent_fd, const char *name, const struct op *op,
 	struct stat *st) MUST_CHECK;
 int link_apply(struct tree *tree, struct op *op, enum tree_mode mode) MUST_CHECK;

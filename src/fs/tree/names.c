@@ -43,37 +43,68 @@ static int make_inode(int parent_fd, const char *name, const struct op *op)
 	return result == 0 ? 0 : -errno;
 }
 
-/*
- * Owner, mode and id of an inode that create_named() made, maybe in an earlier life: doing it again
- * changes nothing. The group of a directory with the setgid bit is inherited, and stays.
- */
-int create_finish(
-	struct tree *tree, int parent_fd, const char *name, const struct op *op, struct stat *st)
+/* Two names of one inode must not get two ids, and one that was just made has none. */
+static int give_id_of(
+	struct tree *tree, const struct making *making, struct met met, uint64_t object)
 {
 	struct place place;
+	uint64_t there;
+	int error = id_known(tree, met, &place, &there);
+
+	if (error != 0)
+		return error;
+	if (there == 0)
+		return id_give(tree, met, &place, object);
+	return making->since_ns == 0 ? 0 : -EBUSY;
+}
+
+/* The group of a directory with the setgid bit is inherited, and stays. */
+static int set_owner_and_mode(int parent_fd, int fd, const struct op *op, const struct stat *st)
+{
 	struct stat parent;
 	char path[PROC_PATH_SIZE];
-	uint64_t object;
 
-	if (fstat(parent_fd, &parent) != 0 ||
-		fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+	if (fstat(parent_fd, &parent) != 0)
 		return -errno;
 	mode_t wanted = (st->st_mode | (op->attributes.mode & S_ISUID)) & 07777;
 	if (!S_ISDIR(st->st_mode))
 		wanted |= op->attributes.mode & S_ISGID;
 	gid_t gid = (parent.st_mode & S_ISGID) != 0 ? parent.st_gid : op->attributes.gid;
 	if ((st->st_uid != op->attributes.uid || st->st_gid != gid) &&
-		fchownat(parent_fd, name, op->attributes.uid, gid, AT_SYMLINK_NOFOLLOW) != 0)
+		fchownat(fd, "", op->attributes.uid, gid, AT_EMPTY_PATH) != 0)
 		return -errno;
-	proc_path(path, parent_fd, name);
+	proc_path(path, fd, "");
 	if (!S_ISLNK(st->st_mode) && (wanted & 06000) != 0 && chmod(path, wanted) != 0)
 		return -errno; /* chown(2) took those bits away */
-	int error = id_known(tree, (struct met){ parent_fd, name, st }, &place, &object);
-	if (error == 0 && object == 0)
-		error = id_give(tree, (struct met){ parent_fd, name, st }, &place, op->object);
-	if (error == 0 && fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+	return 0;
+}
+
+/* Owner, mode and id: doing it again changes nothing. */
+static int finish(
+	struct tree *tree, const struct making *making, const struct op *op, struct stat *st)
+{
+	int fd = made_open(tree, making, st);
+
+	if (fd < 0)
+		return fd;
+	int error = set_owner_and_mode(making->parent_fd, fd, op, st);
+	if (error == 0)
+		error = give_id_of(tree, making, (struct met){ fd, "", st }, op->object);
+	if (error == 0 && fstat(fd, st) != 0)
 		error = -errno;
+	(void)close(fd);
 	return error;
+}
+
+int create_finish(
+	struct tree *tree, int parent_fd, const char *name, const struct op *op, struct stat *st)
+{
+	const struct making making = { .parent_fd = parent_fd,
+		.name = name,
+		.type = op->attributes.mode & S_IFMT,
+		.uid = op->attributes.uid };
+
+	return finish(tree, &making, op, st);
 }
 
 int create_named(struct tree *tree, const struct creation *creation, struct stat *out_st)
@@ -86,14 +117,19 @@ int create_named(struct tree *tree, const struct creation *creation, struct stat
 	CHECK(op->object > ROOTS_MAX);
 	if (fstat(parent_fd, &parent) != 0)
 		return -errno;
+	const struct making making = { .parent_fd = parent_fd,
+		.name = name,
+		.type = op->attributes.mode & S_IFMT,
+		.uid = op->attributes.uid,
+		.since_ns = made_now_ns() };
 	mode_t before = set_umask(creation->umask_bits);
 	int error = make_inode(parent_fd, name, op);
 	(void)set_umask(before);
 	if (error != 0)
 		return error;
-	error = create_finish(tree, parent_fd, name, op, out_st);
-	if (error == 0)
-		return 0;
+	error = finish(tree, &making, op, out_st);
+	if (error == 0 || error == -EBUSY) /* not ours to remove */
+		return error;
 	/* No room for the id, or a quota: as if it had not been, as the peer hears nothing of it. */
 	if (unlinkat(parent_fd, name, S_ISDIR(op->attributes.mode) ? AT_REMOVEDIR : 0) != 0)
 		return -EIO;

@@ -175,17 +175,26 @@ static struct op whiteout_creation(const struct op *op)
 static int own_whiteout(struct tree *tree, int parent_fd, const char *name,
 	const struct whiteout *wanted, struct stat *st)
 {
+	const struct making making = {
+		.parent_fd = parent_fd, .name = name, .type = S_IFCHR, .uid = wanted->uid
+	};
 	struct place place;
 	uint64_t object;
+	int fd = made_open(tree, &making, st);
 
-	if (st->st_uid != wanted->uid &&
-		fchownat(parent_fd, name, wanted->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) != 0)
-		return -errno;
-	int error = id_known(tree, (struct met){ parent_fd, name, st }, &place, &object);
-	if (error == 0 && object == 0)
-		error = id_give(tree, (struct met){ parent_fd, name, st }, &place, wanted->object);
-	if (error == 0 && fstatat(parent_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+	if (fd < 0)
+		return fd;
+	int error = st->st_rdev != 0 ? -EBUSY : 0; /* another device is nobody's whiteout */
+	if (error == 0 && st->st_uid != wanted->uid &&
+		fchownat(fd, "", wanted->uid, (gid_t)-1, AT_EMPTY_PATH) != 0)
 		error = -errno;
+	if (error == 0)
+		error = id_known(tree, (struct met){ fd, "", st }, &place, &object);
+	if (error == 0 && object == 0)
+		error = id_give(tree, (struct met){ fd, "", st }, &place, wanted->object);
+	if (error == 0 && fstat(fd, st) != 0)
+		error = -errno;
+	(void)close(fd);
 	return error;
 }
 
