@@ -54,6 +54,7 @@
 	X(ADMIN_REFUSED_NOT_THIS_NODE,	 "not_this_node",   "the module does not run on this node") \
 	X(ADMIN_REFUSED_NOT_ITS_KIND,	 "not_its_kind",    "modules of this kind know no such command") \
 	X(ADMIN_REFUSED_STREAM_ONLY,	 "stream_only",	    "nothing but the stream, which a swap ends, leads to the other node") \
+	X(ADMIN_REFUSED_NOT_RECORDABLE,	 "not_recordable",  "the disk of a state folder does not answer, so it could not be recorded who serves") \
 	X(ADMIN_REFUSED_PREFLIGHT,	 "preflight",	    "something on this node stands in the way; findings has a sentence for each") \
 	X(ADMIN_REFUSED_CONFIGURATION,	 "configuration",   "the configuration files are wrong") \
 	X(ADMIN_REFUSED_UNKNOWN_COMMAND, "unknown_command", "there is no such command") \

@@ -53,6 +53,7 @@ enum refusal {
 	REFUSAL_NOT_THIS_NODE,	 /* the module is not configured on this node */
 	REFUSAL_NOT_ITS_KIND,	 /* a module of this kind knows no such command */
 	REFUSAL_STREAM_ONLY,	 /* nothing but the stream, which a swap ends, leads to the peer */
+	REFUSAL_NOT_RECORDABLE, /* the disk of a state folder does not answer: a swap ends in records */
 	REFUSAL_COUNT,
 };
 

@@ -72,6 +72,9 @@ const char *refusal_sentence(enum refusal refusal)
 			"heartbeats of the other node pass on no network, only over the "
 			"stream of replication, which ends with a swap; let UDP "
 			"pass between the nodes, then try again",
+		[REFUSAL_NOT_RECORDABLE] =
+			"the disk of a state folder does not answer, so who serves could not be "
+			"recorded; look at that disk (`dmesg`), then try again",
 		[REFUSAL_NOT_THIS_NODE] = "the module does not run on this node",
 		[REFUSAL_NOT_ITS_KIND] = "a module of this kind does not know that command; start, "
 					 "stop and restart are for "

@@ -43,6 +43,19 @@ static void on_start(struct core *core, struct mirror *mirror, struct verdict *v
 	verdict_say(verdict, REFUSAL_NONE, "starting");
 }
 
+/* The application would be stopped, and nobody might serve until the records are durable. */
+static void refuse_unrecordable(
+	const struct core *core, const struct mirror *mirror, struct verdict *verdict)
+{
+	enum recording recording = recording_of(core, mirror);
+
+	if (recording != RECORDING_NOT_HERE && recording != RECORDING_NOT_THERE)
+		return;
+	text_clear(&verdict->sentence);
+	verdict->refusal = REFUSAL_NOT_RECORDABLE;
+	recording_say(core, mirror, &verdict->sentence);
+}
+
 static void on_swap(struct core *core, struct mirror *mirror, struct verdict *verdict)
 {
 	bool is_ready_here = mirror->step == STEP_SECOND && mirror_readiness_of(mirror) == READY;
@@ -60,6 +73,8 @@ static void on_swap(struct core *core, struct mirror *mirror, struct verdict *ve
 		verdict_say(verdict, REFUSAL_NONE, "swapping: this node takes over");
 	else
 		verdict_say(verdict, REFUSAL_NOT_UP_TO_DATE, "");
+	if (verdict->refusal == REFUSAL_NONE)
+		refuse_unrecordable(core, mirror, verdict);
 	if (verdict->refusal != REFUSAL_NONE)
 		return;
 	mirror->wants.swap = true;

@@ -356,6 +356,16 @@ bool mirror_lacks_address(const struct core *core, const struct mirror *mirror);
 bool peer_is_sound(const struct core *core, const struct mirror *mirror);
 /* There: the data disk or evenkeel-fs does not answer. */
 bool peer_is_stuck(const struct core *core, const struct mirror *mirror);
+/* Could the records that end a swap, one here and one there, be durable in time? */
+enum recording {
+	RECORDING_IN_TIME,
+	RECORDING_LATE, /* a look is awaited: it may be, yet */
+	RECORDING_NOT_HERE,
+	RECORDING_NOT_THERE,
+};
+enum recording recording_of(const struct core *core, const struct mirror *mirror);
+/* Why a swap is refused for that. */
+void recording_say(const struct core *core, const struct mirror *mirror, struct text *text);
 void compared_on_told(struct mirror *mirror, const struct event *event);
 /* The last comparison found that this node's and the peer's copy are not equal. */
 bool peer_differs(const struct mirror *mirror);
@@ -374,6 +384,7 @@ enum mirror_tells {
 	TELL_LOST,
 	TELL_STOP_UNHEARD,
 	TELL_SWAP_GIVEN_UP,
+	TELL_SWAP_UNRECORDABLE,
 	TELL_PRIM_LATE,
 	TELL_PEER_DROPPED,
 	TELL_RESYNC_ENDED,

@@ -60,6 +60,46 @@ bool peer_is_stuck(const struct core *core, const struct mirror *mirror)
 	       theirs(core, mirror, LOOK_FS) == FINDING_BAD;
 }
 
+/* ---- could it be recorded who serves ---- */
+
+static bool is_record_held_up(const struct mirror *mirror)
+{
+	const struct writing *writing = &mirror->common.writing;
+
+	return writing->is_open && (writing->is_failed || writing->is_stuck_said);
+}
+
+enum recording recording_of(const struct core *core, const struct mirror *mirror)
+{
+	enum finding here = own(core, mirror, LOOK_STATE);
+	enum finding there = theirs(core, mirror, LOOK_STATE);
+
+	if (planted(PLANTED_UNHEEDED))
+		return RECORDING_IN_TIME;
+	if (here == FINDING_BAD || is_record_held_up(mirror))
+		return RECORDING_NOT_HERE;
+	if (there == FINDING_BAD)
+		return RECORDING_NOT_THERE;
+	bool is_late = here == FINDING_LATE || there == FINDING_LATE;
+	return is_late ? RECORDING_LATE : RECORDING_IN_TIME;
+}
+
+void recording_say(const struct core *core, const struct mirror *mirror, struct text *text)
+{
+	bool is_here = recording_of(core, mirror) == RECORDING_NOT_HERE;
+	const struct sights *sights =
+		is_here ? &mirror->common.observation.sights : &mirror->peer.sights;
+
+	text_add(text, is_here ? "on this node " : "on the other node ");
+	if (sights_finding(sights, LOOK_STATE, core->now_ns) == FINDING_BAD)
+		sights_say_bad(sights, LOOK_STATE, text);
+	else
+		text_add(text, "the record of this module cannot be written");
+	text_add(text, ", so a change of who serves could not be recorded, and until it could "
+		       "nobody might serve; nothing was changed. Look at the disk that holds the "
+		       "state folder on that node (`dmesg`), then try again");
+}
+
 /* ---- compared by `verify` ---- */
 
 void compared_on_told(struct mirror *mirror, const struct event *event)

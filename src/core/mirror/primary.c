@@ -373,6 +373,23 @@ bool growing_advance(struct core *core, struct mirror *mirror)
 	return mirror_move(core, mirror, STEP_PAIRED);
 }
 
+/*
+ * A swap ends in a record here and one there, and the application is stopped before. What is late may
+ * answer yet: until then the application runs on.
+ */
+static bool must_wait_for_state(struct core *core, struct mirror *mirror)
+{
+	enum recording recording = recording_of(core, mirror);
+
+	if (recording == RECORDING_IN_TIME)
+		return false;
+	if (mirror->wants.swap && recording != RECORDING_LATE) {
+		mirror_tell(core, mirror, TELL_SWAP_UNRECORDABLE);
+		mirror->wants.swap = false;
+	}
+	return true;
+}
+
 static bool is_swap_wanted(struct core *core, struct mirror *mirror)
 {
 	if (mirror->wants.swap &&
@@ -380,6 +397,8 @@ static bool is_swap_wanted(struct core *core, struct mirror *mirror)
 		mirror->wants.swap = false;
 	/* The stream, which is all that leads there now, ends with a swap: neither would serve. */
 	if (!member_is_on_network(core, mirror->common.config.peer))
+		return false;
+	if (must_wait_for_state(core, mirror))
 		return false;
 	if (mirror->wants.swap || mirror->peer.shows.wants_swap)
 		return true;

@@ -20,6 +20,7 @@ static const struct row {
 	[TELL_LOST]             = { "module.lost",         SEVERITY_ERROR,   "the other node serves: this node stops serving at once", NO_DETAIL, "" },
 	[TELL_STOP_UNHEARD]     = { "module.stop_unheard", SEVERITY_WARNING, "the other node fell silent while this one was being stopped, and may take over: the application here is killed, and the service address goes", NO_DETAIL, "" },
 	[TELL_SWAP_GIVEN_UP]    = { "swap.given_up",       SEVERITY_WARNING, "the other node cannot take over now: this node keeps the service", NO_DETAIL, "" },
+	[TELL_SWAP_UNRECORDABLE] = { "swap.given_up",      SEVERITY_WARNING, "the disk of a state folder does not answer, so the swap could not be recorded: this node keeps the service, and nothing was stopped", NO_DETAIL, "" },
 	[TELL_PRIM_LATE]        = { "prim.late",           SEVERITY_WARNING, "the other node began to serve before this one could: `prim` is dropped", NO_DETAIL, "" },
 	[TELL_PEER_DROPPED]     = { "peer.dropped",        SEVERITY_WARNING, "the copy on the other node cannot follow", IN_BRACKETS, ": answers wait until it is recorded as stale" },
 	[TELL_RESYNC_ENDED]     = { "resync.ended",        SEVERITY_WARNING, "bringing the other copy up to date ended early", NO_DETAIL, "; it is tried again" },
