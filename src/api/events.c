@@ -19,7 +19,7 @@ const struct event_row event_rows[] = {
 	/* the application */
 	{ "application.given_up", ERROR, "repairs are used up (`repairs`): the application is not started here again", "repair it, then `evenkeel stop` and `evenkeel start`" },
 	{ "application.left", WARNING, "processes of the application run on although it is stopped: they are ended", "let a stop script of the module end them" },
-	{ "application.not_ended", ERROR, "processes of the application do not end, not even by SIGKILL: nothing is started beside them", "look at what they wait for: a disk, most likely (`dmesg`)" },
+	{ "application.not_ended", ERROR, "processes of the application do not end, not even by SIGKILL: nothing is started beside them", "the sentence says what they wait for: a replicated directory comes free by itself; for a disk see `dmesg`" },
 	{ "application.not_killed", ERROR, "the application could not be killed as a whole", "look for its processes; mount cgroup2" },
 	{ "application.repair", WARNING, "the application failed and is stopped and started again here", "look at what its scripts and checks say" },
 	/* the arbiter */

@@ -180,6 +180,31 @@ void cgroup_name(const char *path, char *out, size_t size)
 	}
 }
 
+/* Not /proc/N/stack: it waits for a thread in exec(2), which may itself wait for what hangs. */
+static bool sleeps_in(long thread, const char *function)
+{
+	char path[64], name[128];
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/wchan", thread);
+	CLEANUP(close_file) FILE *file = fopen(path, "re");
+	return file != NULL && fgets(name, sizeof(name), file) != NULL &&
+	       strstr(name, function) != NULL;
+}
+
+bool cgroup_sleeps_in(const char *path, const char *function)
+{
+	char file_path[PATH_SIZE_MAX];
+	long thread;
+	bool is_found = false;
+
+	if (join(file_path, path, "cgroup.threads") != 0)
+		return false;
+	CLEANUP(close_file) FILE *file = fopen(file_path, "re");
+	while (file != NULL && !is_found && fscanf(file, "%ld", &thread) == 1)
+		is_found = sleeps_in(thread, function);
+	return is_found;
+}
+
 int cgroup_kill(const char *path)
 {
 	int count = 1;

@@ -24,6 +24,9 @@ int cgroup_kill(const char *path) MUST_CHECK;
 int cgroup_signal(const char *path, int signal_number) MUST_CHECK;
 /* Names some of its processes, as "name (process N) ..."; "" if there are none to be seen. */
 void cgroup_name(const char *path, char *out, size_t size);
+/* Does a thread of the group (not of those below) sleep in a function of the kernel with this in its name? False
+ * where the kernel does not tell. Waits for nobody, whatever the thread holds. */
+bool cgroup_sleeps_in(const char *path, const char *function);
 /* Does any process live in it or below? false if it does not exist. */
 bool cgroup_is_populated(const char *path);
 /* Moves all processes of one group (not those below) to another. */

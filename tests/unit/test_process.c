@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "platform/cgroup.h"
 #include "platform/process.h"
 
 #define END_LIMIT_MS 10000
@@ -91,6 +93,45 @@ static void what_cannot_run_says_why(void **state)
 	assert_string_equal(process_failure(-ENOENT), "it does not exist");
 }
 
+static bool is_child_seen(const char *group, const char *function)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	bool is_seen = false;
+
+	for (int i = 0; i < END_LIMIT_MS / 10 && !is_seen; i++) {
+		is_seen = cgroup_sleeps_in(group, function);
+		(void)nanosleep(&pause, NULL);
+	}
+	return is_seen;
+}
+
+static void where_a_group_sleeps_in_the_kernel(void **state)
+{
+	char own[256], group[320];
+	int pipe_fds[2], status;
+
+	(void)state;
+	if (cgroup_own(own, sizeof(own)) != 0 || access("/proc/self/wchan", R_OK) != 0)
+		skip();
+	(void)snprintf(group, sizeof(group), "%s/evenkeel-test-%d", own, (int)getpid());
+	if (cgroup_make(group) != 0)
+		skip();
+	assert_int_equal(pipe(pipe_fds), 0);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(read(pipe_fds[0], &status, 1) == 0); /* for good */
+	assert_true(child > 0);
+	assert_int_equal(cgroup_enter(group, child), 0);
+	assert_true(is_child_seen(group, "pipe_"));
+	assert_false(cgroup_sleeps_in(group, "fuse_"));
+	assert_int_equal(cgroup_kill(group), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_false(cgroup_sleeps_in(group, "pipe_"));
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	cgroup_remove(group);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -115,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_status_is_taken),
 		cmocka_unit_test(what_cannot_run_says_why),
+		cmocka_unit_test(where_a_group_sleeps_in_the_kernel),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -62,6 +62,27 @@ static void say(
 		names[0] == '\0' ? "they cannot be seen from here" : names);
 }
 
+/* A request to a FUSE file system was sent, and is not answered. */
+static bool waits_for_fuse(const char *group)
+{
+	return cgroup_sleeps_in(group, "request_wait_answer") || cgroup_sleeps_in(group, "fuse");
+}
+
+/* Our own mount looks like a disk that hangs: an evenkeel-fs that does not answer keeps them too. */
+static void say_left(struct script_empty *empty)
+{
+	bool is_ours = waits_for_fuse(empty->app_group) || waits_for_fuse(empty->script_group);
+
+	say(empty, SEVERITY_ERROR, "application.not_ended",
+		is_ours ? "Processes of the application do not end, not even by SIGKILL: they wait "
+			  "for a replicated directory (evenkeel-fs has not answered them yet), and "
+			  "end when it is released. Nothing is started beside them"
+			: "Processes of the application do not end, not even by SIGKILL: they wait "
+			  "inside the kernel, for a disk most likely, or for a replicated "
+			  "directory. "
+			  "Nothing is started beside them");
+}
+
 static void on_look(void *owner)
 {
 	struct script_empty *empty = owner;
@@ -73,10 +94,7 @@ static void on_look(void *owner)
 		return;
 	}
 	if (age_ns >= EMPTY_TERM_NS + EMPTY_KILL_NS) {
-		say(empty, SEVERITY_ERROR, "application.not_ended",
-			"Processes of the application do not end, not even by SIGKILL: they wait "
-			"inside the kernel, for a disk most likely. Nothing is started beside "
-			"them");
+		say_left(empty);
 		end(empty, true);
 		return;
 	}
