@@ -67,31 +67,45 @@ int refuse_again(const struct arguments *arguments, const char *format, ...)
 	return EXIT_REFUSED;
 }
 
-int refuse(const struct arguments *arguments, const char *format, ...)
+/* For a program that asked; a person reads the other stream. */
+static void answer_json(const struct arguments *arguments, const char *sentence)
+{
+	if (!arguments->is_json)
+		return;
+	json_t *answer = json_pack("{s:b,s:s?}", "ok", 0, "sentence", sentence);
+	(void)json_dumpf(answer, stdout, JSON_COMPACT); /* seen when the program ends */
+	printf("\n");
+	json_decref(answer);
+}
+
+static int PRINTF_LIKE(2, 0)
+	refuse_in_both(const struct arguments *arguments, const char *format, va_list values)
 {
 	char *sentence = NULL;
-	va_list values;
-	va_start(values, format);
 	int size = vasprintf(&sentence, format, values);
-	va_end(values);
+
 	if (size < 0)
 		sentence = NULL;
-	if (arguments->is_json) {
-		json_t *answer = json_pack("{s:b,s:s?}", "ok", 0, "sentence", sentence);
-		(void)json_dumpf(answer, stdout, JSON_COMPACT); /* seen when the program ends */
-		printf("\n");
-		json_decref(answer);
-	}
+	answer_json(arguments, sentence);
 	(void)refuse_again(arguments, "%s", sentence != NULL ? sentence : "out of memory");
 	free(sentence);
 	return EXIT_REFUSED;
+}
+
+int refuse(const struct arguments *arguments, const char *format, ...)
+{
+	va_list values;
+	va_start(values, format);
+	int code = refuse_in_both(arguments, format, values);
+	va_end(values);
+	return code;
 }
 
 int usage(const struct arguments *arguments, const char *format, ...)
 {
 	va_list values;
 	va_start(values, format);
-	complain(arguments, format, values);
+	(void)refuse_in_both(arguments, format, values);
 	va_end(values);
 	fprintf(stderr, "'evenkeel %s%s--help' tells more.\n", arguments->command,
 		arguments->command[0] != '\0' ? " " : "");
@@ -143,10 +157,20 @@ static int parse_option(struct arguments *arguments, char *const *words, int *at
 	return EXIT_DONE;
 }
 
+/* Known before the first word that is wrong. */
+static bool wants_json(char *const *words)
+{
+	for (int i = 1; words[i] != NULL && strcmp(words[i], "--") != 0; i++)
+		if (strcmp(words[i], "--json") == 0 || strcmp(words[i], "-json") == 0)
+			return true;
+	return false;
+}
+
 /* Splits the words into options and the others; "--" ends the options. */
 int arguments_parse(struct arguments *arguments, char **words, char **out_others, int *out_count)
 {
 	bool is_over = false;
+	arguments->is_json = wants_json(words);
 	for (int i = 1; words[i] != NULL; i++) {
 		if (!is_over && strcmp(words[i], "--") == 0) {
 			is_over = true;

@@ -384,6 +384,11 @@ def test_refusals_are_json_too(cluster):
     assert "/nosuch.bundle cannot be read" in json.loads(done.stdout)["sentence"]
     done = cluster.say("node1", "start", "nosuch", "--json", check=False)
     assert done.returncode == 1 and "there is no module 'nosuch'" in json.loads(done.stdout)["sentence"]
+    for words, sentence in ((["nonsense"], "there is no command 'nonsense'"), (["start"], "MODULE is missing"),
+                            (["status", "--nonsense"], "there is no option '--nonsense'")):
+        done = cluster.say("node1", *words, "--json", check=False)
+        answer = json.loads(done.stdout)
+        assert done.returncode == 2 and answer["ok"] is False and answer["sentence"] == sentence, done
     keys = [each["key"] for each in json.loads(cluster.say("node1", "settings", "--json").stdout)]
     assert "ping_target" in keys and "peer_timeout" in keys
     assert cluster.say("node1", "--version").stdout.startswith("evenkeel 0.")
