@@ -139,6 +139,8 @@ def test_successor_of_another_version(cluster, where):
     age_ring(pid)
     at_ns, events = time.time_ns(), len(cluster.events(name))
     os.kill(pid, signal.SIGKILL)
+    harness.wait_for("a successor has found what it cannot carry on with",   # until then they are a pair still
+                     lambda: "fs.other_version" in [event["id"] for event in cluster.events(name)[events:]], 20)
     if where != "alone":
         clients.wait_served(at_ns, 20, [other])
     if where != "secondary":
