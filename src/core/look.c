@@ -15,6 +15,24 @@ static const char *const bad[LOOK_COUNT] = {
 	[LOOK_CHECKS] = "a check says that the application does not work",
 };
 
+static const char *const mends[LOOK_COUNT] = {
+	[LOOK_MOUNT] = "see in `evenkeel log` what became of the mount",
+	[LOOK_FS] = "see whether evenkeel-fs is stopped or hangs, and look at the disk of the data "
+		    "(`dmesg`)",
+	[LOOK_DISK] = "look at the disk of the data (`dmesg`)",
+	[LOOK_STATE] = "look at the disk that holds the state folder (`dmesg`)",
+	[LOOK_ADDRESS] = "look at the interface of the service address (`ip address`)",
+	[LOOK_CHECKS] = "look at the application and its checks (`evenkeel log`)",
+};
+
+void sights_say_mend(enum look look, bool is_here, struct text *to_do)
+{
+	CHECK(look < LOOK_COUNT);
+	text_add(to_do, to_do->size > 0 ? "; and " : "");
+	text_add(to_do, mends[look]);
+	text_add(to_do, is_here ? " on this node" : " on the other node");
+}
+
 bool sights_are_fresh(const struct sights *sights, int64_t now_ns)
 {
 	return sights->seen_ns != 0 && now_ns - sights->seen_ns < SIGHT_FRESH_NS;

@@ -59,4 +59,7 @@ void sights_say(const struct sights *sights, int64_t now_ns, struct text *text);
 /* What is bad, as the end of a sentence: "the disk of the data there does not answer (7.1 s)". */
 void sights_say_bad(const struct sights *sights, enum look look, struct text *text);
 
+/* What a person should do about what is bad, behind what is there already. */
+void sights_say_mend(enum look look, bool is_here, struct text *to_do);
+
 #endif

@@ -1,13 +1,6 @@
 /* What `status` shows of a module, in words: what every kind has around what its own kind says. */
 #include "core/status.h"
 
-static void say_look_at_state(struct text *to_do)
-{
-	if (to_do->size > 0)
-		text_add(to_do, "; and ");
-	text_add(to_do, "look at the disk that holds the state directory");
-}
-
 void status_fill(
 	const struct core *core, const struct instance *instance, struct status *out_status)
 {
@@ -36,6 +29,8 @@ void status_fill(
 	/* The kind adds to what was observed. */
 	sights_say(&instance->observation.sights, core->now_ns, &out_status->observed);
 	instance->kind->say(core, instance, out_status);
-	if (is_in_trouble)
-		say_look_at_state(&out_status->to_do);
+	bool is_state_bad = sights_finding(&instance->observation.sights, LOOK_STATE,
+				    core->now_ns) == FINDING_BAD;
+	if (is_in_trouble || is_state_bad)
+		sights_say_mend(LOOK_STATE, true, &out_status->to_do);
 }

@@ -183,6 +183,7 @@ struct loss {
 	bool wants_drop;     /* the peer is asked to record itself stale */
 	bool is_granted;     /* it goes on alone by the arbiter's word */
 	int64_t suspect_ns;  /* since when the silent primary is suspected */
+	bool is_intent_late; /* it was durable only when a first grant came too late */
 };
 
 /* Peers dropped lately (R20). */
@@ -283,6 +284,8 @@ bool peer_has_handed_over(const struct core *core, const struct mirror *mirror);
 int64_t suspect_after_ns(const struct core *core);
 /* The secondary records that it is the holder, and moves on to serving. */
 bool secondary_claim(struct core *core, struct mirror *mirror, bool is_handed);
+/* The silence is over: what is granted first from here on may belong to another situation. */
+bool is_first_grant_late(const struct core *core, const struct mirror *mirror);
 /* The service was handed over, and the peer had heard of it before it fell silent. */
 bool peer_may_hold(const struct mirror *mirror);
 
@@ -371,7 +374,7 @@ void compared_on_told(struct mirror *mirror, const struct event *event);
 bool peer_differs(const struct mirror *mirror);
 void observed_say_compared(const struct core *core, const struct mirror *mirror, struct text *text);
 bool observed_say_obstacle(
-	const struct core *core, const struct mirror *mirror, bool is_here, struct text *text);
+	const struct core *core, const struct mirror *mirror, bool is_here, struct status *status);
 void observed_say_now(const struct core *core, const struct mirror *mirror, struct status *status);
 
 /* tell.c: to the log; nothing is decided there. */

@@ -144,8 +144,9 @@ static enum look worst_of(const struct sights *sights, int64_t now_ns)
 
 /* Why nobody could take over now; false: nothing speaks against it. is_here: this node would. */
 bool observed_say_obstacle(
-	const struct core *core, const struct mirror *mirror, bool is_here, struct text *text)
+	const struct core *core, const struct mirror *mirror, bool is_here, struct status *status)
 {
+	struct text *text = &status->if_dies;
 	const struct sights *sights =
 		is_here ? &mirror->common.observation.sights : &mirror->peer.sights;
 	enum look worst = worst_of(sights, core->now_ns);
@@ -170,6 +171,8 @@ bool observed_say_obstacle(
 	text_add(text, "no failover is possible now: on ");
 	text_add(text, is_here ? "this node " : "the other node ");
 	sights_say_bad(sights, worst, text);
+	if (!is_here) /* of its own each node says it in any case */
+		sights_say_mend(worst, false, &status->to_do);
 	return true;
 }
 
@@ -182,8 +185,12 @@ void observed_say_now(const struct core *core, const struct mirror *mirror, stru
 		return;
 	text_add(&status->now, "; but here ");
 	sights_say_bad(&mirror->common.observation.sights, worst, &status->now);
-	if (!mirror_is_stuck(core, mirror) || !step_is_primary(mirror->step))
+	bool is_said_elsewhere = worst == LOOK_STATE || worst == LOOK_CHECKS;
+	if (!mirror_is_stuck(core, mirror) || !step_is_primary(mirror->step)) {
+		if (!is_said_elsewhere)
+			sights_say_mend(worst, true, &status->to_do);
 		return;
+	}
 	text_add(&status->now, "; writes wait, and no other copy is seen to be good and sound, so "
 			       "nobody takes over");
 	text_add(&status->to_do, status->to_do.size > 0 ? "; and " : "");

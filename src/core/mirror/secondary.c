@@ -148,6 +148,7 @@ static bool is_swap_over(struct core *core, struct mirror *mirror)
 static bool suspect(struct core *core, struct mirror *mirror)
 {
 	mirror->loss.suspect_ns = core->now_ns;
+	mirror->loss.is_intent_late = false;
 	inquiry_begin(&mirror->ask, core->now_ns);
 	return mirror_move(core, mirror, STEP_SUSPECTING);
 }

@@ -139,6 +139,32 @@ static void say_secondary(const struct mirror *mirror, struct status *status)
 	}
 }
 
+/* The arbiter may be asked only with a durable intent (R4), and that came, or comes, too late. */
+static bool is_intent_late(const struct core *core, const struct mirror *mirror)
+{
+	bool is_open = mirror->step == STEP_TAKE_INTENDING && mirror->common.writing.is_open;
+
+	return mirror->loss.is_intent_late || (is_open && is_first_grant_late(core, mirror));
+}
+
+/* It may take over, and does not. */
+static void say_why_not(const struct core *core, const struct mirror *mirror, struct text *now)
+{
+	bool was_heard = core->members[mirror->common.config.peer].two_way_ns != 0;
+
+	if (!was_heard)
+		text_add(now, "it was not heard since evenkeeld was started here, so it may have "
+			      "gone on alone");
+	else if (is_intent_late(core, mirror))
+		text_add(now,
+			"the state folder here could not be written in time when it fell silent, "
+			"so this node could not ask whether it may take over; the other "
+			"node may have gone on alone");
+	else
+		text_add(now, "the ping target gave no word in time when it fell silent, so it "
+			      "may be this node that is cut off");
+}
+
 static void say_suspecting(
 	const struct core *core, const struct mirror *mirror, struct status *status)
 {
@@ -160,29 +186,29 @@ static void say_suspecting(
 	bool may_take = mirror->common.config.has_failover && !is_person_asked(core) &&
 			!mirror->wants.second_only && !mirror->common.application.is_failed;
 	bool was_heard = core->members[mirror->common.config.peer].two_way_ns != 0;
-	if (may_take && was_heard && !peer_may_hold(mirror) &&
-		(!mirror->ask.has_asked || mirror->ask.first_grant_ns != 0)) {
+	bool is_asking = !mirror->ask.has_asked || mirror->ask.first_grant_ns != 0 ||
+			 !is_first_grant_late(core, mirror);
+	if (may_take && was_heard && !peer_may_hold(mirror) && is_asking) {
 		text_add(&status->now, "finding out whether this node may take over");
 		return;
 	}
 	if (peer_may_hold(mirror))
 		text_add(&status->now, "the service was handed over to it, so it may serve");
-	else if (may_take && !was_heard)
-		text_add(&status->now, "it was not heard since evenkeeld was started here, so it "
-				       "may have gone on alone");
 	else if (may_take)
-		text_add(&status->now,
-			"the ping target gave no word in time when it fell silent, so it "
-			"may be this node that is cut off");
+		say_why_not(core, mirror, &status->now);
 	else if (!mirror->common.config.has_failover)
 		text_add(&status->now, "automatic failover is switched off for this module");
 	else if (is_person_asked(core))
 		text_add(&status->now, "with the arbiter `operator` a person decides");
 	else
 		text_add(&status->now, "this node was commanded to be second, or failed");
+	text_add(&status->to_do, "start the other node, or repair the network between them");
 	if (arbiter_promise(core->config.arbiter)->can_be_silent)
 		text_add(&status->to_do,
-			"if the other node is really down: `evenkeel prim --force` here");
+			mirror->common.writing.is_open
+				? "; if it is really down, as soon as the state folder here can be "
+				  "written: `evenkeel prim --force` here"
+				: "; or, if it is really down: `evenkeel prim --force` here");
 }
 
 static void say_now(const struct core *core, const struct mirror *mirror, struct status *status)
@@ -214,8 +240,10 @@ static void say_now(const struct core *core, const struct mirror *mirror, struct
 
 /* ---- if a node died now ---- */
 
-static void say_takeover(const struct core *core, const struct mirror *mirror, struct text *text)
+static void say_takeover(
+	const struct core *core, const struct mirror *mirror, struct status *status)
 {
+	struct text *text = &status->if_dies;
 	bool is_peer_primary = !step_is_primary(mirror->step);
 	bool can_reach =
 		is_peer_primary ? core->can_reach_target : mirror->peer.shows.can_reach_target;
@@ -226,9 +254,15 @@ static void say_takeover(const struct core *core, const struct mirror *mirror, s
 					 "answer this node"
 				       : "no failover is possible now: the ping target does not "
 					 "answer the other node");
+		text_add(&status->to_do, status->to_do.size > 0 ? "; and " : "");
+		text_add(&status->to_do,
+			is_peer_primary ? "let the ping target answer this node, or name another "
+					  "one in cluster.yaml"
+					: "let the ping target answer the other node, or name "
+					  "another one in cluster.yaml");
 		return;
 	}
-	if (observed_say_obstacle(core, mirror, is_peer_primary, text))
+	if (observed_say_obstacle(core, mirror, is_peer_primary, status))
 		return;
 	text_add(text, is_peer_primary ? "if the primary dies, this node takes over in about "
 				       : "if this node dies, the other takes over in about ");
@@ -241,8 +275,9 @@ static void say_takeover(const struct core *core, const struct mirror *mirror, s
 	text_add(text, ", a guess: if only the network between the nodes breaks, both may go on");
 }
 
-static void say_if_dies(const struct core *core, const struct mirror *mirror, struct text *text)
+static void say_if_dies(const struct core *core, const struct mirror *mirror, struct status *status)
 {
+	struct text *text = &status->if_dies;
 	enum step step = mirror->step;
 	bool is_pair = step == STEP_PAIRED || step == STEP_SECOND;
 
@@ -268,7 +303,7 @@ static void say_if_dies(const struct core *core, const struct mirror *mirror, st
 		text_add(text, "if the primary dies, the service stops: the application cannot run "
 			       "on the other node");
 	else
-		say_takeover(core, mirror, text);
+		say_takeover(core, mirror, status);
 }
 
 /* Until a person has looked, and taken it away. */
@@ -330,6 +365,6 @@ void mirror_say(const struct core *core, const struct mirror *mirror, struct sta
 	observed_say_compared(core, mirror, &status->observed);
 	if (status->is_peer_heard)
 		sights_say(&mirror->peer.sights, core->now_ns, &status->peer_observed);
-	say_if_dies(core, mirror, &status->if_dies);
+	say_if_dies(core, mirror, status);
 	say_kept(mirror, &status->to_do);
 }

@@ -92,8 +92,7 @@ static bool ask(struct core *core, struct mirror *mirror)
 	return consult_arbiter(core, mirror, STEP_TAKE_INTENDING, STEP_TAKE_ASKING);
 }
 
-/* For a first grant. */
-static bool is_too_late(const struct core *core, const struct mirror *mirror)
+bool is_first_grant_late(const struct core *core, const struct mirror *mirror)
 {
 	uint8_t peer = mirror->common.config.peer;
 
@@ -104,7 +103,7 @@ static bool is_too_late(const struct core *core, const struct mirror *mirror)
 /* The first question, as early as the suspicion. */
 static bool ask_first(struct core *core, struct mirror *mirror)
 {
-	return !is_too_late(core, mirror) && ask(core, mirror);
+	return !is_first_grant_late(core, mirror) && ask(core, mirror);
 }
 
 static int64_t silence_of(const struct core *core)
@@ -227,7 +226,7 @@ bool take_asking_advance(struct core *core, struct mirror *mirror)
 	if (mirror->ask.is_open)
 		return false;
 	enum grant grant = inquiry_weigh(&mirror->ask, core->config.arbiter, false, core->now_ns);
-	if (grant == GRANT_FIRST && is_too_late(core, mirror))
+	if (grant == GRANT_FIRST && is_first_grant_late(core, mirror))
 		inquiry_forget_grant(&mirror->ask);
 	if (grant == GRANT_ENOUGH && is_silent_enough(core, mirror))
 		return take_over(core, mirror);
@@ -238,5 +237,6 @@ bool take_intending_advance(struct core *core, struct mirror *mirror)
 {
 	if (is_heard_again(core, mirror))
 		return mirror_move(core, mirror, STEP_SUSPECTING);
+	mirror->loss.is_intent_late = is_first_grant_late(core, mirror);
 	return ask_arbiter(core, mirror, STEP_TAKE_ASKING);
 }
