@@ -202,8 +202,8 @@ static void find_why_not_opened(struct preflight *preflight, const char *path, i
 {
 	if (error == ENOENT)
 		find(preflight,
-			"directory '%.150s' is missing on this node; make it (mkdir -p), with the "
-			"owner that the application wants",
+			"directory '%.150s' is missing on this node; mount its disk, or, if it is "
+			"new, make it (mkdir -p), with the owner that the application wants",
 			path);
 	else if (error == ENOTDIR)
 		find(preflight, "'%.150s' is not a directory; name a directory", path);

@@ -103,7 +103,8 @@ static void a_wrong_place_is_refused(void **state)
 	char path[256];
 	(void)state;
 	snprintf(path, sizeof(path), "%s/none", base);
-	expect(path, "is missing on this node; make it (mkdir -p)");
+	expect(path,
+		"is missing on this node; mount its disk, or, if it is new, make it (mkdir -p)");
 	expect("/etc/hostname", "'/etc/hostname' is not a directory; name a directory");
 	expect("/proc/sys", "cannot be replicated: it contains /proc or lies in it");
 	expect("/dev/shm", "cannot be replicated: it contains /dev or lies in it");
