@@ -415,7 +415,8 @@ void mirror_tell_wait(struct core *core, struct mirror *mirror);
 void mirror_tell_blocked(struct core *core, struct mirror *mirror);
 
 /* wait_words.c: why it waits, and what a person should do about it. */
-void wait_say(const struct mirror *mirror, struct text *now, struct text *to_do);
+void wait_say(
+	const struct core *core, const struct mirror *mirror, struct text *now, struct text *to_do);
 
 /* status.c */
 void mirror_say(const struct core *core, const struct mirror *mirror, struct status *status);

@@ -170,7 +170,7 @@ static void say_suspecting(
 {
 	if (mirror->wait.reason == WAIT_ADDRESS_FOREIGN ||
 		mirror->wait.reason == WAIT_ADDRESS_PEER) {
-		wait_say(mirror, &status->now, &status->to_do);
+		wait_say(core, mirror, &status->now, &status->to_do);
 		return;
 	}
 	text_add(&status->now, "the primary is not heard; ");
@@ -234,7 +234,7 @@ static void say_now(const struct core *core, const struct mirror *mirror, struct
 	} else if (step == STEP_PRESTART || step == STEP_PROBING) {
 		text_add(&status->now, "starting");
 	} else {
-		wait_say(mirror, &status->now, &status->to_do);
+		wait_say(core, mirror, &status->now, &status->to_do);
 	}
 }
 

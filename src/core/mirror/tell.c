@@ -36,7 +36,7 @@ static const struct row {
 	[TELL_CANNOT_FOLLOW]    = { "module.local_failed", SEVERITY_ERROR,   "this copy cannot follow", IN_BRACKETS, ": it counts as stale until it has been brought up to date again" },
 	[TELL_BEHIND]           = { "module.behind",       SEVERITY_ERROR,   "this copy may lack what was sent here last: it counts as stale until it has been brought up to date again", NO_DETAIL, "" },
 	[TELL_WRONG_COPY]       = { "module.wrong_copy",   SEVERITY_ERROR,   "", AS_IT_IS, ": this node does not serve that; the copy of the other node counts" },
-	[TELL_OLD_COPY]         = { "module.old_copy",     SEVERITY_ERROR,   "", AS_IT_IS, ": this node does not serve by itself; the copy of the other node counts" },
+	[TELL_OLD_COPY]         = { "module.old_copy",     SEVERITY_ERROR,   "", AS_IT_IS, ": this node does not serve by itself" },
 	[TELL_FS_DIED]          = { "fs.died",             SEVERITY_WARNING, "evenkeel-fs ended; a successor continues where it was", NO_DETAIL, "" },
 	[TELL_FS_BUSY]          = { "fs.busy",             SEVERITY_ERROR,   "the directory cannot be released: ", AS_IT_IS, "" },
 	/* clang-format on */
@@ -82,7 +82,7 @@ void mirror_tell_wait(struct core *core, struct mirror *mirror)
 	struct text to_do;
 
 	text_clear(&to_do);
-	wait_say(mirror, text, &to_do);
+	wait_say(core, mirror, text, &to_do);
 	text_add(text, to_do.size > 0 ? "; " : "");
 	text_add(text, to_do.data);
 }
@@ -93,5 +93,5 @@ void mirror_tell_blocked(struct core *core, struct mirror *mirror)
 	struct text to_do;
 
 	text_clear(&to_do);
-	wait_say(mirror, text, &to_do);
+	wait_say(core, mirror, text, &to_do);
 }

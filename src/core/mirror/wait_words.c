@@ -98,13 +98,77 @@ static void say_mac(struct text *text, const uint8_t mac[6])
 	}
 }
 
-void wait_say(const struct mirror *mirror, struct text *now, struct text *to_do)
+/* ---- something was put back ---- */
+
+/*
+ * Older data were put back on one node, and the copy of the other is stale by the record that rules:
+ * what was acknowledged last may be in neither.
+ */
+static bool is_in_neither(const struct core *core, const struct mirror *mirror)
+{
+	const struct summary *peer = &mirror->peer.shows;
+	const struct record *mine = &mirror->common.record;
+	const struct record *ruling =
+		mirror->peer.is_known ? record_ruling(mine, &peer->record) : mine;
+
+	if (mirror->wait.reason == WAIT_ROLLED_BACK)
+		return mirror->fs.is_rolled_back && !mirror->fs.is_state_old &&
+		       !record_is_good(ruling, mirror->common.config.peer);
+	return peer->is_rolled_back && peer->marked_epoch == 0 &&
+	       !record_is_good(ruling, core->config.self);
+}
+
+/* What is known of the two copies then, and the ways out. False: the row of the reason says all. */
+static bool say_put_back(
+	const struct core *core, const struct mirror *mirror, struct text *now, struct text *to_do)
+{
+	bool is_here = mirror->wait.reason == WAIT_ROLLED_BACK;
+	bool is_heard = peer_is_heard(core, mirror);
+	const struct summary *peer = &mirror->peer.shows;
+
+	if (is_here && is_heard && mirror->fs.is_rolled_back && peer->is_rolled_back) {
+		text_add(now, "; so were those of the other node");
+		text_add(to_do, "put back on one of the nodes what belongs together, then "
+				"`evenkeel start` there; or decide whose data count: `evenkeel "
+				"prim --force` on that node");
+		return true;
+	}
+	if (is_in_neither(core, mirror)) {
+		text_add(now, is_here ? "; the copy of the other node is recorded as stale"
+				      : "; the copy of this node is recorded as stale");
+		text_add(now, ": what was acknowledged last may be in neither copy");
+		text_add(
+			to_do, is_here ? "put back the newest data here, then `evenkeel start` here"
+				       : "put back the newest data on the other node, then "
+					 "`evenkeel start` there");
+		text_add(to_do, is_heard && peer->state != STATE_STOP
+					? "; or decide"
+					: "; or start the other node and decide");
+		text_add(to_do, " whose data count: `evenkeel prim --force` on that node");
+		return true;
+	}
+	if (!is_here || !is_heard || peer->state == STATE_STOP)
+		return false;
+	bool is_newest_here =
+		mirror->fs.is_state_old && mirror->fs.marked.number > peer->record.epoch.number;
+	text_add(to_do, is_newest_here
+				? "the data here may be the newest of all, so the other node does "
+				  "not serve by itself: put back the state that belongs to them, "
+				  "then `evenkeel start`; or `evenkeel prim --force` here serves "
+				  "them"
+				: "the other node has the newer copy: if it does not serve by "
+				  "itself, see in `evenkeel status` there why");
+	return true;
+}
+
+void wait_say(
+	const struct core *core, const struct mirror *mirror, struct text *now, struct text *to_do)
 {
 	enum wait_reason reason = mirror->wait.reason;
 
 	CHECK(reason < WAIT_REASON_COUNT);
+	bool is_put_back = reason == WAIT_ROLLED_BACK || reason == WAIT_PEER_ROLLED_BACK;
 	text_add(now, words[reason].now);
-	text_add(to_do, words[reason].to_do);
 	if (reason == WAIT_ADDRESS_FOREIGN) {
 		text_add(now, ", with the hardware address ");
 		say_mac(now, mirror->probe.mac);
@@ -116,4 +180,6 @@ void wait_say(const struct mirror *mirror, struct text *now, struct text *to_do)
 		text_add(now, ": ");
 		text_add(now, mirror->fs.detail);
 	}
+	if (!is_put_back || !say_put_back(core, mirror, now, to_do))
+		text_add(to_do, words[reason].to_do);
 }
