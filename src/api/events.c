@@ -80,7 +80,7 @@ const struct event_row event_rows[] = {
 	{ "module.local_failed", ERROR, "the disk or evenkeel-fs failed on this node", "repair the disk; the copy is brought up to date afterwards" },
 	{ "module.lost", ERROR, "the other node serves: this node stops serving at once", "" },
 	{ "module.mount_lost", ERROR, "somebody took the mount of a directory away, and no other copy can serve: mounted and started anew here", "find out who did; `evenkeel stop` is the way to get at the directory" },
-	{ "module.old_copy", ERROR, "the data here are older than this node's state says: an old image was put back, so this node does not serve by itself", "bring the other node back, whose copy counts; if it is lost for good: `evenkeel prim --force` here" },
+	{ "module.old_copy", ERROR, "the data here are older than this node's state says: an old image was put back, so this node does not serve by itself", "`evenkeel status` says what the other node's copy is worth: bring that node back; if it is lost for good, or no better: `evenkeel prim --force` here" },
 	{ "module.resumed", INFO, "the other node is heard again: nothing was changed", "" },
 	{ "module.state", INFO, "the module's state or readiness changed", "" },
 	{ "module.stop_unheard", WARNING, "the other node fell silent while this one was being stopped, and may take over: the application here is killed, and the service address goes", "bring the other node back, if it does not serve" },

@@ -17,8 +17,7 @@ static const char *const bad[LOOK_COUNT] = {
 
 static const char *const mends[LOOK_COUNT] = {
 	[LOOK_MOUNT] = "see in `evenkeel log` what became of the mount",
-	[LOOK_FS] = "see whether evenkeel-fs is stopped or hangs, and look at the disk of the data "
-		    "(`dmesg`)",
+	[LOOK_FS] = "see whether evenkeel-fs hangs, and look at its disk (`dmesg`)",
 	[LOOK_DISK] = "look at the disk of the data (`dmesg`)",
 	[LOOK_STATE] = "look at the disk that holds the state folder (`dmesg`)",
 	[LOOK_ADDRESS] = "look at the interface of the service address (`ip address`)",
