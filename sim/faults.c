@@ -163,7 +163,9 @@ static void end_node(struct world *world, struct node *node, enum fault fault)
 		node_cut_power(world, node);
 	else
 		node_crash(world, node);
-	if (fault == FAULT_DISK)
+	/* What was found put back is known from both halves: with one of them away nobody knows it. */
+	bool is_put_back = world->backups.has_old_state || world->backups.has_old_data;
+	if (fault == FAULT_DISK && !is_put_back)
 		disturb(world, UNMOUNTED(node->id - 1), down + draw_duration(world));
 	happen(world, down, HAPPEN_NODE_STARTS)->node = node->id;
 }
