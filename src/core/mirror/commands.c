@@ -83,6 +83,10 @@ static void on_swap(struct core *core, struct mirror *mirror, struct verdict *ve
 
 /* ---- prim ---- */
 
+static const char both_wrote[] =
+	"both nodes acknowledged writes that the other does not have: what was written on the "
+	"other node would be set aside there";
+
 static bool lose(struct verdict *verdict, const char *what)
 {
 	verdict_say(verdict, REFUSAL_WOULD_LOSE, what);
@@ -100,6 +104,8 @@ static bool would_lose_heard(
 	case RELATION_EQUAL_MARKS: break;
 	case RELATION_NEWER:
 	case RELATION_PEER_ROLLED_BACK:
+		if (peer_has_gone_on(mirror))
+			return lose(verdict, both_wrote);
 		if (record_is_good(&mirror->common.record, core->config.self))
 			break;
 		return lose(verdict,
@@ -112,10 +118,7 @@ static bool would_lose_heard(
 				  "node: they would be set aside there and lost to the service"
 				: "the other node has data of this module and this node has none: "
 				  "its tree would be set aside");
-	case RELATION_DIVERGED:
-		return lose(verdict,
-			"both nodes acknowledged writes that the other does not have: what was "
-			"written on the other node would be set aside there");
+	case RELATION_DIVERGED: return lose(verdict, both_wrote);
 	case RELATION_UNRELATED:
 		return lose(verdict,
 			"the two nodes hold different data sets: the other node's tree would be "
@@ -189,6 +192,15 @@ static void on_prim_serving(
 	verdict_say(verdict, REFUSAL_NONE, "the other node's own writes are set aside there");
 }
 
+/* Nobody need insist: the rule says the same, and the other node follows it too. */
+static bool is_agreed(const struct core *core, const struct mirror *mirror)
+{
+	if (!peer_is_heard(core, mirror) || !record_has_data(&mirror->common.record))
+		return false;
+	return mirror_relation(core, mirror) != RELATION_NEWER ||
+	       mirror_is_ruled_good(core, mirror);
+}
+
 static void on_prim(
 	struct core *core, struct mirror *mirror, bool is_forced, struct verdict *verdict)
 {
@@ -212,9 +224,8 @@ static void on_prim(
 	}
 	if (!is_forced && would_lose(core, mirror, verdict))
 		return;
-	bool is_agreed = !is_forced && peer_is_heard(core, mirror) &&
-			 record_has_data(&mirror->common.record);
-	if (is_agreed && peer_comes_first(core, mirror)) {
+	bool is_left_to_rule = !is_forced && is_agreed(core, mirror);
+	if (is_left_to_rule && peer_comes_first(core, mirror)) {
 		verdict_say(verdict, REFUSAL_BUSY,
 			"both copies are equal and the other node is the one to serve; when it "
 			"does, `evenkeel swap` moves it here");
@@ -224,8 +235,7 @@ static void on_prim(
 	mirror->wants.second_only = false;
 	if (is_forced)
 		mirror_look_again(mirror);
-	/* Where the rule says the same, the rule does it: the other node follows it too. */
-	mirror->wants.forced_prim = !is_agreed;
+	mirror->wants.forced_prim = !is_left_to_rule;
 	mirror->wants.any_copy = is_forced;
 	verdict_say(verdict, REFUSAL_NONE, "becoming primary with the data of this node");
 }

@@ -195,12 +195,34 @@ static bool has_peer_let_go(const struct mirror *mirror)
 	       mirror->peer.shows.record.holder != mirror->common.config.peer;
 }
 
-/* Restarted while the other was about to record that it hands over, this node said that it does not
- * count; the other's record came after, and says that only this one does. */
-static bool is_ruled_good(const struct core *core, const struct mirror *mirror)
+/* By itself, and without hearing that this copy had replaced what it serves: `others` overruled it. */
+static bool has_gone_on(const struct record *own, const struct record *others, uint8_t owner)
 {
-	return record_is_good(record_ruling(&mirror->common.record, &mirror->peer.shows.record),
-		core->config.self);
+	return own->epoch.number > others->epoch.number && own->epoch.node == owner &&
+	       own->holder == owner && generation_is_in_history(others, own->generation);
+}
+
+bool peer_has_gone_on(const struct mirror *mirror)
+{
+	return has_gone_on(
+		&mirror->peer.shows.record, &mirror->common.record, mirror->common.config.peer);
+}
+
+/*
+ * Whose copy counts is the ruling record's word. Restarted while the other was about to record that it
+ * hands over, this node said that it does not count; the other's record came after, and says that only
+ * this one does. But a record of data that were replaced by these says nothing of these, unless it is of
+ * a later epoch: where both are of one, the other claimed without hearing of it, and has given way.
+ */
+bool mirror_is_ruled_good(const struct core *core, const struct mirror *mirror)
+{
+	const struct record *mine = &mirror->common.record;
+	const struct record *theirs = &mirror->peer.shows.record;
+	bool is_of_others = !generation_is_equal(mine->generation, theirs->generation) &&
+			    theirs->epoch.number <= mine->epoch.number;
+
+	return (is_of_others && mirror_is_good_here(core, mirror)) ||
+	       record_is_good(record_ruling(mine, theirs), core->config.self);
 }
 
 bool mirror_is_chosen(struct core *core, struct mirror *mirror)
@@ -216,7 +238,7 @@ bool mirror_is_chosen(struct core *core, struct mirror *mirror)
 	case RELATION_EQUAL_MARKS:
 		return candidate_of(core, mirror) == core->config.self ||
 		       mirror_may_replace(mirror);
-	case RELATION_NEWER: return is_ruled_good(core, mirror);
+	case RELATION_NEWER: return mirror_is_ruled_good(core, mirror);
 	case RELATION_PEER_ROLLED_BACK:
 		return record_is_good(&mirror->common.record, core->config.self);
 	case RELATION_NO_DATA:
@@ -291,8 +313,10 @@ static enum wait_reason reason_with_primary(enum relation relation)
 	return WAIT_PEER_STARTS; /* it is about to record or to mount something */
 }
 
-static enum wait_reason reason_of_older(const struct mirror *mirror)
+static enum wait_reason reason_of_older(const struct core *core, const struct mirror *mirror)
 {
+	if (has_gone_on(&mirror->common.record, &mirror->peer.shows.record, core->config.self))
+		return WAIT_DIVERGED;
 	if (mirror->peer.shows.state == STATE_STOP)
 		return WAIT_PEER_STOPPED;
 	if (mirror->peer.shows.is_rolled_back)
@@ -304,7 +328,7 @@ static enum wait_reason reason_without_primary(const struct core *core, const st
 {
 	switch (mirror_relation(core, mirror)) {
 	case RELATION_NO_DATA: return WAIT_NEW;
-	case RELATION_OLDER: return reason_of_older(mirror);
+	case RELATION_OLDER: return reason_of_older(core, mirror);
 	case RELATION_EQUAL_CLEAN:
 	case RELATION_EQUAL_MARKS:
 		if (is_able(mirror) && (mirror_may_replace(mirror) ||
@@ -319,6 +343,8 @@ static enum wait_reason reason_without_primary(const struct core *core, const st
 		/* It went on without this copy, and has forgotten that. */
 		if (!record_is_good(&mirror->common.record, core->config.self))
 			return WAIT_PEER_ROLLED_BACK;
+		if (peer_has_gone_on(mirror))
+			return WAIT_DIVERGED;
 		return is_able(mirror) ? WAIT_LISTENING : WAIT_PEER_ONLY;
 	case RELATION_DIVERGED: return WAIT_DIVERGED;
 	case RELATION_UNRELATED: return WAIT_UNRELATED;

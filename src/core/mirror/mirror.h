@@ -243,6 +243,10 @@ bool peer_comes_first(const struct core *core, const struct mirror *mirror);
 enum relation mirror_relation(const struct core *core, const struct mirror *mirror);
 /* By this node's own record its copy is complete and counts. */
 bool mirror_is_good_here(const struct core *core, const struct mirror *mirror);
+/* By the record that rules, this copy counts. */
+bool mirror_is_ruled_good(const struct core *core, const struct mirror *mirror);
+/* It served by itself, in a later epoch, what the copy here had replaced. */
+bool peer_has_gone_on(const struct mirror *mirror);
 /* True if, with both heard and nobody primary, this node is the one. */
 bool mirror_is_chosen(struct core *core, struct mirror *mirror);
 /* The same, with the peer not heard. */
