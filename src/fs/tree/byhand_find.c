@@ -76,15 +76,23 @@ static int open_list(struct search *search)
 	return error;
 }
 
-/* chattr(1), or too many names: then at once what would be done before it is overwritten. */
-static int copy_now(struct search *search, int folder_fd, const char *name, const struct stat *st)
+/* One more name for it. With chattr(1)'s flags, or too many names, at once what would be done before it
+ * is overwritten: a copy. */
+static int keep_inode(
+	int to_fd, const struct met *met, const struct byhand_work *work, bool *out_is_name)
 {
-	if (!S_ISREG(st->st_mode))
-		return 0;
-	int fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char held[HELD_NAME_SIZE];
+
+	byhand_name(met->st->st_ino, false, held);
+	*out_is_name = linkat(met->fd, met->name, to_fd, held, 0) == 0 || errno == EEXIST;
+	if (*out_is_name || !S_ISREG(met->st->st_mode))
+		return *out_is_name || errno == EPERM || errno == EMLINK ? 0 : -errno;
+	if (errno != EPERM && errno != EMLINK)
+		return -errno;
+	int fd = openat(met->fd, met->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	int error = byhand_copy(fd, st, search->unfinished_fd, search->work);
+	int error = byhand_copy(fd, met->st, to_fd, work);
 	(void)close(fd); /* O_PATH */
 	return error;
 }
@@ -102,9 +110,9 @@ static int hold(struct search *search, int folder_fd, const char *name, const st
 	if (fprintf(search->list, "%s %s", held, path == NULL ? name : path) < 0 ||
 		fputc('\0', search->list) == EOF)
 		return -EIO;
-	if (linkat(folder_fd, name, search->unfinished_fd, held, 0) == 0 || errno == EEXIST)
-		return 0;
-	return errno == EPERM || errno == EMLINK ? copy_now(search, folder_fd, name, st) : -errno;
+	bool is_name;
+	return keep_inode(search->unfinished_fd, &(struct met){ folder_fd, name, st }, search->work,
+		&is_name);
 }
 
 /* ---- the walk ---- */
@@ -261,8 +269,7 @@ int byhand_find(struct tree *tree, const struct byhand_work *work)
 
 /* ---- one that nobody of ours made ---- */
 
-static int hold_in(
-	int to_fd, int folder_fd, const char *name, const struct stat *st, const char *path)
+static int list_in(int to_fd, uint64_t inode, const char *path)
 {
 	char held[HELD_NAME_SIZE];
 	int fd = openat(
@@ -270,11 +277,9 @@ static int hold_in(
 
 	if (fd < 0)
 		return -errno;
-	byhand_name(st->st_ino, false, held);
+	byhand_name(inode, false, held);
 	int error = dprintf(fd, "%s %s", held, path) < 0 || write(fd, "", 1) != 1 ? -EIO : 0;
 	(void)close(fd); /* what the list lacks after a crash has its number for a name */
-	if (error == 0 && linkat(folder_fd, name, to_fd, held, 0) != 0 && errno != EEXIST)
-		error = -errno;
 	return error;
 }
 
@@ -296,7 +301,11 @@ int byhand_hold(struct tree *tree, uint64_t parent, const struct met *met)
 	int error = byhand_open_unfinished(&tree->roots[root], true, &to_fd);
 	if (error != 0)
 		return error;
-	error = hold_in(to_fd, met->fd, met->name, met->st, path);
+	const struct byhand_work nobody_waits = { 0 };
+	bool is_name = false;
+	error = list_in(to_fd, met->st->st_ino, path);
+	if (error == 0)
+		error = keep_inode(to_fd, met, &nobody_waits, &is_name);
 	(void)close(to_fd); /* nothing was written through it */
-	return error == 0 ? idmap_put(&tree->held[root], met->st->st_ino, NULL) : error;
+	return error == 0 && is_name ? idmap_put(&tree->held[root], met->st->st_ino, NULL) : error;
 }
