@@ -397,8 +397,7 @@ void daemon_start(struct world *world, struct node *node)
 	fs_say_missed(world, node);
 	daemon_send_pending(world, node);
 	happen_to(world, node, PROCESS_DAEMON, HAPPEN_TRY_TARGET, 0);
-	if (world->is_watched)
-		happen_to(world, node, PROCESS_DAEMON, HAPPEN_LOOK, NS_PER_S);
+	looks_begin(world, node);
 }
 
 void daemon_kill(struct world *world, struct node *node)

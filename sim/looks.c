@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "sim/world.h"
 
 /*
@@ -103,10 +105,10 @@ static struct sight answer(uint32_t *in_vain, bool is_hanging)
 static void look(struct world *world, struct node *node, struct sights *out)
 {
 	const struct fs *fs = &node->fs;
-	out->of[LOOK_ADDRESS].finding = FINDING_GOOD;
 	bool is_there = fs->is_running && fs->role != FS_NONE;
 
 	*out = (struct sights){ 0 };
+	out->of[LOOK_ADDRESS].finding = FINDING_GOOD;
 	out->of[LOOK_STATE] =
 		answer(&node->looks_in_vain[LOOK_STATE], node->state_disk_until > world->now);
 	if (!is_there) {
@@ -144,9 +146,18 @@ static bool is_well(const struct world *world, const struct node *node)
 	       node->state_disk_until <= world->now && node->fs.is_running;
 }
 
-static bool is_hanging(const struct world *world, const struct node *node)
+/* What is so now: a mask. */
+static uint32_t unfit_now(const struct world *world, const struct node *node)
 {
-	return node->data_disk_until > world->now || node->frozen_until[PROCESS_FS] > world->now;
+	uint32_t what = 0;
+
+	if (node->data_disk_until > world->now)
+		what |= BIT(LOOK_DISK);
+	if (node->frozen_until[PROCESS_FS] > world->now)
+		what |= BIT(LOOK_FS);
+	if (node->is_mount_gone)
+		what |= BIT(LOOK_MOUNT);
+	return what;
 }
 
 static bool shows(const struct node *node, enum module_state state)
@@ -157,24 +168,28 @@ static bool shows(const struct node *node, enum module_state state)
 	       summary.readiness == READY;
 }
 
-/* As long as all of it is so, the finding waits for somebody who acts on it. */
-static bool is_unheeded(struct world *world, struct node *node)
+/* As long as all of it is so, the finding waits for somebody who acts on it: on what, as a mask. */
+static uint32_t unheeded(struct world *world, struct node *node)
 {
 	struct node *other = other_node(world, node);
 
 	if (!is_well(world, node) || !is_well(world, other) || !is_network_whole(world) ||
 		!shows(node, STATE_PRIM) || !shows(other, STATE_SECOND))
-		return false;
-	bool is_bad_here = is_hanging(world, node) || node->is_mount_gone;
-	bool is_bad_there = is_hanging(world, other) || other->is_mount_gone;
-	return is_bad_here != is_bad_there;
+		return 0;
+	uint32_t here = unfit_now(world, node), there = unfit_now(world, other);
+	return here == 0 || there == 0 ? here | there : 0;
 }
 
+/* Of another thing it asks from the beginning; a server that hangs says nothing of its disk. */
 static void judge(struct world *world, struct node *node)
 {
 	int64_t limit_ns = BAD_AFTER * LOOK_GAP_NS + HEED_NS;
+	uint32_t what = unheeded(world, node);
 
-	if (!is_unheeded(world, node))
+	if (what != node->unheeded)
+		node->unheeded_since = 0;
+	node->unheeded = what;
+	if (what == 0)
 		node->unheeded_since = 0;
 	else if (node->unheeded_since == 0)
 		node->unheeded_since = world->now;
@@ -199,7 +214,8 @@ void looks_on_unfit(struct world *world, struct node *node)
 			"node %d gives the service to the other, which has told it that its disk "
 			"does not answer either",
 			node->id);
-	if (!node->may_be_unfit && !is_hanging(world, node) && !node->is_mount_gone)
+	/* What was so when it looked last is not over for it. */
+	if (!node->may_be_unfit && unfit_now(world, node) == 0 && node->seen_unfit == 0)
 		promise_broken(world, RULE_OBSERVED,
 			"node %d gives the service away once more for what is over", node->id);
 	node->may_be_unfit = false;
@@ -229,12 +245,24 @@ void looks_on_record(struct world *world, struct node *node, const struct record
 		node->has_given_away = false;
 }
 
+/* An evenkeeld that begins has asked nothing yet, and whoever hears it has to wait for that. */
+void looks_begin(struct world *world, struct node *node)
+{
+	memset(node->looks_in_vain, 0, sizeof(node->looks_in_vain));
+	node->seen_unfit = 0;
+	for (int i = 0; i < NODES; i++)
+		world->nodes[i].unheeded_since = 0;
+	if (world->is_watched)
+		happen_to(world, node, PROCESS_DAEMON, HAPPEN_LOOK, LOOK_GAP_NS);
+}
+
 void looks_take(struct world *world, struct node *node)
 {
 	struct event event = { .type = EVENT_OBSERVED, .module = MODULE };
 
 	happen_to(world, node, PROCESS_DAEMON, HAPPEN_LOOK, LOOK_GAP_NS);
 	look(world, node, &event.observed.sights);
+	node->seen_unfit = unfit_now(world, node);
 	daemon_post(world, node, &event);
 	judge(world, node);
 }

@@ -292,6 +292,8 @@ struct node {
 	uint32_t looks_in_vain[LOOK_COUNT];
 	struct sights told_sights; /* what the other has told of itself last */
 	int64_t unheeded_since;	   /* 0: not so */
+	uint32_t unheeded;	   /* what: a mask of looks */
+	uint32_t seen_unfit;	   /* what was so when it looked last: likewise */
 	bool may_be_unfit;	   /* something was done to it since it gave the service away */
 	bool has_given_away;	   /* the service, because of that, and has not had it since */
 	int detached;		   /* troubles that keep it off the client network */
@@ -594,6 +596,7 @@ void stuck_strike(struct world *world);
 /* Such a thing of evenkeel-fs cannot happen now, because its disk hangs. */
 bool stuck_waits(
 	const struct world *world, const struct node *node, const struct happening *happening);
+void looks_begin(struct world *world, struct node *node);
 void looks_take(struct world *world, struct node *node);
 /* It gives the service away because of what was seen; and it begins to write a record. */
 void looks_on_unfit(struct world *world, struct node *node);
