@@ -102,6 +102,22 @@ static struct sight answer(uint32_t *in_vain, bool is_hanging)
 	return sight;
 }
 
+/* Of another role nothing is known, as in daemon/watch. A successor in the same role is asked itself before
+ * the disk is found stuck that its predecessor had found so. */
+static void meet(struct node *node)
+{
+	const struct fs *fs = &node->fs;
+	uint32_t *in_vain = node->looks_in_vain;
+
+	if (fs->life == node->seen_life && fs->role == node->seen_role)
+		return;
+	in_vain[LOOK_FS] = 0;
+	in_vain[LOOK_DISK] =
+		fs->role == node->seen_role ? MIN_OF(in_vain[LOOK_DISK], BAD_AFTER - 2) : 0;
+	node->seen_life = fs->life;
+	node->seen_role = fs->role;
+}
+
 static void look(struct world *world, struct node *node, struct sights *out)
 {
 	const struct fs *fs = &node->fs;
@@ -112,10 +128,13 @@ static void look(struct world *world, struct node *node, struct sights *out)
 	out->of[LOOK_STATE] =
 		answer(&node->looks_in_vain[LOOK_STATE], node->state_disk_until > world->now);
 	if (!is_there) {
-		node->looks_in_vain[LOOK_FS] = node->looks_in_vain[LOOK_DISK] = 0;
+		node->looks_in_vain[LOOK_FS] = 0;
 		node->is_mount_gone = false;
+		if (fs->is_running)
+			node->seen_role = FS_NONE;
 		return;
 	}
+	meet(node);
 	bool is_still = node->frozen_until[PROCESS_FS] > world->now;
 	out->of[LOOK_FS] = answer(&node->looks_in_vain[LOOK_FS], is_still);
 	out->of[LOOK_MOUNT].finding = node->is_mount_gone ? FINDING_BAD : FINDING_GOOD;
@@ -249,6 +268,8 @@ void looks_on_record(struct world *world, struct node *node, const struct record
 void looks_begin(struct world *world, struct node *node)
 {
 	memset(node->looks_in_vain, 0, sizeof(node->looks_in_vain));
+	node->seen_life = 0;
+	node->seen_role = FS_NONE;
 	node->seen_unfit = 0;
 	for (int i = 0; i < NODES; i++)
 		world->nodes[i].unheeded_since = 0;

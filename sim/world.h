@@ -290,6 +290,8 @@ struct node {
 	int64_t data_disk_until;  /* it hangs */
 	bool is_mount_gone;	  /* somebody took it away */
 	uint32_t looks_in_vain[LOOK_COUNT];
+	uint64_t seen_life; /* of the evenkeel-fs that was asked last, and its role */
+	enum fs_role seen_role;
 	struct sights told_sights; /* what the other has told of itself last */
 	int64_t unheeded_since;	   /* 0: not so */
 	uint32_t unheeded;	   /* what: a mask of looks */

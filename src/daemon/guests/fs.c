@@ -149,6 +149,7 @@ static void on_report(struct module_fs *fs, const struct control_message *messag
 static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 {
 	struct module *module = fs->module;
+	bool goes_on = fs->role == hello->role && !fs->is_changing && !fs->is_adopting;
 	struct event event = { .type = EVENT_FS_REPORTED,
 		.module = module->settings.number,
 		.fs = { .epoch = hello->epoch,
@@ -163,7 +164,10 @@ static void on_hello(struct module_fs *fs, const struct fs_hello *hello)
 	fs->given_up_count = 0; /* it has taken them away before it said hello (fs/parts.c) */
 	fs->has_greeted = true;
 	fs->words_ns = 0;
-	watch_fs_changed(module);
+	if (goes_on)
+		watch_fs_succeeded(module);
+	else
+		watch_fs_changed(module);
 	if (fs->is_adopting) {
 		fs->is_adopting = false;
 		fs->is_wanted = fs->role != FS_NONE;

@@ -5,19 +5,9 @@
 #ifndef EVENKEEL_DAEMON_WATCH_INTERNAL_H
 #define EVENKEEL_DAEMON_WATCH_INTERNAL_H
 
+#include "daemon/watch/root.h"
 #include "daemon/watch/watch.h"
 #include "platform/mount_table.h"
-
-#define LOOK_GAP_NS NS_PER_S
-
-/* A question that is asked every second, and when it was answered. */
-struct asking {
-	int64_t answered_ns; /* or when it was first asked */
-	uint32_t unanswered; /* asked since */
-};
-
-/* Whether an answer is due: good, late, or bad after the limit. */
-enum finding watch_finding(const struct asking *asking, int64_t now_ns, int64_t limit_ns);
 
 struct watched_state; /* state.c */
 

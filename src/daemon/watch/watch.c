@@ -14,8 +14,6 @@
 #include "platform/disk.h"
 #include "platform/mounts.h"
 
-#define LATE_AFTER 2 /* questions without an answer */
-
 _Static_assert(SIGHT_FRESH_NS > LATE_AFTER * LOOK_GAP_NS, "what was just seen is fresh");
 
 struct daemon_watch {
@@ -28,32 +26,17 @@ struct daemon_watch {
 	struct watched_state *state;
 };
 
-struct watched_root {
-	bool is_known;	/* it has answered since its role began */
-	uint32_t place; /* where it was mounted then */
-	struct fs_looked looked;
-	struct asking disk;
-};
-
 struct module_watch {
 	struct module *module;
 	struct asking fs;
-	uint32_t asked; /* questions so far */
+	int64_t spoke_ns; /* when it answered last, this one or its predecessor */
+	uint32_t asked;	  /* questions so far */
 	struct watched_root roots[ROOTS_MAX];
 	enum finding mount; /* as the core was told last */
 	char detail[FS_DETAIL_MAX];
 };
 
 /* ---- what was seen ---- */
-
-enum finding watch_finding(const struct asking *asking, int64_t now_ns, int64_t limit_ns)
-{
-	if (asking->unanswered < LATE_AFTER)
-		return FINDING_GOOD;
-	bool is_over = now_ns - asking->answered_ns >= limit_ns &&
-		       (int64_t)asking->unanswered * LOOK_GAP_NS >= limit_ns;
-	return is_over ? FINDING_BAD : FINDING_LATE;
-}
 
 static enum finding worse(enum finding a, enum finding b)
 {
@@ -122,17 +105,8 @@ static enum finding look_at_mounts(struct module_watch *seen)
 static struct sight look_at_disk(struct module_watch *seen, int index, int64_t now_ns)
 {
 	const struct watched_root *root = &seen->roots[index];
-	int64_t limit_ns = seen->module->settings.disk_timeout_ns;
-	struct sight sight = { .took_ns = (int64_t)root->looked.took_ns };
+	struct sight sight = root_sight(root, now_ns, seen->module->settings.disk_timeout_ns);
 
-	if (!root->is_known || (root->looked.tries == 0 && root->disk.unanswered < LATE_AFTER) ||
-		root->looked.error == -EOPNOTSUPP)
-		return (struct sight){ 0 };
-	sight.finding = watch_finding(&root->disk, now_ns, limit_ns);
-	if (sight.finding != FINDING_GOOD)
-		sight.took_ns = MAX_OF((int64_t)root->looked.pending_ns, 1);
-	if (sight.finding == FINDING_BAD && sight.took_ns < limit_ns)
-		sight.finding = FINDING_LATE;
 	if (sight.finding == FINDING_GOOD && disk_is_broken(root->looked.error)) {
 		sight.finding = FINDING_BAD;
 		(void)snprintf(seen->detail, sizeof(seen->detail), "%.80s: %s",
@@ -209,7 +183,6 @@ static void on_look(void *owner)
 	state_ask(watch->state);
 }
 
-/* It is heard: as long as it says something new of the disk, that one answers. */
 void watch_looked(struct module *module, const struct fs_looked *looked)
 {
 	struct module_watch *seen = module->watch;
@@ -217,13 +190,9 @@ void watch_looked(struct module *module, const struct fs_looked *looked)
 
 	if (seen == NULL || looked->root >= ROOTS_MAX)
 		return;
-	struct watched_root *root = &seen->roots[looked->root];
-	bool is_answered = !root->is_known || looked->tries != root->looked.tries;
 	seen->fs = (struct asking){ .answered_ns = now_ns };
-	if (is_answered)
-		root->disk = (struct asking){ .answered_ns = now_ns };
-	root->looked = *looked;
-	root->is_known = true;
+	seen->spoke_ns = now_ns;
+	root_hear(&seen->roots[looked->root], looked, now_ns);
 	if (look_at_mounts(seen) == FINDING_BAD && seen->mount != FINDING_BAD)
 		tell(seen);
 }
@@ -237,7 +206,19 @@ void watch_fs_changed(struct module *module)
 		return;
 	*seen = (struct module_watch){ .module = module, .fs.answered_ns = now_ns };
 	for (int i = 0; i < ROOTS_MAX; i++)
-		seen->roots[i].disk.answered_ns = now_ns;
+		root_begin(&seen->roots[i], now_ns);
+}
+
+void watch_fs_succeeded(struct module *module)
+{
+	struct module_watch *seen = module->watch;
+
+	if (seen == NULL)
+		return;
+	for (int i = 0; i < ROOTS_MAX; i++)
+		root_continue(&seen->roots[i], seen->spoke_ns);
+	seen->fs = (struct asking){ .answered_ns = clock_boot_ns() };
+	seen->mount = FINDING_NONE;
 }
 
 /* ---- the kernel's list of mounts ---- */

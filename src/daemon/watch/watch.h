@@ -26,5 +26,7 @@ void watch_remove(struct module *module);
 void watch_looked(struct module *module, const struct fs_looked *looked);
 /* What it serves has changed: what was seen of it before says nothing any more. */
 void watch_fs_changed(struct module *module);
+/* Its evenkeel-fs died, and a successor goes on in the same role: the disks are the same. */
+void watch_fs_succeeded(struct module *module);
 
 #endif
