@@ -107,8 +107,9 @@ def test_all_is_said(cluster):
     primary = cluster.wait_pair(seconds=RETURN_SECONDS)
     for name in cluster.lab.nodes:
         wait_said(cluster, name, "observed", "mount, evenkeel-fs, disk (", "state disk (")
-    assert "takes over in about" in cluster.status(primary)["if_dies"]
-    assert "mount, evenkeel-fs, disk (" in cluster.status(primary)["peer_observed"]
+    wait_for(f"{primary} does not say what was observed on the other node",
+             lambda: "mount, evenkeel-fs, disk (" in cluster.status(primary)["peer_observed"], FOUND_SECONDS)
+    wait_said(cluster, primary, "takes over in about")
 
 
 def test_mount_taken_away_from_the_primary(cluster):
