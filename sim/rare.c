@@ -146,9 +146,20 @@ static void kill_and_play(struct world *world, struct node *node)
 	int64_t down = chance_between(&world->rare, 20 * NS_PER_MS, 400 * NS_PER_MS);
 
 	fault_kill_daemon(world, node, down);
-	for (int i = 0; i < PLAYED_MAX; i++)
-		play_one(world, any_of(world, other_node(world, node)), node,
-			down + chance_between(&world->rare, 0, 20 * NS_PER_MS));
+	for (int i = 0; i < PLAYED_MAX; i++) {
+		int64_t after = chance_between(&world->rare, 0, 20 * NS_PER_MS);
+		play_one(world, any_of(world, other_node(world, node)), node, down + after);
+	}
+}
+
+/* One draw after the other: in one call each compiler would have an order of its own. */
+static void play_any(struct world *world)
+{
+	int64_t delay = chance_between(&world->rare, NS_PER_MS, 700 * NS_PER_MS);
+	struct node *to = &world->nodes[chance_below(&world->rare, NODES)];
+	const struct node *from = &world->nodes[chance_below(&world->rare, NODES)];
+
+	play_one(world, any_of(world, from), to, delay);
 }
 
 static bool old_lives(struct world *world)
@@ -165,9 +176,7 @@ static bool old_lives(struct world *world)
 	if (what == 3)
 		kill_and_play(world, other_node(world, node));
 	for (int i = 0; what > 3 && i < PLAYED_MAX; i++)
-		play_one(world, any_of(world, &world->nodes[chance_below(&world->rare, NODES)]),
-			&world->nodes[chance_below(&world->rare, NODES)],
-			chance_between(&world->rare, NS_PER_MS, 700 * NS_PER_MS));
+		play_any(world);
 	return true;
 }
 
