@@ -59,12 +59,12 @@ int utimensat(int fd, const char *path, const struct timespec *times, int flags)
 	return -1;
 }
 
-int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)
+int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)
 {
-	int (*real)(const char *, const char *, const void *, size_t, int) = (int (*)(const char *,
-		const char *, const void *, size_t, int))dlsym(RTLD_NEXT, "lsetxattr");
+	int (*real)(const char *, const char *, const void *, size_t, int) = (int (*)(
+		const char *, const char *, const void *, size_t, int))dlsym(RTLD_NEXT, "setxattr");
 
-	if (!is_planted("lsetxattr"))
+	if (!is_planted("setxattr"))
 		return real(path, name, value, size, flags);
 	errno = ENOSPC;
 	return -1;

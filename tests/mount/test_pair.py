@@ -675,11 +675,11 @@ def test_failures_that_leave_something_behind(planted):
         (root / "other").write_text("something")
         fails("utimensat", lambda: os.open(root / "other", os.O_WRONLY | os.O_TRUNC))
         assert os.stat(pair.a.underneath / "other").st_size == 0
-        fails("lsetxattr", lambda: (root / "folder" / "new").mkdir())
-        fails("lsetxattr", lambda: os.mkfifo(root / "folder" / "new"))
+        fails("setxattr", lambda: (root / "folder" / "new").mkdir())
+        fails("setxattr", lambda: os.mkfifo(root / "folder" / "new"))
         assert os.listdir(root / "folder") == [] and os.stat(root / "folder").st_mtime_ns == before
         (root / "two").write_text("two")
-        fails("lsetxattr", lambda: calls.renameat2(bytes(root / "two"), bytes(root / "folder" / "2"), calls.RENAME_WHITEOUT))
+        fails("setxattr", lambda: calls.renameat2(bytes(root / "two"), bytes(root / "folder" / "2"), calls.RENAME_WHITEOUT))
         os.close(fd)
 
     in_time(work, 20)
