@@ -36,7 +36,7 @@ class Watcher:
             if "modules" in said:
                 self.seen.append((time.monotonic(), said))
             else:
-                assert "error" in said, said
+                assert said["ok"] is False and said["sentence"], said
 
     def states(self, since=0.0):
         found = []
