@@ -21,10 +21,7 @@
 
 #define RENEW_NS	(500 * NS_PER_MS)
 #define ANNOUNCE_NS	(10 * NS_PER_S) /* once the first ones are out */
-#define CLAIM_PAUSE_NS	(10 * NS_PER_S) /* between events about the same claim */
-#define CLAIMED_NS	(30 * NS_PER_S) /* so long after a claim it counts as one that stands */
 #define LIFETIME_S	((uint32_t)(ADDRESS_LIFETIME_NS / NS_PER_S))
-#define MAC_TEXT_SIZE	18
 #define BAD_AFTER_LOOKS 5 /* an interface may be gone for a moment */
 
 /* After the address was taken: at once, and where the first ones may have been lost. */
@@ -37,21 +34,17 @@ static const struct address_config *config_of(const struct virtual_address *addr
 	return &address->module->settings.addresses[address->index];
 }
 
-static const char *mac_text(const uint8_t mac[MAC_SIZE], char out[MAC_TEXT_SIZE])
+struct virtual_address *addresses_find_held(struct module *module, const struct address *ip)
 {
-	(void)snprintf(out, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		mac[3], mac[4], mac[5]);
-	return out;
+	for (int i = 0; i < module->settings.address_count; i++) {
+		struct virtual_address *address = &module->addresses->list[i];
+		if (address->is_held && address_is_equal(&config_of(address)->address, ip))
+			return address;
+	}
+	return NULL;
 }
 
-static const char *peer_name(const struct module *module)
-{
-	const struct node_config *peer = daemon_peer(module->daemon, module);
-
-	return peer == NULL ? "the other node" : peer->name;
-}
-
-static void post_change(struct virtual_address *address, enum address_change change)
+void addresses_post_change(struct virtual_address *address, enum address_change change)
 {
 	if (!address->module->is_added)
 		return; /* renewed for the core before it knows the module */
@@ -64,7 +57,7 @@ static void post_change(struct virtual_address *address, enum address_change cha
 /* ---- announcing ---- */
 
 /* Where it was put; the first times its interface is looked at anew, for its hardware address. */
-static void announce(struct virtual_address *address)
+void addresses_announce(struct virtual_address *address)
 {
 	struct daemon *daemon = address->module->daemon;
 	const struct address_config *config = config_of(address);
@@ -83,7 +76,7 @@ static void on_announce(void *owner)
 	int64_t now_ns = clock_boot_ns();
 	int64_t next_ns = now_ns + ANNOUNCE_NS;
 
-	announce(address);
+	addresses_announce(address);
 	if (address->announced + 1 < ARRAY_COUNT(announce_at_ns))
 		next_ns = address->taken_ns + announce_at_ns[++address->announced];
 	loop_arm(&address->module->daemon->loop, &address->announce, next_ns);
@@ -174,11 +167,11 @@ static void note(struct virtual_address *address, int error)
 		say_failed(address, error);
 	if (error != 0 && (!was_failing || address->is_new)) {
 		address->is_new = false;
-		post_change(address, ADDRESS_FAILED);
+		addresses_post_change(address, ADDRESS_FAILED);
 	} else if (error == 0 && was_failing) {
 		address->is_new = false;
 		start_announcing(address);
-		post_change(address, ADDRESS_HELD);
+		addresses_post_change(address, ADDRESS_HELD);
 	}
 }
 
@@ -290,7 +283,7 @@ static void release_one(struct virtual_address *address)
 		(void)!connections_reset(&config_of(address)->address);
 		drop(address);
 	}
-	post_change(address, ADDRESS_GONE);
+	addresses_post_change(address, ADDRESS_GONE);
 }
 
 void addresses_release(struct module *module)
@@ -319,40 +312,26 @@ bool addresses_are_set(const struct module *module)
 
 bool addresses_trouble(const struct module *module, char out_sentence[SENTENCE_SIZE_MAX])
 {
-	int64_t now_ns = clock_boot_ns();
-
 	for (int i = 0; i < module->settings.address_count; i++) {
 		const struct virtual_address *address = &module->addresses->list[i];
-		bool is_claimed =
-			address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIMED_NS;
-		char text[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
-		if (!address->is_held || (!address->is_failing && !is_claimed))
+		char text[ADDRESS_TEXT_SIZE];
+		if (!address->is_held)
 			continue;
-		(void)address_format(&config_of(address)->address, text);
 		if (address->is_failing)
 			(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
 				"the address %s cannot be set on this node: %s; see that an "
 				"interface is "
 				"up and has an address in the same network, or name it in "
 				"module.yaml",
-				text, why_failed(address, address->error));
-		else if (address->is_peers_claim)
-			(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
-				"%s said %lld s ago that it has the address %s too; one of the two "
-				"lets go of it as soon as they hear each other",
-				peer_name(module),
-				(long long)((now_ns - address->claimed_ns) / NS_PER_S), text);
-		else
-			(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
-				"another machine (%s) says that it has the address %s; find it by "
-				"that hardware address and take %s away from it",
-				mac_text(address->claimed_by, mac), text, text);
-		return true;
+				address_format(&config_of(address)->address, text),
+				why_failed(address, address->error));
+		if (address->is_failing || claims_say(address, out_sentence))
+			return true;
 	}
 	return false;
 }
 
-/* ---- others at our addresses ---- */
+/* ---- addresses and interfaces come and go ---- */
 
 static void put_back(struct virtual_address *address)
 {
@@ -369,91 +348,14 @@ static void put_back(struct virtual_address *address)
 		note(address, error);
 }
 
-static void for_each_held(struct daemon *daemon, const struct address *ip,
-	void (*visit)(struct virtual_address *address, const struct wire *wire,
-		const struct neighbour_claim *claim),
-	const struct wire *wire, const struct neighbour_claim *claim)
+void addresses_removed(struct daemon *daemon, const struct address *ip)
 {
 	for (int i = 0; i < daemon->module_count; i++) {
-		struct module *module = daemon->modules[i];
-		for (int n = 0; n < module->settings.address_count; n++) {
-			struct virtual_address *address = &module->addresses->list[n];
-			if (address->is_held && address_is_equal(&config_of(address)->address, ip))
-				visit(address, wire, claim);
-		}
+		struct virtual_address *address = addresses_find_held(daemon->modules[i], ip);
+		/* One that expired while we were late has been renewed since, or is now. */
+		if (address != NULL && !interface_has_address(ip))
+			put_back(address);
 	}
-}
-
-static void on_removed(struct virtual_address *address, const struct wire *wire,
-	const struct neighbour_claim *claim)
-{
-	(void)wire;
-	(void)claim;
-	/* One that expired while we were late has been renewed since, or is now. */
-	if (!interface_has_address(&address->place.address))
-		put_back(address);
-}
-
-/* It knows of it by beats, and lets go when it is the one that has to (R3). */
-static void say_peers_claim(struct virtual_address *address)
-{
-	struct module *module = address->module;
-	char ip[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
-
-	daemon_log(module->daemon, module, SEVERITY_WARNING, "address.both",
-		"%s (%s) says that it has the address %s too, which this module serves at here. "
-		"This node keeps it; one of the two lets go of it as soon as they hear each "
-		"other. If it is said again, look at `evenkeel status` on both.",
-		peer_name(module), mac_text(address->claimed_by, mac),
-		address_format(&config_of(address)->address, ip));
-}
-
-static void say_strangers_claim(struct virtual_address *address)
-{
-	struct module *module = address->module;
-	char ip[ADDRESS_TEXT_SIZE], mac[MAC_TEXT_SIZE];
-
-	daemon_log(module->daemon, module, SEVERITY_ERROR, "address.conflict",
-		"Another machine (%s) says that it has the address %s, which this module serves "
-		"at. "
-		"Find it by that hardware address and take %s away from it.",
-		mac_text(address->claimed_by, mac),
-		address_format(&config_of(address)->address, ip), ip);
-}
-
-static void on_claimed(struct virtual_address *address, const struct wire *wire,
-	const struct neighbour_claim *claim)
-{
-	int64_t now_ns = clock_boot_ns();
-	bool is_peers = addresses_is_of_peer(address->module, wire, claim);
-
-	if (interface_has_mac(claim->mac))
-		return;
-	bool is_soon = address->claimed_ns != 0 && now_ns - address->claimed_ns < CLAIM_PAUSE_NS;
-	/* A stranger is not hidden by the other node's claim of just now. */
-	if (is_soon && (is_peers || !address->is_peers_claim))
-		return;
-	memcpy(address->claimed_by, claim->mac, MAC_SIZE);
-	address->claimed_ns = now_ns;
-	address->is_peers_claim = is_peers;
-	if (is_peers)
-		say_peers_claim(address);
-	else
-		say_strangers_claim(address);
-	announce(address); /* defend it once, as RFC 5227 section 2.4 has it for IPv4 */
-	if (!is_peers)
-		post_change(address, ADDRESS_TAKEN_BY_OTHER);
-}
-
-void addresses_claimed(
-	struct daemon *daemon, const struct wire *wire, const struct neighbour_claim *claim)
-{
-	for_each_held(daemon, &claim->address, on_claimed, wire, claim);
-}
-
-void addresses_removed(struct daemon *daemon, const struct address *address)
-{
-	for_each_held(daemon, address, on_removed, NULL, NULL);
 }
 
 void addresses_added(struct daemon *daemon)

@@ -1,7 +1,7 @@
 /*
- * What the three files about virtual addresses share: addresses/wires.c (interfaces, and what is
- * heard on them), addresses.c (holding), addresses/probe.c (asking who has one). Not for others; the
- * daemon's thread only.
+ * What the files about virtual addresses share: wires.c (interfaces, and what is heard on them),
+ * addresses.c (holding), claims.c (others who say that they have one), probe.c (asking who has one).
+ * Not for others; the daemon's thread only.
  */
 #ifndef EVENKEEL_DAEMON_ADDRESSES_INTERNAL_H
 #define EVENKEEL_DAEMON_ADDRESSES_INTERNAL_H
@@ -83,13 +83,24 @@ int addresses_wire_ask(
 /* "We have the address", to all on the wire. Errors: likewise. */
 int addresses_wire_announce(struct wire *wire, const struct address *address) MUST_CHECK;
 
-/* ---- addresses.c ---- */
+/* ---- addresses/claims.c ---- */
 
 /* Somebody on the wire says that it has the address. */
 void addresses_claimed(
 	struct daemon *daemon, const struct wire *wire, const struct neighbour_claim *claim);
+/* That somebody says so, for the status; false: nobody did lately. */
+bool claims_say(const struct virtual_address *address, char out_sentence[SENTENCE_SIZE_MAX]);
+
+/* ---- addresses.c ---- */
+
+/* The module's address, if it is held; NULL otherwise. */
+struct virtual_address *addresses_find_held(struct module *module, const struct address *ip);
+/* "We have it", once. */
+void addresses_announce(struct virtual_address *address);
+/* To the core, if that knows the module already. */
+void addresses_post_change(struct virtual_address *address, enum address_change change);
 /* The address is not on this node any more. */
-void addresses_removed(struct daemon *daemon, const struct address *address);
+void addresses_removed(struct daemon *daemon, const struct address *ip);
 /* Somebody's address has come; those of ours that fail may have their interface now. */
 void addresses_added(struct daemon *daemon);
 void addresses_interface_gone(struct daemon *daemon, int interface);
