@@ -152,6 +152,13 @@ static void start_daemon(struct node *node)
 	step(node, event);
 }
 
+static void begin(struct node *node)
+{
+	node->core = malloc(core_size());
+	assert_non_null(node->core);
+	start_daemon(node);
+}
+
 /* Its scripts die with it; what was being written is there, or not. */
 static void kill_daemon(struct node *node)
 {
@@ -283,9 +290,7 @@ static void a_single_does_what_it_is_told_when_faults_end(void **state)
 		struct node node = { .chance = seed * 0x9e3779b97f4a7c15u,
 			.now_ns = 1000 * NS_PER_S,
 			.has_faults = true };
-		node.core = malloc(core_size());
-		assert_non_null(node.core);
-		start_daemon(&node);
+		begin(&node);
 		for (int i = 0; i < MOMENTS; i++)
 			moment(&node);
 		node.has_faults = false;
@@ -312,9 +317,7 @@ static void a_single_gives_up_after_its_repairs(void **state)
 	struct node node = { .chance = 7, .now_ns = 1000 * NS_PER_S };
 
 	(void)state;
-	node.core = malloc(core_size());
-	assert_non_null(node.core);
-	start_daemon(&node);
+	begin(&node);
 	command(&node, COMMAND_START);
 	for (int repair = 0; repair < 3; repair++) {
 		struct event down = { .type = EVENT_CHECK_CHANGED };
@@ -340,13 +343,11 @@ static void what_was_a_mirror_gets_a_generation_of_its_own(void **state)
 	const struct generation was = { .number = 4, .tag = 77 };
 
 	(void)state;
-	node.core = malloc(core_size());
-	assert_non_null(node.core);
 	node.disk = (struct record){ .set_id = { 5 },
 		.generation = was,
 		.role = RECORD_ROLE_SECONDARY,
 		.is_complete = true };
-	start_daemon(&node);
+	begin(&node);
 	assert_int_equal(node.disk.generation.number, 4); /* not before it runs */
 	for (int run = 0; run < 2; run++) {
 		command(&node, COMMAND_START);
@@ -372,9 +373,7 @@ static void what_was_a_mirror_gets_a_generation_of_its_own(void **state)
 
 static void bring_up(struct node *node)
 {
-	node->core = malloc(core_size());
-	assert_non_null(node->core);
-	start_daemon(node);
+	begin(node);
 	command(node, COMMAND_START);
 	reach(node, STATE_UP, READY);
 }
@@ -414,9 +413,7 @@ static void the_last_word_outlives_the_daemon_on_a_disk_that_hangs(void **state)
 	struct node node = { .chance = 7, .now_ns = 1000 * NS_PER_S };
 
 	(void)state;
-	node.core = malloc(core_size());
-	assert_non_null(node.core);
-	start_daemon(&node);
+	begin(&node);
 	command(&node, COMMAND_START);
 	assert_true(node.is_writing); /* and goes on */
 	command(&node, COMMAND_STOP);
