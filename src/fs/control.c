@@ -58,13 +58,10 @@ static void unlock_socket(struct service *service)
 	lock_give(&service->socket_lock);
 }
 
-void service_say_beat(struct service *service, const char *beat)
+void service_tell(struct service *service, const struct control_message *message)
 {
-	struct control_message message = { .type = CONTROL_BEAT_CAME };
-
-	(void)snprintf(message.beat.bytes, sizeof(message.beat.bytes), "%s", beat);
 	lock_socket(service);
-	(void)!send_now(service, &message, -1); /* the next one is on its way */
+	(void)!send_now(service, message, -1); /* the next one is on its way */
 	unlock_socket(service);
 }
 
@@ -279,13 +276,6 @@ static void on_verify(struct service *service, const struct control_message *mes
 	(void)pthread_detach(thread); /* replicator_close() waits until it is out */
 }
 
-static void say_looked(struct service *service, const struct control_message *message)
-{
-	lock_socket(service);
-	(void)!send_now(service, message, -1); /* asked anew in a second */
-	unlock_socket(service);
-}
-
 static void on_message(struct service *service, const struct control_message *message, int fd)
 {
 	if (message->type == CONTROL_ORDER)
@@ -293,7 +283,7 @@ static void on_message(struct service *service, const struct control_message *me
 	else if (message->type == CONTROL_VERIFY)
 		on_verify(service, message);
 	else if (message->type == CONTROL_LOOK)
-		looker_answer(service, say_looked);
+		looker_answer(service);
 	else if (message->type == CONTROL_BEAT)
 		replicator_send_beat(service->replicator, message->beat.bytes);
 	if (message->type == CONTROL_STREAM && fd >= 0)

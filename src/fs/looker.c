@@ -82,8 +82,7 @@ static void start(struct service *service)
 	service->looker.is_running = true;
 }
 
-void looker_answer(struct service *service,
-	void (*say)(struct service *service, const struct control_message *message))
+void looker_answer(struct service *service)
 {
 	struct looker *looker = &service->looker;
 
@@ -101,7 +100,7 @@ void looker_answer(struct service *service,
 		if (looker->at == i)
 			looked->pending_ns = (uint64_t)(clock_boot_ns() - looker->since_ns) + 1;
 		lock_give(&looker->lock);
-		say(service, &message);
+		service_tell(service, &message);
 	}
 	lock_take(&looker->lock);
 	start(service);

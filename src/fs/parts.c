@@ -232,7 +232,10 @@ static void on_report(void *context, const struct fs_reported *report)
 
 static void on_beat(void *context, const char *beat)
 {
-	service_say_beat(context, beat);
+	struct control_message message = { .type = CONTROL_BEAT_CAME };
+
+	(void)snprintf(message.beat.bytes, sizeof(message.beat.bytes), "%s", beat);
+	service_tell(context, &message);
 }
 
 static void on_applied(void *context, const struct op *op)

@@ -108,8 +108,8 @@ void control_run(struct service *service);
 /* To the daemon, now or when it is there again. From any thread. */
 void service_report(struct service *service, enum fs_report report, int error, const char *detail);
 void service_say(struct service *service, const struct fs_reported *report);
-/* A beat that came over the stream. While the daemon is away nobody waits for it. */
-void service_say_beat(struct service *service, const char *beat);
+/* What is said again anyway: while the daemon is away nobody waits for it. */
+void service_tell(struct service *service, const struct control_message *message);
 /* Keeps a descriptor for a successor. */
 void service_store(void *context, const char *name, int fd);
 void service_unstore(void *context, const char *name);
@@ -118,9 +118,7 @@ void service_unstore(void *context, const char *name);
 
 void looker_init(struct looker *looker);
 /* Has the disks tried, and tells what is known now. Never waits for one. */
-void looker_answer(struct service *service,
-	void (*say)(struct service *service, const struct control_message *message));
-
+void looker_answer(struct service *service);
 /* Are our mounts where they are to be? Else the directories lie open since they last were. */
 void looker_look_at_cover(struct service *service);
 

@@ -237,7 +237,7 @@ bool front_was_held(const struct front *front)
 
 uint64_t front_device(struct front *front, int index)
 {
-	return atomic_load(&front->mounts[index].seen_device);
+	return atomic_load(&front->mounts[index].device);
 }
 
 bool front_is_connected(struct front *front, int index)

@@ -14,7 +14,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "api/config.h"
 #include "fs/front/ring.h"
@@ -37,13 +36,13 @@ struct mount {
 	uint64_t root_object;	   /* index + 1 */
 	char path[PATH_SIZE_MAX];  /* as it is configured */
 	char place[PATH_SIZE_MAX]; /* where it is mounted: without symbolic links */
-	dev_t device;		   /* of what is mounted; 0: not known */
 	int root_fd;		   /* the underlying directory; owned by the front */
 	int fuse_fd;		   /* -1: not mounted */
 	struct ring ring;
 	bool is_mounted;
-	/* Seen from outside (R23): 0, or the mount's number; and whether the kernel still asks here. */
-	_Atomic uint64_t seen_device;
+	/* Asked for by other threads as well (R23): of what is mounted, 0: nothing, or not known; and
+	 * whether the kernel still asks here. */
+	_Atomic uint64_t device;
 	atomic_bool is_connected;
 
 	struct lock lock; /* of all below */

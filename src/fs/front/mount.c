@@ -295,11 +295,11 @@ void mount_find_place(struct mount *mount)
 		(void)snprintf(mount->place, sizeof(mount->place), "%s", mount->path);
 	else
 		mount->place[size] = '\0';
-	mount->device = header->device;
-	if (mount->device == 0 && mounts_find(mount->place, MOUNTS_OURS, &mount->device) != 0)
-		mount->device = 0;
-	header->device = mount->device;
-	atomic_store(&mount->seen_device, mount->device);
+	dev_t device = header->device;
+	if (device == 0 && mounts_find(mount->place, MOUNTS_OURS, &device) != 0)
+		device = 0;
+	header->device = device;
+	atomic_store(&mount->device, device);
 }
 
 static void keep(struct mount *mount, const char *what, int fd)
@@ -316,7 +316,7 @@ static void keep(struct mount *mount, const char *what, int fd)
 
 static void let_go(struct mount *mount)
 {
-	atomic_store(&mount->seen_device, 0);
+	atomic_store(&mount->device, 0);
 	keep(mount, "fuse", -1);
 	keep(mount, "ring", -1);
 	keep(mount, "root", -1);
