@@ -333,6 +333,14 @@ bool addresses_trouble(const struct module *module, char out_sentence[SENTENCE_S
 
 /* ---- addresses and interfaces come and go ---- */
 
+/* It was put anew: whoever knew where it was has to hear of it. Last: the core may let it go. */
+static void note_put_anew(struct virtual_address *address, int error)
+{
+	if (error == 0 && !address->is_failing)
+		start_announcing(address); /* else note() does */
+	note(address, error);
+}
+
 static void put_back(struct virtual_address *address)
 {
 	char text[ADDRESS_TEXT_SIZE];
@@ -342,10 +350,7 @@ static void put_back(struct virtual_address *address)
 		"Something on this node removed the address %s, which this module serves at; %s.",
 		address_format(&address->place.address, text),
 		error == 0 ? "it was put back at once" : "it cannot be put back yet");
-	if (error == 0)
-		start_announcing(address);
-	else
-		note(address, error);
+	note_put_anew(address, error);
 }
 
 void addresses_removed(struct daemon *daemon, const struct address *ip)
@@ -363,10 +368,7 @@ void addresses_added(struct daemon *daemon)
 	bool is_failing = false;
 
 	for (int i = 0; i < daemon->module_count; i++)
-		for (int n = 0; n < daemon->modules[i]->settings.address_count; n++) {
-			struct virtual_address *address = &daemon->modules[i]->addresses->list[n];
-			is_failing = is_failing || (address->is_held && address->is_failing);
-		}
+		is_failing = is_failing || !addresses_are_set(daemon->modules[i]);
 	if (is_failing)
 		renew_soon(daemon, clock_boot_ns());
 }
@@ -388,9 +390,7 @@ void addresses_belongs(struct virtual_address *address, int interface)
 		address->place.interface == interface)
 		return;
 	take_away(address);
-	note(address, put(address));
-	if (!address->is_failing)
-		start_announcing(address);
+	note_put_anew(address, put(address));
 }
 
 /* ---- what is seen ---- */
@@ -407,17 +407,13 @@ static bool is_there_room(const struct module *module)
 enum finding addresses_look(struct module *module)
 {
 	struct module_addresses *addresses = module->addresses;
-	bool is_held = false, is_failing = false;
+	bool is_held = false;
 
 	if (module->settings.address_count == 0)
 		return FINDING_NONE;
-	for (int i = 0; i < module->settings.address_count; i++) {
+	for (int i = 0; i < module->settings.address_count; i++)
 		is_held = is_held || addresses->list[i].is_held;
-		is_failing =
-			is_failing || (addresses->list[i].is_held && addresses->list[i].is_failing);
-	}
-	if (!is_held)
-		is_failing = !is_there_room(module);
+	bool is_failing = is_held ? !addresses_are_set(module) : !is_there_room(module);
 	addresses->looks_failing = is_failing ? addresses->looks_failing + 1 : 0;
 	if (addresses->looks_failing == 0)
 		return FINDING_GOOD;

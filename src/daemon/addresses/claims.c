@@ -102,9 +102,9 @@ bool claims_say(const struct virtual_address *address, char out_sentence[SENTENC
 	(void)address_format(address_of(address), text);
 	if (address->is_peers_claim)
 		(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
-			"%s said %lld s ago that it has the address %s too; one of the two lets go "
-			"of it as soon as they hear each other",
-			peer_name(address->module), (long long)(age_ns / NS_PER_S), text);
+			"%s says that it has the address %s too; one of the two lets go of it as "
+			"soon as they hear each other",
+			peer_name(address->module), text);
 	else
 		(void)snprintf(out_sentence, SENTENCE_SIZE_MAX,
 			"another machine (%s) says that it has the address %s; find it by that "
