@@ -136,26 +136,30 @@ static int for_each_process(const char *folder, int (*visit)(const char *owner, 
 	return 0;
 }
 
+static int send_one(long pid, int number)
+{
+	if (pid <= 0)
+		return 0; /* of another pid namespace: not ours to name */
+	return kill((pid_t)pid, number) < 0 ? -errno : 0;
+}
+
 static int kill_one(const char *owner, long pid)
 {
 	(void)owner;
-	if (pid <= 0)
-		return 0; /* of another pid namespace: not ours to name */
-	return kill((pid_t)pid, SIGKILL) < 0 ? -errno : 0;
+	return send_one(pid, SIGKILL);
 }
 
 static int terminate_one(const char *owner, long pid)
 {
-	if (pid <= 0)
-		return 0;
-	return kill((pid_t)pid, *(const int *)(const void *)owner) < 0 ? -errno : 0;
+	(void)owner;
+	return send_one(pid, SIGTERM);
 }
 
-int cgroup_signal(const char *path, int signal_number)
+int cgroup_terminate(const char *path)
 {
 	int count;
 
-	return for_each_process(path, terminate_one, (const char *)&signal_number, &count);
+	return for_each_process(path, terminate_one, NULL, &count);
 }
 
 void cgroup_name(const char *path, char *out, size_t size)

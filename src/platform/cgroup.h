@@ -20,8 +20,8 @@ int cgroup_make(const char *path) MUST_CHECK;
 void cgroup_remove(const char *path);
 /* SIGKILL to all processes in it, and below where the kernel can do that at once (5.14). */
 int cgroup_kill(const char *path) MUST_CHECK;
-/* Sends the signal to all processes in it (not below). Errors: of kill(2). */
-int cgroup_signal(const char *path, int signal_number) MUST_CHECK;
+/* SIGTERM to all processes in it (not below). Errors: of kill(2). */
+int cgroup_terminate(const char *path) MUST_CHECK;
 /* Names some of its processes, as "name (process N) ..."; "" if there are none to be seen. */
 void cgroup_name(const char *path, char *out, size_t size);
 /* Does a thread of the group (not of those below) sleep in a function of the kernel with this in its name? False

@@ -58,16 +58,18 @@ static bool fill_hardware(const struct ifaddrs *list, const char *name, struct i
 static void fill_network(const struct ifaddrs *list, const struct address *address,
 	const char *name, struct interface *interface)
 {
+	uint8_t longest = 0;
+
 	for (const struct ifaddrs *entry = list; entry != NULL; entry = entry->ifa_next) {
 		struct interface found;
 		struct address own;
 		uint8_t prefix;
 		if ((name[0] != '\0' && strcmp(entry->ifa_name, name) != 0) ||
 			!interface_entry(entry, &own, &prefix) || address_is_equal(&own, address) ||
-			!address_is_in_network(address, &own, prefix) ||
-			prefix < interface->prefix || !fill_hardware(list, entry->ifa_name, &found))
+			!address_is_in_network(address, &own, prefix) || prefix < longest ||
+			!fill_hardware(list, entry->ifa_name, &found))
 			continue;
-		found.prefix = prefix;
+		longest = prefix;
 		found.source = own;
 		*interface = found;
 	}
@@ -94,21 +96,11 @@ int interface_find_in(const struct ifaddrs *list, const struct address *address,
 	struct interface interface = { 0 };
 
 	fill_network(list, address, name, &interface);
-	if (interface.index == 0 && name[0] != '\0' && fill_hardware(list, name, &interface))
-		interface.prefix =
-			address_prefix_max(address); /* no network of it holds the address */
-	if (interface.index == 0)
+	/* Perhaps no network of it holds the address. */
+	if (interface.index == 0 && (name[0] == '\0' || !fill_hardware(list, name, &interface)))
 		return -ENODEV;
 	*out_interface = interface;
 	return 0;
-}
-
-int interface_find(const struct address *address, const char *name, struct interface *out_interface)
-{
-	CLEANUP(free_list) struct ifaddrs *list = NULL;
-	int error = interface_list(&list);
-
-	return error != 0 ? error : interface_find_in(list, address, name, out_interface);
 }
 
 bool interface_has_address(const struct address *address)

@@ -20,17 +20,13 @@ struct interface {
 	int index;
 	char name[IF_NAMESIZE];
 	uint8_t mac[MAC_SIZE];
-	uint8_t prefix;	       /* of the network that holds the address asked for */
 	struct address source; /* this machine's own address in that network, or none */
 };
 
-/* The interface of that name, or, if it is empty, the one whose network holds the address; one with
- * a hardware address. Errors: -ENODEV: there is none now. */
-int interface_find(const struct address *address, const char *name,
-	struct interface *out_interface) MUST_CHECK;
 /* What is there now: gives out_list, freeifaddrs(3). Errors: as of getifaddrs(3). */
 int interface_list(struct ifaddrs **out_list) MUST_CHECK;
-/* interface_find() in a list, which is borrowed. */
+/* The interface of that name, or, if it is empty, the one whose network holds the address; one with
+ * a hardware address. In the list, which is borrowed. Errors: -ENODEV: there is none now. */
 int interface_find_in(const struct ifaddrs *list, const struct address *address, const char *name,
 	struct interface *out_interface) MUST_CHECK;
 /* Is there an interface of this number in the list? */

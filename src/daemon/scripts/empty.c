@@ -8,7 +8,6 @@
  *
  * A script that was killed may leave its own group full for the same reason; it is emptied with it.
  */
-#include <signal.h>
 #include <stdio.h>
 
 #include "daemon/runtime.h"
@@ -40,16 +39,17 @@ static void end(struct script_empty *empty, bool is_left)
 					    .emptied.is_left = is_left });
 }
 
-static void send_signal(struct script_empty *empty, int number)
+/* Who has ended meanwhile need not hear of it; the next look says who has not. */
+static void terminate_all(struct script_empty *empty)
 {
-	/* Who has ended meanwhile need not hear it; the next look says who has not. */
-	if (number == SIGKILL) {
-		(void)!cgroup_kill(empty->app_group);
-		(void)!cgroup_kill(empty->script_group);
-		return;
-	}
-	(void)!cgroup_signal(empty->app_group, number);
-	(void)!cgroup_signal(empty->script_group, number);
+	(void)!cgroup_terminate(empty->app_group);
+	(void)!cgroup_terminate(empty->script_group);
+}
+
+static void kill_all(struct script_empty *empty)
+{
+	(void)!cgroup_kill(empty->app_group);
+	(void)!cgroup_kill(empty->script_group);
 }
 
 static void say(
@@ -100,7 +100,7 @@ static void on_look(void *owner)
 	}
 	/* Again each time: some may have forked meanwhile. */
 	if (age_ns >= EMPTY_TERM_NS)
-		send_signal(empty, SIGKILL);
+		kill_all(empty);
 	loop_arm(loop, &empty->look, now_ns + LOOK_NS);
 }
 
@@ -120,7 +120,7 @@ void scripts_empty_start(struct script_empty *empty)
 		say(empty, SEVERITY_WARNING, "application.left",
 			"Processes of the application still run although it is stopped (no stop "
 			"script ended them); they get SIGTERM, and SIGKILL after 5 s");
-		send_signal(empty, SIGTERM);
+		terminate_all(empty);
 	}
 	on_look(empty);
 }
