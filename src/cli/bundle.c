@@ -29,19 +29,12 @@ static int read_into(
 	return EXIT_DONE;
 }
 
-/* Its bundle was lost: another one is written, with a new key, and the cluster stays as it is. The node
- * is put last, where make_bundle() finds it. */
-static int take_node_again(const struct arguments *arguments, struct cluster_config *cluster)
+/* Its bundle was lost: another one is written, with a new key, and the cluster stays as it is. */
+static int check_node_is_there(
+	const struct arguments *arguments, const struct cluster_config *cluster)
 {
-	struct node_config *last = &cluster->nodes[cluster->node_count - 1];
-	for (int i = 0; i < cluster->node_count; i++) {
-		struct node_config node = cluster->nodes[i];
-		if (strcmp(node.name, arguments->positional[0]) != 0)
-			continue;
-		cluster->nodes[i] = *last;
-		*last = node;
+	if (config_node_by_name(cluster, arguments->positional[0]) != NULL)
 		return EXIT_DONE;
-	}
 	return refuse(arguments,
 		"there is no node '%s' in the cluster; without --replace it is added",
 		arguments->positional[0]);
@@ -73,11 +66,10 @@ static int add_node(const struct arguments *arguments, struct cluster_config *cl
 }
 
 /* Everything that the new node's folder will hold. */
-static int make_bundle(const struct arguments *arguments, const struct cluster_config *cluster,
-	struct config_files *files)
+static int make_bundle(const struct arguments *arguments, struct config_files *files)
 {
 	char passphrase[PASSPHRASE_MAX + 1];
-	const char *node = cluster->nodes[cluster->node_count - 1].name;
+	const char *node = arguments->positional[0];
 	int code = read_into(arguments, FILE_CA, files);
 	if (code == EXIT_DONE)
 		code = read_into(arguments, FILE_CA_KEY, files);
@@ -109,8 +101,7 @@ static int write_bundle(const struct arguments *arguments, const struct cluster_
 		(void)json_object_set_new(texts, cluster_file_path((enum config_file)i),
 			json_string(files->texts[i]));
 	json_t *bundle = json_pack("{s:i,s:s,s:s,s:o}", "evenkeel_bundle", BUNDLE_VERSION,
-		"cluster", cluster->name, "node", cluster->nodes[cluster->node_count - 1].name,
-		"files", texts);
+		"cluster", cluster->name, "node", arguments->positional[0], "files", texts);
 	char *text = bundle != NULL ? json_dumps(bundle, JSON_INDENT(1)) : NULL;
 	int error = text == NULL ? -ENOMEM : file_write(path, text, strlen(text), 0600);
 	key_free(text);
@@ -155,9 +146,9 @@ int do_cluster_add(const struct arguments *arguments)
 			       : cluster_check(arguments, files.texts[FILE_CLUSTER]);
 	}
 	if (code == EXIT_DONE && is_again)
-		code = take_node_again(arguments, &site.cluster);
+		code = check_node_is_there(arguments, &site.cluster);
 	if (code == EXIT_DONE)
-		code = make_bundle(arguments, &site.cluster, &files);
+		code = make_bundle(arguments, &files);
 	snprintf(default_path, sizeof(default_path), "%.64s.bundle", arguments->positional[0]);
 	const char *path = option_value(arguments, OPTION_OUTPUT);
 	path = path != NULL ? path : default_path;

@@ -237,10 +237,13 @@ void events_write(struct events *events, enum severity severity, const char *id,
 	compose(events, &line,
 		(const char *[]){ module, words_name(&severity_words, severity), id, sentence });
 	lock_take(&events->lock);
+	bool is_looking = events->repeats.held_kinds > 0;
 	/* What a script prints is bounded where it is read, and no line of it is like another. */
 	if (strcmp(id, "script.output") != 0 &&
 		!repeats_is_told(&events->repeats, &event, clock_boot_ns())) {
-		condition_wake_one(&events->changed); /* it looks now and then from here on */
+		if (!is_looking)
+			condition_wake_one(
+				&events->changed); /* it looks now and then from here on */
 		lock_give(&events->lock);
 		return;
 	}

@@ -42,9 +42,10 @@ static void finish(struct daemon *daemon, bool is_in_order)
 /* Nothing of it runs here any more. What it waits for else, in words. */
 static const char *what_runs(const struct module *module, char *names, size_t size)
 {
-	scripts_name_application(module, names, size);
-	if (module->daemon->cgroup[0] != '\0' && scripts_is_application_running(module))
+	if (module->daemon->cgroup[0] != '\0' && scripts_is_application_running(module)) {
+		scripts_name_application(module, names, size);
 		return names[0] == '\0' ? "its application runs" : names;
+	}
 	if (module->runtime.is_application_running)
 		return "its application runs";
 	if (fs_is_wanted(module))

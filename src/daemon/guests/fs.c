@@ -405,7 +405,7 @@ void fs_look(struct module *module, uint32_t number)
 
 bool fs_is_secondary(const struct module *module)
 {
-	return module->fs != NULL && module->fs->socket >= 0 && module->fs->role == FS_SECONDARY;
+	return fs_is_there(module) && module->fs->role == FS_SECONDARY;
 }
 
 int fs_hand_stream(struct module *module, uint8_t peer, int fd)
@@ -425,7 +425,7 @@ bool fs_send_beat(struct module *module, const char *beat)
 	struct module_fs *fs = module->fs;
 	struct control_message message = { .type = CONTROL_BEAT };
 
-	if (fs == NULL || fs->socket < 0 || (fs->role != FS_PRIMARY && fs->role != FS_SECONDARY))
+	if (!fs_is_there(module) || (fs->role != FS_PRIMARY && fs->role != FS_SECONDARY))
 		return false;
 	(void)snprintf(message.beat.bytes, sizeof(message.beat.bytes), "%s", beat);
 	return control_send(fs->socket, &message, -1) == 0;

@@ -37,6 +37,11 @@ void streamed_say(struct daemon *daemon, struct streamed *streamed, const struct
 int streamed_decode(
 	const char *text, uint8_t out[STREAMED_BEAT_MAX / 2], size_t *out_size) MUST_CHECK;
 
+/* ---- mesh/key.c ---- */
+
+/* Fills out with size bytes from twice as many hexadecimal digits; false: one of them is none. */
+bool mesh_decode_hex(const char *text, size_t size, uint8_t *out);
+
 /* ---- mesh/modules.c ---- */
 
 /* Names each summary to send; those of modules that are just going are left out. Returns how many

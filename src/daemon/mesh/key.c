@@ -18,6 +18,17 @@ static int hex_digit(char character)
 	return at == NULL ? -1 : (int)(at - digits);
 }
 
+bool mesh_decode_hex(const char *text, size_t size, uint8_t *out)
+{
+	for (size_t i = 0; i < size; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 static int read_secret(const struct daemon *daemon, uint8_t out[SECRET_SIZE])
 {
 	char path[PATH_SIZE_MAX], text[2 * SECRET_SIZE + 1] = "";
@@ -30,14 +41,9 @@ static int read_secret(const struct daemon *daemon, uint8_t out[SECRET_SIZE])
 	close(fd);
 	if (size != 2 * SECRET_SIZE)
 		return -EINVAL;
-	for (int i = 0; i < SECRET_SIZE; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
+	bool is_hex = mesh_decode_hex(text, SECRET_SIZE, out);
 	explicit_bzero(text, sizeof(text));
-	return 0;
+	return is_hex ? 0 : -EINVAL;
 }
 
 int mesh_derive_key(struct daemon *daemon, uint8_t out[KNET_KEY_SIZE])

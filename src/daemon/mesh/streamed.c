@@ -37,26 +37,14 @@ static void encode(const uint8_t *data, size_t size, char out[STREAMED_BEAT_MAX 
 	out[2 * size] = '\0';
 }
 
-static int value_of(char digit)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = digit == '\0' ? NULL : strchr(digits, digit);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
 int streamed_decode(const char *text, uint8_t out[STREAMED_BEAT_MAX / 2], size_t *out_size)
 {
 	size_t size = strnlen(text, STREAMED_BEAT_MAX + 1);
 
 	if (size % 2 != 0 || size > STREAMED_BEAT_MAX)
 		return -EBADMSG;
-	for (size_t i = 0; i < size / 2; i++) {
-		int high = value_of(text[2 * i]), low = value_of(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return -EBADMSG;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
+	if (!mesh_decode_hex(text, size / 2, out))
+		return -EBADMSG;
 	*out_size = size / 2;
 	return 0;
 }

@@ -193,7 +193,9 @@ void watch_looked(struct module *module, const struct fs_looked *looked)
 	seen->fs = (struct asking){ .answered_ns = now_ns };
 	seen->spoke_ns = now_ns;
 	root_hear(&seen->roots[looked->root], looked, now_ns);
-	if (look_at_mounts(seen) == FINDING_BAD && seen->mount != FINDING_BAD)
+	/* Of the others nothing is new: a change of the list of mounts is looked at when it comes. */
+	if (seen->mount != FINDING_BAD && looked->root < module->settings.directory_count &&
+		fs_is_mounted(module) && look_at_mount(seen, (int)looked->root) == FINDING_BAD)
 		tell(seen);
 }
 
@@ -290,7 +292,6 @@ int watch_add(struct module *module)
 	if (module->watch == NULL)
 		return -ENOMEM;
 	watch_fs_changed(module);
-	module->watch->module = module;
 	return 0;
 }
 
