@@ -13,28 +13,20 @@
 #include <unistd.h>
 
 #include "api/config.h"
+#include "platform/mount_table.h"
 
 #define NAMESPACES_MAX 4096
-#define DEVICE_MAX     24 /* "259:1048575" */
-
-/* One line of mountinfo, see proc(5): what is mounted where. */
-struct mount {
-	char device[DEVICE_MAX];
-	char *root;  /* which part of that file system */
-	char *point; /* where it is seen */
-};
 
 /* One mount namespace, and whether its processes can hold the tree. */
 struct space {
 	ino_t id;
 	char root[PATH_SIZE_MAX]; /* of its processes, as links show it to us; "" for "/" */
-	struct mount *mounts;
-	int count;
+	struct mount_table mounts;
 };
 
 /* The tree, named so that it means the same in every namespace. */
 struct tree_place {
-	char device[DEVICE_MAX];
+	dev_t device;
 	char path[PATH_SIZE_MAX]; /* inside its file system */
 };
 
@@ -47,97 +39,34 @@ struct search {
 	struct holders *holders;
 };
 
-/* mountinfo writes spaces and the like as \040. */
-static void unescape(char *text)
-{
-	char *out = text;
-	for (; *text != '\0'; text++) {
-		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] != '\0' &&
-			text[3] != '\0') {
-			*out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 +
-					(text[3] - '0'));
-			text += 3;
-		} else {
-			*out++ = *text;
-		}
-	}
-	*out = '\0';
-}
-
-static void space_done(struct space *space)
-{
-	for (int i = 0; i < space->count; i++) {
-		free(space->mounts[i].root);
-		free(space->mounts[i].point);
-	}
-	free(space->mounts);
-	space->mounts = NULL;
-	space->count = 0;
-}
-
-/* "36 35 98:0 /root /point options..." */
-static bool parse_mount(char *line, struct mount *out)
-{
-	char *rest = line, *fields[5];
-	for (int i = 0; i < 5; i++) {
-		fields[i] = strsep(&rest, " ");
-		if (fields[i] == NULL || rest == NULL)
-			return false;
-	}
-	unescape(fields[3]);
-	unescape(fields[4]);
-	snprintf(out->device, sizeof(out->device), "%s", fields[2]);
-	out->root = strdup(fields[3]);
-	out->point = strdup(fields[4]);
-	return out->root != NULL && out->point != NULL;
-}
-
-static int space_add(struct space *space, const struct mount *mount)
-{
-	struct mount *more = realloc(space->mounts, sizeof(*more) * (size_t)(space->count + 1));
-	if (more == NULL)
-		return -ENOMEM;
-	space->mounts = more;
-	space->mounts[space->count++] = *mount;
-	return 0;
-}
-
 static int space_read(struct space *space, const char *path)
 {
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
-	int error = 0;
-	if (file == NULL)
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return -errno;
-	while (error == 0 && getline(&line, &room, file) > 0) {
-		struct mount mount = { .root = NULL };
-		if (parse_mount(line, &mount))
-			error = space_add(space, &mount);
-	}
-	free(line);
-	fclose(file);
+	int error = mount_table_read(&space->mounts, fd);
+	(void)close(fd); /* only read */
 	return error;
 }
 
 /* The mount that a path of this namespace leads to: the longest point above it, the latest of
  * equals. */
-static const struct mount *space_find(const struct space *space, const char *path)
+static const struct mount_row *space_find(const struct space *space, const char *path)
 {
-	const struct mount *found = NULL;
-	for (int i = 0; i < space->count; i++) {
-		const struct mount *mount = &space->mounts[i];
-		if (config_path_is_within(path, mount->point) &&
-			(found == NULL || strlen(mount->point) >= strlen(found->point)))
+	const struct mount_row *found = NULL;
+	for (size_t i = 0; i < space->mounts.count; i++) {
+		const struct mount_row *mount = &space->mounts.rows[i];
+		if (config_path_is_within(path, mount->path) &&
+			(found == NULL || strlen(mount->path) >= strlen(found->path)))
 			found = mount;
 	}
 	return found;
 }
 
 /* Writes where `path`, seen through this mount, lies inside the mount's file system. */
-static void path_inside(const struct mount *mount, const char *path, char *out, size_t size)
+static void path_inside(const struct mount_row *mount, const char *path, char *out, size_t size)
 {
-	const char *rest = strcmp(mount->point, "/") == 0 ? path : path + strlen(mount->point);
+	const char *rest = strcmp(mount->path, "/") == 0 ? path : path + strlen(mount->path);
 	const char *root = strcmp(mount->root, "/") == 0 ? "" : mount->root;
 	snprintf(out, size, "%s%s%s", root, rest[0] == '/' || rest[0] == '\0' ? "" : "/", rest);
 	if (out[0] == '\0')
@@ -157,8 +86,8 @@ static bool is_in_tree(const struct search *search, const struct space *space, c
 {
 	char inside[PATH_SIZE_MAX];
 	const char *path = below_root(space, link);
-	const struct mount *mount = path[0] == '/' ? space_find(space, path) : NULL;
-	if (mount == NULL || strcmp(mount->device, search->tree.device) != 0)
+	const struct mount_row *mount = path[0] == '/' ? space_find(space, path) : NULL;
+	if (mount == NULL || mount->device != search->tree.device)
 		return false;
 	path_inside(mount, path, inside, sizeof(inside));
 	return config_path_is_within(inside, search->tree.path);
@@ -199,10 +128,8 @@ static const struct space *find_space(struct search *search, int pid)
 	*space = (struct space){ .id = status.st_ino };
 	memcpy(space->root, root, sizeof(root));
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", is_own ? getpid() : pid);
-	if (space_read(space, path) != 0) {
-		space_done(space);
+	if (space_read(space, path) != 0)
 		return NULL;
-	}
 	search->space_count++;
 	return space;
 }
@@ -327,14 +254,14 @@ static int place_tree(struct search *search, const char *path)
 	if (realpath(path, real) == NULL)
 		return -errno;
 	int error = space_read(&own, "/proc/self/mountinfo");
-	const struct mount *mount = error == 0 ? space_find(&own, real) : NULL;
+	const struct mount_row *mount = error == 0 ? space_find(&own, real) : NULL;
 	if (mount != NULL) {
-		memcpy(search->tree.device, mount->device, sizeof(mount->device));
+		search->tree.device = mount->device;
 		path_inside(mount, real, search->tree.path, sizeof(search->tree.path));
 	} else if (error == 0) {
 		error = -ENOENT; /* a root that is no mount point: nothing can be said */
 	}
-	space_done(&own);
+	mount_table_done(&own.mounts);
 	return error;
 }
 
@@ -363,7 +290,7 @@ int holders_find(const char *path, const char *programs, struct holders *out_hol
 	if (proc != NULL)
 		closedir(proc);
 	for (int i = 0; i < search.space_count; i++)
-		space_done(&search.spaces[i]);
+		mount_table_done(&search.spaces[i].mounts);
 	free(search.spaces);
 	return error;
 }

@@ -61,15 +61,16 @@ static void unescape(char *text)
 static bool parse_row(char *line, struct mount_row *out)
 {
 	unsigned int major_number, minor_number;
-	int id, parent, path_at = 0;
+	int id, parent, root_at = 0, path_at = 0;
 	char *rest = strstr(line, " - "), *end;
 
 	if (rest == NULL ||
-		sscanf(line, "%d %d %u:%u %*s %n", &id, &parent, &major_number, &minor_number,
-			&path_at) != 4 ||
+		sscanf(line, "%d %d %u:%u %n%*s %n", &id, &parent, &major_number, &minor_number,
+			&root_at, &path_at) != 4 ||
 		path_at == 0)
 		return false;
-	char *path = line + path_at, *type = rest + 3;
+	char *root = line + root_at, *path = line + path_at, *type = rest + 3;
+	root[strcspn(root, " ")] = '\0';
 	end = strchr(path, ' ');
 	if (end == NULL)
 		return false;
@@ -77,10 +78,12 @@ static bool parse_row(char *line, struct mount_row *out)
 	end = strchr(type, ' ');
 	if (end != NULL)
 		*end = '\0';
+	unescape(root);
 	unescape(path);
 	*out = (struct mount_row){ .id = id,
 		.parent = parent,
 		.device = makedev(major_number, minor_number),
+		.root = root,
 		.path = path,
 		.type = type };
 	return true;

@@ -1,6 +1,6 @@
 /*
- * The mounts that this process sees, as the kernel lists them (/proc/self/mountinfo): what a path would
- * lead to, without walking it. Reading that list waits for no disk and no server.
+ * The mounts that a process sees, as the kernel lists them (/proc/PID/mountinfo): what a path would lead
+ * to, without walking it. Reading that list waits for no disk and no server.
  *
  * Not for: who holds a mount (api/holders.h). The list is the caller's; any thread, one at a time.
  */
@@ -17,7 +17,8 @@
 struct mount_row {
 	int id, parent;
 	dev_t device;
-	const char *path; /* in text */
+	const char *root; /* in text: which part of that file system */
+	const char *path; /* likewise: where it is seen */
 	const char *type; /* likewise: "ext4", "fuse.evenkeel" */
 };
 
