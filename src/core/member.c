@@ -144,11 +144,10 @@ static int greetings_owed(const struct member *member)
 
 bool member_is_greeting_owed(const struct core *core)
 {
-	bool is_owed = false;
-
 	for (int node = 1; node <= NODES_MAX; node++)
-		is_owed = is_owed || greetings_owed(&core->members[node]) > 1;
-	return is_owed;
+		if (greetings_owed(&core->members[node]) > 1)
+			return true;
+	return false;
 }
 
 /* It hears at once that it is believed in. */

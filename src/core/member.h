@@ -41,9 +41,9 @@ int64_t member_echoed_ns(const struct core *core, const struct beat *beat, int64
 /* What our next beat to the node echoes: of the life that we believe in, and of one that may prove
  * itself by it. */
 struct echo member_echo(const struct core *core, uint8_t node);
+struct echo member_greet(struct core *core, uint8_t node, int64_t now_ns);
 /* Will greetings be owed when each node has got one beat more? */
 bool member_is_greeting_owed(const struct core *core);
-struct echo member_greet(struct core *core, uint8_t node, int64_t now_ns);
 /* Since our newest beat that the node has echoed was sent. */
 int64_t member_age_ns(const struct core *core, uint8_t node);
 /* The same, less our own lateness. */

@@ -700,9 +700,7 @@ static void add_module(struct world *world, int node)
 	event.module_added.fs.is_behind = self->is_fs_behind;
 	event.module_added.is_application_running = self->scripts_up != 0;
 	event.module_added.is_address_held = self->is_address_held;
-	event.module_added.is_told_to_run = self->wishes.is_told_to_run;
-	event.module_added.is_told_to_stop = self->wishes.is_told_to_stop;
-	event.module_added.is_restarting = self->wishes.is_restarting;
+	event.module_added.wishes = self->wishes;
 	for (int i = 0; i < 4; i++)
 		event.module_added.random[i] =
 			(uint64_t)(node + 1) * 1000 + self->boots * 10 + (uint64_t)i;

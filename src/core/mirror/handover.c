@@ -21,8 +21,7 @@ static bool take_back(struct core *core, struct mirror *mirror)
 	if (mirror->tenure.is_fenced)
 		order_fs(core, mirror, FS_ORDER_RESUME);
 	mirror->tenure.is_fenced = mirror->tenure.is_unfit = false;
-	if (!mirror->common.wants_stop && !mirror->common.application.is_failed &&
-		!mirror_has_lost_mount(mirror))
+	if (!mirror->common.wants_stop && !mirror->common.application.is_failed)
 		serve(mirror);
 	return mirror_move(core, mirror, STEP_PAIRED);
 }

@@ -22,9 +22,7 @@ void mirror_block(struct core *core, struct mirror *mirror, enum wait_reason rea
 	mirror->wait.is_blocked = true;
 	mirror->wait.reason = reason;
 	mirror->wait.retry_ns = NO_TIME;
-	if (is_address)
-		mirror->wait.retry_ns = core->now_ns + RETRY_GAP_NS;
-	else if (reason == WAIT_UNFIT)
+	if (is_address || reason == WAIT_UNFIT)
 		mirror->wait.retry_ns = core->now_ns + RETRY_GAP_NS;
 	else if (step_is_secondary(mirror->step) && reason != WAIT_BEHIND)
 		mirror->wait.retry_ns = core->now_ns + retry_gap_ns(mirror);

@@ -58,7 +58,7 @@ static bool resume(struct core *core, struct mirror *mirror)
 {
 	order_fs(core, mirror, FS_ORDER_RESUME);
 	mirror->loss.is_held = false;
-	mirror->common.application.is_address_wanted = true;
+	mirror->common.application.is_address_wanted = !mirror_has_lost_mount(mirror);
 	mirror_tell(core, mirror, TELL_RESUMED);
 	if (!mirror->fs.said.is_peer_lost)
 		return mirror_move(core, mirror, STEP_PAIRED);
@@ -280,8 +280,7 @@ bool shrinking_advance(struct core *core, struct mirror *mirror)
 	mirror->loss.is_held = false;
 	mirror->loss.wants_drop = false;
 	mirror->resync.is_given_up = false;
-	mirror->peer.differences = 0; /* it does not count; what follows is brought up to date */
-	mirror->peer.compared_ns = 0;
+	compared_forget(mirror);
 	mirror->wants.swap = false;
 	return mirror_move(core, mirror, STEP_PARTING);
 }
@@ -313,6 +312,9 @@ bool parting_advance(struct core *core, struct mirror *mirror)
 	mirror->fs.is_order_open = false;
 	mirror->fs.said.is_refused = false;
 	mirror->fs.is_resumed = false;
+	/* It was killed if the mount was gone for a while (on_unfit()), and may be back. */
+	if (!mirror->common.wants_stop)
+		serve(mirror);
 	mirror->common.application.is_address_wanted = !mirror_has_lost_mount(mirror);
 	return mirror_move(core, mirror, STEP_ALONE);
 }

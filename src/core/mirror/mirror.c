@@ -131,9 +131,8 @@ static void on_summary(struct core *core, struct instance *instance, const struc
 	peer->shows = *summary;
 	peer->is_known = true;
 	peer->echo_ns = MAX_OF(peer->echo_ns, member_echoed_ns(core, beat, core->now_ns));
-	peer->sights = summary->sights;
-	if (peer->sights.seen_ns != 0)
-		peer->sights.seen_ns = MAX_OF(core->now_ns - summary->sights.seen_ns, 1);
+	if (summary->sights.seen_ns != 0)
+		peer->shows.sights.seen_ns = MAX_OF(core->now_ns - summary->sights.seen_ns, 1);
 }
 
 static void on_event(struct core *core, struct instance *instance, const struct event *event)

@@ -146,9 +146,8 @@ struct resync {
 };
 
 struct peer {
-	struct summary shows; /* its last summary */
+	struct summary shows; /* its last summary; what was seen there is by our clock */
 	bool is_known;	      /* one came since this daemon started */
-	struct sights sights; /* what was seen there, by our clock */
 	int64_t compared_ns;  /* when its copy and ours were compared last; 0: never */
 	uint64_t differences; /* found then, and not put right since */
 	int64_t echo_ns;      /* which beat of ours the peer had heard when it sent it */
@@ -374,6 +373,8 @@ enum recording recording_of(const struct core *core, const struct mirror *mirror
 /* Why a swap is refused for that. */
 void recording_say(const struct core *core, const struct mirror *mirror, struct text *text);
 void compared_on_told(struct mirror *mirror, const struct event *event);
+/* The other copy is brought up to date after it. */
+void compared_forget(struct mirror *mirror);
 /* The last comparison found that this node's and the peer's copy are not equal. */
 bool peer_differs(const struct mirror *mirror);
 void observed_say_compared(const struct core *core, const struct mirror *mirror, struct text *text);
@@ -413,8 +414,9 @@ enum mirror_tells {
 	TELL_COUNT,
 };
 void mirror_tell(struct core *core, struct mirror *mirror, enum mirror_tells what);
-/* Why it waits, or will not try again by itself. */
+/* The peer could not be brought up to date again; the next attempt comes in so long. */
 void mirror_tell_failures(struct core *core, struct mirror *mirror, int64_t gap_ns);
+/* Why it waits, or will not try again by itself. */
 void mirror_tell_wait(struct core *core, struct mirror *mirror);
 void mirror_tell_blocked(struct core *core, struct mirror *mirror);
 

@@ -21,7 +21,7 @@ static enum finding own(const struct core *core, const struct mirror *mirror, en
 
 static enum finding theirs(const struct core *core, const struct mirror *mirror, enum look look)
 {
-	return sights_finding(&mirror->peer.sights, look, core->now_ns);
+	return sights_finding(&mirror->peer.shows.sights, look, core->now_ns);
 }
 
 bool mirror_has_lost_mount(const struct mirror *mirror)
@@ -88,7 +88,7 @@ void recording_say(const struct core *core, const struct mirror *mirror, struct 
 {
 	bool is_here = recording_of(core, mirror) == RECORDING_NOT_HERE;
 	const struct sights *sights =
-		is_here ? &mirror->common.observation.sights : &mirror->peer.sights;
+		is_here ? &mirror->common.observation.sights : &mirror->peer.shows.sights;
 
 	text_add(text, is_here ? "on this node " : "on the other node ");
 	if (sights_finding(sights, LOOK_STATE, core->now_ns) == FINDING_BAD)
@@ -106,6 +106,12 @@ void compared_on_told(struct mirror *mirror, const struct event *event)
 {
 	mirror->peer.compared_ns = event->now_ns;
 	mirror->peer.differences = event->compared.differences;
+}
+
+void compared_forget(struct mirror *mirror)
+{
+	mirror->peer.compared_ns = 0;
+	mirror->peer.differences = 0;
 }
 
 bool peer_differs(const struct mirror *mirror)
@@ -148,31 +154,30 @@ bool observed_say_obstacle(
 {
 	struct text *text = &status->if_dies;
 	const struct sights *sights =
-		is_here ? &mirror->common.observation.sights : &mirror->peer.sights;
+		is_here ? &mirror->common.observation.sights : &mirror->peer.shows.sights;
 	enum look worst = worst_of(sights, core->now_ns);
-
 	enum look late = first_of(sights, FINDING_LATE, core->now_ns);
-	if (worst == LOOK_COUNT && late == LOOK_COUNT && sights_are_fresh(sights, core->now_ns))
-		return false;
-	if (worst == LOOK_COUNT && late < LOOK_COUNT) {
-		text_add(text, "whether a failover is possible now is not known: on ");
-		text_add(text, is_here ? "this node" : "the other node");
-		text_add(text, " a look is awaited: ");
-		text_add(text, words_name(&look_words, late));
+
+	if (worst < LOOK_COUNT) {
+		text_add(text, "no failover is possible now: on ");
+		text_add(text, is_here ? "this node " : "the other node ");
+		sights_say_bad(sights, worst, text);
+		if (!is_here) /* of its own each node says it in any case */
+			sights_say_mend(worst, false, &status->to_do);
 		return true;
 	}
-	if (worst == LOOK_COUNT) {
-		text_add(text, "whether a failover is possible now is not known: ");
+	if (late == LOOK_COUNT && sights_are_fresh(sights, core->now_ns))
+		return false;
+	text_add(text, "whether a failover is possible now is not known: ");
+	if (late < LOOK_COUNT) {
+		text_add(text, is_here ? "on this node" : "on the other node");
+		text_add(text, " a look is awaited: ");
+		text_add(text, words_name(&look_words, late));
+	} else {
 		text_add(text, is_here ? "this node has not been observed yet"
 				       : "nothing was heard lately of what is observed on the "
 					 "other node");
-		return true;
 	}
-	text_add(text, "no failover is possible now: on ");
-	text_add(text, is_here ? "this node " : "the other node ");
-	sights_say_bad(sights, worst, text);
-	if (!is_here) /* of its own each node says it in any case */
-		sights_say_mend(worst, false, &status->to_do);
 	return true;
 }
 

@@ -169,12 +169,14 @@ static void note_detail(struct mirror *mirror, const struct event *event)
 	copy_detail(mirror->fs.detail, event);
 }
 
-static void note_left_out(struct mirror *mirror, const struct event *event)
+static void on_target_complete(struct core *core, struct mirror *mirror, const struct event *event)
 {
 	note_detail(mirror, event);
+	mirror->fs.said.is_target_complete = true;
 	mirror->fs.left_out = event->fs.left_out;
-	for (size_t i = 0; i < sizeof(mirror->fs.left_out_why); i++)
-		mirror->fs.left_out_why[i] = mirror->fs.detail[i];
+	copy_detail(mirror->fs.left_out_why, event);
+	if (mirror->fs.left_out > 0)
+		mirror_tell(core, mirror, TELL_LEFT_OUT);
 }
 
 static void on_died(struct core *core, struct mirror *mirror, const struct event *event)
@@ -205,7 +207,7 @@ static void on_continued(struct mirror *mirror, struct epoch epoch)
 	mirror->fs.link = FS_LINK_IN_SYNC;
 }
 
-static void on_session(struct mirror *mirror, const struct event *event)
+static void on_session(struct core *core, struct mirror *mirror, const struct event *event)
 {
 	mirror->resync.progress_ns = event->now_ns;
 	if (event->fs.epoch.number != 0 && event->fs.epoch.number < mirror->fs.epoch.number)
@@ -222,10 +224,7 @@ static void on_session(struct mirror *mirror, const struct event *event)
 		mirror->resync.done = event->fs.done;
 		mirror->resync.total = MAX_OF(event->fs.total, 1);
 		break;
-	case FS_REPORT_TARGET_COMPLETE:
-		mirror->fs.said.is_target_complete = true;
-		note_left_out(mirror, event);
-		break;
+	case FS_REPORT_TARGET_COMPLETE: on_target_complete(core, mirror, event); break;
 	case FS_REPORT_ADOPTED:
 		mirror->fs.said.is_adopted = true;
 		mirror->fs.link = FS_LINK_IN_SYNC;
@@ -295,11 +294,7 @@ void order_on_report(struct core *core, struct mirror *mirror, const struct even
 	case FS_REPORT_TARGET_COMPLETE:
 	case FS_REPORT_ADOPTED:
 	case FS_REPORT_PEER_LOST:
-	case FS_REPORT_PEER_FAILED:
-		on_session(mirror, event);
-		if (event->fs.report == FS_REPORT_TARGET_COMPLETE && mirror->fs.left_out > 0)
-			mirror_tell(core, mirror, TELL_LEFT_OUT);
-		break;
+	case FS_REPORT_PEER_FAILED: on_session(core, mirror, event); break;
 	case FS_REPORT_LOCAL_FAILED:
 		note_detail(mirror, event);
 		mirror->fs.said.is_local_failed = true;

@@ -6,6 +6,8 @@
 
 void serve(struct mirror *mirror)
 {
+	if (mirror_has_lost_mount(mirror)) /* it is mounted anew first, or the peer takes over */
+		return;
 	mirror->common.application.is_address_wanted = true;
 	application_want(&mirror->common, UP_BOTH | UP_PRIM);
 }
@@ -78,8 +80,7 @@ bool mounting_advance(struct core *core, struct mirror *mirror)
 	if (mirror->fs.is_order_open || mirror->fs.role != FS_PRIMARY)
 		return false;
 	mirror->wants.any_copy = false;
-	if (!mirror_has_lost_mount(mirror)) /* else it is mounted anew first */
-		serve(mirror);
+	serve(mirror);
 	return mirror_move(core, mirror, STEP_ALONE);
 }
 
@@ -370,6 +371,7 @@ bool growing_advance(struct core *core, struct mirror *mirror)
 {
 	order_fs(core, mirror, FS_ORDER_PAIR);
 	mirror->resync.failures = 0;
+	compared_forget(mirror); /* it may be of a tenure that ended before it was acted on */
 	return mirror_move(core, mirror, STEP_PAIRED);
 }
 
@@ -425,8 +427,7 @@ bool paired_advance(struct core *core, struct mirror *mirror)
 		mirror->loss.wants_drop = true;
 		return mirror_move(core, mirror, STEP_DROPPING);
 	}
-	if (!mirror_has_lost_mount(mirror))
-		serve(mirror);
+	serve(mirror);
 	if (is_swap_wanted(core, mirror) && can_hand_over(core, mirror))
 		return hand_over(core, mirror);
 	return false;

@@ -364,7 +364,7 @@ void mirror_say(const struct core *core, const struct mirror *mirror, struct sta
 		observed_say_now(core, mirror, status);
 	observed_say_compared(core, mirror, &status->observed);
 	if (status->is_peer_heard)
-		sights_say(&mirror->peer.sights, core->now_ns, &status->peer_observed);
+		sights_say(&mirror->peer.shows.sights, core->now_ns, &status->peer_observed);
 	say_if_dies(core, mirror, status);
 	say_kept(mirror, &status->to_do);
 }

@@ -261,7 +261,6 @@ void tenure_renounce(struct core *core, struct mirror *mirror)
 	uint8_t peer = mirror->common.config.peer;
 	struct record next = mirror->tenure.before_claim;
 
-	(void)core;
 	CHECK(record_is_good(&next, peer));
 	next.should_run = mirror->common.should_run;
 	next.holder = peer;
