@@ -358,9 +358,7 @@ static void add_module(struct world *world, struct node *node)
 					     receiver_is_behind(&node->fs.receiver) },
 			.is_application_running = node->is_application_running,
 			.is_address_held = node_has_address(world, node),
-			.is_told_to_run = node->wishes.is_told_to_run,
-			.is_told_to_stop = node->wishes.is_told_to_stop,
-			.is_restarting = node->wishes.is_restarting },
+			.wishes = node->wishes },
 	};
 
 	for (int i = 0; i < 4; i++)

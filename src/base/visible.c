@@ -48,6 +48,18 @@ static bool is_real(uint32_t point, size_t length)
 	return point >= least[length] && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
 }
 
+size_t visible_character_size(const char *text, size_t size)
+{
+	const uint8_t *bytes = (const uint8_t *)text;
+	uint32_t point;
+
+	CHECK(size > 0);
+	size_t length = length_of(bytes[0]);
+	bool is_whole = length != 0 && follow(bytes, size, length, &point) == length &&
+			is_real(point, length);
+	return is_whole ? length : 0;
+}
+
 static bool is_hidden(uint32_t point)
 {
 	static const struct {
@@ -75,10 +87,10 @@ size_t visible_next(
 	const char *text, size_t size, bool keeps_lines, char out[VISIBLE_MAX], size_t *out_used)
 {
 	const uint8_t *bytes = (const uint8_t *)text;
-	size_t length = length_of(bytes[0]);
 	uint32_t point = 0;
 
 	CHECK(size > 0);
+	size_t length = length_of(bytes[0]);
 	*out_used = 1;
 	size_t have = length == 0 ? 0 : follow(bytes, size, length, &point);
 	if (have < length && have == size)

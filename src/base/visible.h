@@ -24,6 +24,8 @@
  */
 size_t visible_next(
 	const char *text, size_t size, bool keeps_lines, char out[VISIBLE_MAX], size_t *out_used);
+/* Bytes of the character that the text (size bytes, at least one) begins with; 0: it is no UTF-8 (RFC 3629). */
+size_t visible_character_size(const char *text, size_t size);
 /* All of it on one line, cut at a whole character where there is no room. */
 void visible_copy(char *out, size_t out_size, const char *text);
 

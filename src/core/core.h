@@ -181,6 +181,13 @@ enum script_outcome { SCRIPT_SUCCEEDED, SCRIPT_FAILED, SCRIPT_TIMED_OUT, SCRIPT_
 enum address_change { ADDRESS_HELD, ADDRESS_GONE, ADDRESS_TAKEN_BY_OTHER, ADDRESS_FAILED };
 enum probe_outcome { PROBE_SILENT, PROBE_PEER_ANSWERS, PROBE_FOREIGN_ANSWERS, PROBE_FAILED };
 
+/* What is wanted of the application until it has come about; the record may not have got to the disk. */
+struct wishes {
+	/* By a person, in the life of this machine; neither: as the record says. */
+	bool is_told_to_run, is_told_to_stop;
+	bool is_restarting; /* everything is to go down once, then up again */
+};
+
 struct event {
 	enum event_type type;
 	int64_t now_ns;	 /* boot clock, never less than in the event before */
@@ -193,10 +200,7 @@ struct event {
 				fs; /* what still runs from before a restart of the daemon */
 			bool is_application_running;
 			bool is_address_held;
-			/* By a person, in the life of a predecessor whose record may not have
-			 * got to the disk; neither: as the record says. */
-			bool is_told_to_run, is_told_to_stop;
-			bool is_restarting; /* everything was to go down once, then up again */
+			struct wishes wishes; /* as ACTION_NOTE_WISHES gave them to a predecessor */
 			uint64_t random[4]; /* for set id, tags and nonces of this module's life */
 		} module_added;
 		struct beat beat;
@@ -266,13 +270,6 @@ enum action_type {
 	ACTION_ANSWER_COMMAND,
 	ACTION_LOG,
 	ACTION_TYPE_COUNT,
-};
-
-/* What a person, or a repair, wants of the application, until it has come about. */
-struct wishes {
-	bool is_told_to_run,
-		is_told_to_stop; /* in the life of this machine; neither: as the record says */
-	bool is_restarting;
 };
 
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };

@@ -50,14 +50,12 @@ uint64_t instance_random(struct instance *instance)
 void instance_note_wishes(struct core *core, struct instance *instance)
 {
 	struct wishes *noted = &instance->noted;
-	bool was_told = noted->is_told_to_run || noted->is_told_to_stop;
-	bool was_wished = was_told ? noted->is_told_to_run : instance->was_to_run;
-	bool is_changed = was_wished != instance->should_run;
+	bool is_changed = instance->was_to_run != instance->should_run;
 
 	if (!is_changed && noted->is_restarting == instance->application.is_restarting)
 		return;
 	if (is_changed) {
-		noted->is_told_to_run = instance->should_run;
+		instance->was_to_run = noted->is_told_to_run = instance->should_run;
 		noted->is_told_to_stop = !instance->should_run;
 	}
 	noted->is_restarting = instance->application.is_restarting;
@@ -66,17 +64,16 @@ void instance_note_wishes(struct core *core, struct instance *instance)
 
 void instance_on_added(struct core *core, struct instance *instance, const struct event *event)
 {
+	const struct wishes *wishes = &event->module_added.wishes;
+
 	instance->config = event->module_added.config;
 	instance->record = event->module_added.record;
-	CHECK(!event->module_added.is_told_to_run || !event->module_added.is_told_to_stop);
+	CHECK(!wishes->is_told_to_run || !wishes->is_told_to_stop);
 	instance->should_run =
-		event->module_added.is_told_to_run ||
-		(instance->record.should_run && !event->module_added.is_told_to_stop);
+		wishes->is_told_to_run || (instance->record.should_run && !wishes->is_told_to_stop);
 	instance->was_to_run = instance->should_run;
-	instance->noted = (struct wishes){ .is_told_to_run = event->module_added.is_told_to_run,
-		.is_told_to_stop = event->module_added.is_told_to_stop,
-		.is_restarting = event->module_added.is_restarting };
-	instance->application.is_restarting = event->module_added.is_restarting;
+	instance->noted = *wishes;
+	instance->application.is_restarting = wishes->is_restarting;
 	instance->since_ns = core->now_ns;
 	for (int i = 0; i < 4; i++) {
 		instance->random ^= event->module_added.random[i];

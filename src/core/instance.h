@@ -38,7 +38,7 @@ struct instance {
 	struct writing writing;
 	bool should_run; /* wished by a person; in the record soon (B6) */
 	bool wants_stop;
-	bool was_to_run;     /* when it entered the core */
+	bool was_to_run;     /* as noted last, or when it entered the core */
 	struct wishes noted; /* as the daemon keeps them */
 	struct application application;
 	struct observation observation;

@@ -71,9 +71,7 @@ const struct node_config *daemon_peer(const struct daemon *daemon, const struct 
 /* Our successor knows it, whether the record gets to the disk or not. */
 static void note_wishes(struct module *module, const struct wishes *wishes)
 {
-	module->runtime.is_told_to_run = wishes->is_told_to_run;
-	module->runtime.is_told_to_stop = wishes->is_told_to_stop;
-	module->runtime.is_restarting = wishes->is_restarting;
+	module->runtime.wishes = *wishes;
 	runtime_write(module);
 }
 

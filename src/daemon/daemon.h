@@ -64,9 +64,7 @@ struct runtime {
 	bool is_application_running; /* a start script succeeded, no stop script since */
 	bool is_address_held;
 	bool are_checks_running;
-	/* What a person said last, whether its record got to the disk or not. */
-	bool is_told_to_run, is_told_to_stop;
-	bool is_restarting; /* down once, then up again: half done */
+	struct wishes wishes;
 	/* For people: what it is, since when, and when it last began or ceased to serve here, and why. */
 	char state[STATE_TEXT_SIZE];
 	int64_t since_ns; /* on the clock of the wall; 0: not known */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/events.h"
+#include "base/visible.h"
 #include "daemon/repeats.h"
 #include "platform/clock.h"
 #include "platform/folders.h"
@@ -50,31 +51,13 @@ static void add(struct line *line, const char *text, size_t size)
 	line->size += size;
 }
 
-/* Bytes of the character at text, 0 if it is not UTF-8 (RFC 3629): scripts print anything. */
-static size_t character_size(const unsigned char *text)
-{
-	size_t size = text[0] < 0x80			  ? 1
-		      : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
-		      : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-		      : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-							  : 0;
-	for (size_t i = 1; i < size; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong forms, surrogates, and what lies beyond the last code point. */
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-		(text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return size;
-}
-
 static void add_escaped(struct line *line, const char *text, size_t size_max)
 {
 	static const char digits[] = "0123456789abcdef";
 
 	while (*text != '\0' && line->size < size_max) {
 		unsigned char byte = (unsigned char)*text;
-		size_t size = character_size((const unsigned char *)text);
+		size_t size = visible_character_size(text, strnlen(text, 4));
 		if (byte == '"' || byte == '\\')
 			add(line, (char[]){ '\\', *text }, 2);
 		else if (byte < 0x20 || byte == 0x7f)

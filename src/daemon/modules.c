@@ -77,9 +77,7 @@ void modules_tell_core(struct module *module, const struct fs_hello *hello)
 	module->runtime.is_application_running = event.module_added.is_application_running;
 	module->runtime.is_address_held = event.module_added.is_address_held;
 	module->runtime.are_checks_running = false;
-	event.module_added.is_told_to_run = module->runtime.is_told_to_run;
-	event.module_added.is_told_to_stop = module->runtime.is_told_to_stop;
-	event.module_added.is_restarting = module->runtime.is_restarting;
+	event.module_added.wishes = module->runtime.wishes;
 	if (were_checks_running && event.module_added.is_application_running)
 		checks_resume(module);
 	runtime_write(module);

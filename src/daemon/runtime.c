@@ -21,9 +21,9 @@ static const struct runtime_word {
 	{ "application", offsetof(struct runtime, is_application_running) },
 	{ "address", offsetof(struct runtime, is_address_held) },
 	{ "checks", offsetof(struct runtime, are_checks_running) },
-	{ "run", offsetof(struct runtime, is_told_to_run) },
-	{ "stop", offsetof(struct runtime, is_told_to_stop) },
-	{ "restart", offsetof(struct runtime, is_restarting) },
+	{ "run", offsetof(struct runtime, wishes.is_told_to_run) },
+	{ "stop", offsetof(struct runtime, wishes.is_told_to_stop) },
+	{ "restart", offsetof(struct runtime, wishes.is_restarting) },
 };
 
 #define STATE_WORD	 "state "

@@ -145,9 +145,7 @@ static void start_daemon(struct node *node)
 	event.module_added.record = node->disk;
 	event.module_added.is_application_running = node->is_noted && node->is_application_up;
 	event.module_added.is_address_held = node->is_address_held;
-	event.module_added.is_told_to_run = node->wishes.is_told_to_run;
-	event.module_added.is_told_to_stop = node->wishes.is_told_to_stop;
-	event.module_added.is_restarting = node->wishes.is_restarting;
+	event.module_added.wishes = node->wishes;
 	event.module_added.random[0] = node->restarts;
 	step(node, event);
 }
